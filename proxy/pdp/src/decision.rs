@@ -1,0 +1,112 @@
+//! The three-valued decision. The stricter wins; there is no default and no boolean.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+/// What the decision point answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Decision {
+    /// May proceed, under these obligations.
+    Allow(BTreeSet<Obligation>),
+    /// May proceed only with all of these grants, which it does not hold.
+    Escalate(BTreeSet<String>),
+    /// May not proceed.
+    Deny(Reason),
+}
+
+/// A duty attached to an allowance, carried out by the outcome stage on the answer, never on the request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Obligation {
+    /// Hand text over as quoted evidence, whatever the registry says.
+    Quote,
+}
+
+/// Why not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// No policy permits it.
+    NoPermit,
+    /// A policy forbids it; the judgement names which.
+    Forbidden,
+    /// An argument has no form that policies could judge.
+    Unjudgeable(String),
+    /// A policy could not be evaluated. Cedar would have skipped it.
+    Fault(String),
+}
+
+impl Decision {
+    /// Allowed, without obligations.
+    #[must_use]
+    pub fn allow() -> Self {
+        Self::Allow(BTreeSet::new())
+    }
+
+    /// Combines two decisions: Deny over Escalate over Allow; grants and obligations are united.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Deny(why), _) | (_, Self::Deny(why)) => Self::Deny(why),
+            (Self::Escalate(mut a), Self::Escalate(b)) => {
+                a.extend(b);
+                Self::Escalate(a)
+            }
+            (Self::Escalate(grants), Self::Allow(_)) | (Self::Allow(_), Self::Escalate(grants)) => {
+                Self::Escalate(grants)
+            }
+            (Self::Allow(mut a), Self::Allow(b)) => {
+                a.extend(b);
+                Self::Allow(a)
+            }
+        }
+    }
+
+    /// One word, for records, spans and matrices.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Allow(_) => "allow",
+            Self::Escalate(_) => "escalate",
+            Self::Deny(_) => "deny",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn any_decision() -> impl Strategy<Value = Decision> {
+        let grants = proptest::collection::btree_set("[abc]", 1..3);
+        prop_oneof![
+            Just(Decision::allow()),
+            Just(Decision::Allow(BTreeSet::from([Obligation::Quote]))),
+            grants.prop_map(Decision::Escalate),
+            Just(Decision::Deny(Reason::NoPermit)),
+            Just(Decision::Deny(Reason::Forbidden)),
+        ]
+    }
+
+    fn rank(decision: &Decision) -> u8 {
+        match decision {
+            Decision::Allow(_) => 0,
+            Decision::Escalate(_) => 1,
+            Decision::Deny(_) => 2,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_stricter_wins(a in any_decision(), b in any_decision(), c in any_decision()) {
+            let ab = a.clone().and(b.clone());
+            prop_assert_eq!(rank(&ab), rank(&a).max(rank(&b)));
+            prop_assert_eq!(rank(&ab), rank(&b.clone().and(a.clone())));
+            prop_assert_eq!(ab.clone().and(c.clone()), a.clone().and(b.and(c)));
+            prop_assert_eq!(a.clone().and(a.clone()), a);
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! One question, one answer of three values.
+//!
+//! 1. Any evaluation error is a denial: Cedar would have skipped the policy, and a skipped forbid is an open door.
+//! 2. Evaluate with the grants this call holds. Allow is Allow. Denied without a forbid means nothing permits it. A
+//!    forbid without `@approval` is final. Otherwise evaluate once more with the grants the forbids name: Allow means
+//!    Escalate with exactly those grants, anything else Deny.
+
+use std::collections::BTreeSet;
+
+use cedar_policy::{
+    Authorizer, Context, Decision as CedarDecision, Effect as CedarEffect, Entities, EntityUid, PolicyId,
+    PrincipalConstraint, Request, Response, RestrictedExpression,
+};
+
+use super::canonical::canonical;
+use super::load::{Policies, Unit};
+use crate::decision::{Decision, Reason};
+use crate::json::Json;
+use crate::label::LabelSet;
+use crate::method::{Method, OTHER_ACTION};
+use crate::principal::Principal;
+use crate::registry::{Server, Tool};
+
+/// One question.
+#[derive(Debug, Clone, Copy)]
+pub struct Query<'a> {
+    /// Who asks.
+    pub principal: &'a Principal,
+    /// Of which server.
+    pub server: &'a Server,
+    /// For what.
+    pub act: Act<'a>,
+    /// Under what circumstances.
+    pub facts: &'a Facts,
+}
+
+/// What is asked for.
+#[derive(Debug, Clone, Copy)]
+pub enum Act<'a> {
+    /// A tool call with its arguments.
+    Tool {
+        /// The reviewed tool.
+        tool: &'a Tool,
+        /// The arguments as they will be sent.
+        arguments: &'a Json<'a>,
+    },
+    /// Any other method.
+    Method {
+        /// Its name.
+        name: &'a str,
+        /// What the gate knows of it.
+        known: Option<&'static Method>,
+        /// What it acts on, such as a resource's URI; empty for nothing.
+        target: &'a str,
+    },
+}
+
+/// The circumstances policies see as `context.gate`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// The labels the task has gathered.
+    pub labels: LabelSet,
+    /// The grants this very call holds.
+    pub grants: BTreeSet<String>,
+    /// The task.
+    pub task: String,
+    /// How many calls the task has made.
+    pub calls: u64,
+    /// The time, in milliseconds since 1970-01-01T00:00Z.
+    pub now_ms: i64,
+}
+
+/// A policy that spoke.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+pub struct Rule {
+    /// Its `@id`.
+    pub id: String,
+    /// Its `@reason`, or nothing.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+}
+
+/// The answer, and the policies that determined it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judgement {
+    /// The decision.
+    pub decision: Decision,
+    /// The permits that allowed, or the forbids that denied or escalated.
+    pub rules: Vec<Rule>,
+}
+
+impl Judgement {
+    fn deny(reason: Reason) -> Self {
+        Self { decision: Decision::Deny(reason), rules: Vec::new() }
+    }
+}
+
+impl Policies {
+    /// Judges one question.
+    #[must_use]
+    pub fn judge(&self, query: Query<'_>) -> Judgement {
+        let unit = match self.unit(query) {
+            Some(unit) => unit,
+            None => return Judgement::deny(Reason::NoPermit),
+        };
+        let entities = match self.entities(query.principal) {
+            Ok(entities) => entities,
+            Err(e) => return Judgement::deny(Reason::Fault(e)),
+        };
+        let ask = |grants: &BTreeSet<String>| self.ask(query, unit, grants, &entities);
+        let first = match ask(&query.facts.grants) {
+            Ok(response) => response,
+            Err(reason) => return Judgement::deny(reason),
+        };
+        let rules = self.rules(&first);
+        if first.decision() == CedarDecision::Allow {
+            return Judgement { decision: Decision::allow(), rules };
+        }
+        let forbids: Vec<&PolicyId> = first.diagnostics().reason().collect();
+        if forbids.is_empty() {
+            return Judgement::deny(Reason::NoPermit);
+        }
+        let asked: Option<BTreeSet<String>> =
+            forbids.iter().map(|id| self.notes.get(*id).and_then(|n| n.grant.clone())).collect();
+        let Some(asked) = asked else {
+            return Judgement { decision: Decision::Deny(Reason::Forbidden), rules };
+        };
+        let held = query.facts.grants.union(&asked).cloned().collect();
+        let decision = match ask(&held) {
+            Ok(second) if second.decision() == CedarDecision::Allow => Decision::Escalate(asked),
+            Ok(_) => Decision::Deny(Reason::Forbidden),
+            Err(reason) => Decision::Deny(reason),
+        };
+        Judgement { decision, rules }
+    }
+
+    /// Whether a tool is worth telling a refused agent of: some permit's scope fits the principal, and no forbid applies
+    /// under the present labels whatever the arguments. It may name too much, never grants anything.
+    #[must_use]
+    pub fn seems_open(&self, principal: &Principal, server: &Server, tool: &Tool, facts: &Facts) -> bool {
+        let Some(unit) = self.tools.get(&server.name).and_then(|tools| tools.get(&tool.name)) else { return false };
+        let Ok(entities) = self.entities(principal) else { return false };
+        let who = self.names.agent(principal);
+        let permitted = unit
+            .slice
+            .policies()
+            .any(|p| p.effect() == CedarEffect::Permit && scope_fits(&p.principal_constraint(), &who, &entities));
+        let empty = RestrictedExpression::new_record([]).ok();
+        let Some(empty) = empty else { return false };
+        let Ok(gate) = self.gate(facts, &facts.grants, principal) else { return false };
+        let pairs =
+            [("args".to_owned(), empty.clone()), ("args_canonical".to_owned(), empty), ("gate".to_owned(), gate)];
+        let Ok(context) = Context::from_pairs(pairs) else { return false };
+        // Not validated against the schema on purpose: the arguments are unknown here, and a rule that errs for want of
+        // them has not spoken.
+        let resource = self.names.server(&server.name);
+        let Ok(request) = Request::new(who, unit.action.clone(), resource, context, None) else { return false };
+        let response = Authorizer::new().is_authorized(&request, &unit.slice, &entities);
+        let forbidden = response.decision() == CedarDecision::Deny && response.diagnostics().reason().next().is_some();
+        permitted && !forbidden
+    }
+
+    fn unit(&self, query: Query<'_>) -> Option<&Unit> {
+        match query.act {
+            Act::Tool { tool, .. } => self.tools.get(&query.server.name)?.get(&tool.name),
+            Act::Method { known, .. } => self.methods.get(known.map_or(OTHER_ACTION, |m| m.action)),
+        }
+    }
+
+    fn ask(
+        &self,
+        query: Query<'_>,
+        unit: &Unit,
+        grants: &BTreeSet<String>,
+        entities: &Entities,
+    ) -> Result<Response, Reason> {
+        let context = self.context(query, grants)?;
+        let who = self.names.agent(query.principal);
+        let resource = self.names.server(&query.server.name);
+        let request = Request::new(who, unit.action.clone(), resource, context, Some(&self.schema))
+            .map_err(|e| Reason::Fault(e.to_string()))?;
+        let response = Authorizer::new().is_authorized(&request, &unit.slice, entities);
+        let error = response.diagnostics().errors().next().map(ToString::to_string);
+        error.map_or(Ok(response), |e| Err(Reason::Fault(e)))
+    }
+
+    fn context(&self, query: Query<'_>, grants: &BTreeSet<String>) -> Result<Context, Reason> {
+        let text = |t: &str| RestrictedExpression::new_string(t.to_owned());
+        let gate = self.gate(query.facts, grants, query.principal)?;
+        let mut pairs = vec![("gate".to_owned(), gate)];
+        match query.act {
+            Act::Tool { tool, arguments } => {
+                let given = tool.shape.arguments(arguments).map_err(|e| Reason::Unjudgeable(e.to_string()))?;
+                pairs.push(("args".to_owned(), given.args));
+                pairs.push(("args_canonical".to_owned(), given.canonical));
+                pairs.push(("args_opaque".to_owned(), RestrictedExpression::new_bool(given.opaque)));
+            }
+            Act::Method { name, target, .. } => {
+                pairs.push(("method".to_owned(), text(name)));
+                pairs.push(("target".to_owned(), text(target)));
+                pairs.push(("target_canonical".to_owned(), text(&canonical(target, false))));
+            }
+        }
+        Context::from_pairs(pairs).map_err(|e| Reason::Fault(e.to_string()))
+    }
+
+    fn gate(
+        &self,
+        facts: &Facts,
+        grants: &BTreeSet<String>,
+        principal: &Principal,
+    ) -> Result<RestrictedExpression, Reason> {
+        let text = |t: &str| RestrictedExpression::new_string(t.to_owned());
+        let entities = |uids: Vec<EntityUid>| {
+            RestrictedExpression::new_set(uids.into_iter().map(RestrictedExpression::new_entity_uid))
+        };
+        let fault = |e: &dyn std::fmt::Display| Reason::Fault(e.to_string());
+        let now = jiff::Timestamp::from_millisecond(facts.now_ms).map_err(|e| fault(&e))?;
+        let task = RestrictedExpression::new_record([("id".to_owned(), text(&facts.task))]).map_err(|e| fault(&e))?;
+        RestrictedExpression::new_record([
+            ("labels".to_owned(), entities(facts.labels.iter().map(|l| self.names.label(l.as_str())).collect())),
+            ("grants".to_owned(), entities(grants.iter().map(|g| self.names.grant(g)).collect())),
+            ("task".to_owned(), task),
+            ("calls".to_owned(), RestrictedExpression::new_long(i64::try_from(facts.calls).unwrap_or(i64::MAX))),
+            ("tenant".to_owned(), text(&principal.tenant)),
+            ("now".to_owned(), RestrictedExpression::new_datetime(now.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string())),
+        ])
+        .map_err(|e| fault(&e))
+    }
+
+    fn rules(&self, response: &Response) -> Vec<Rule> {
+        let reason = |id: &PolicyId| self.notes.get(id).map(|n| n.reason.clone()).unwrap_or_default();
+        let mut rules: Vec<Rule> =
+            response.diagnostics().reason().map(|id| Rule { id: id.to_string(), reason: reason(id) }).collect();
+        rules.sort();
+        rules
+    }
+}
+
+fn scope_fits(constraint: &PrincipalConstraint, who: &EntityUid, entities: &Entities) -> bool {
+    let within = |above: &EntityUid| above == who || entities.is_ancestor_of(above, who);
+    match constraint {
+        PrincipalConstraint::Any => true,
+        PrincipalConstraint::Eq(one) => one == who,
+        PrincipalConstraint::In(above) => within(above),
+        PrincipalConstraint::Is(kind) => kind == who.type_name(),
+        PrincipalConstraint::IsIn(kind, above) => kind == who.type_name() && within(above),
+    }
+}

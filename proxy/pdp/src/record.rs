@@ -1,0 +1,331 @@
+//! What happened to one frame: pure data with canonical bytes. The single source of audit rows, spans and receipts.
+//!
+//! A record holds no secret: credentials by reference, argument values only as far as the registry allows. This module
+//! knows no store and no exporter; both read records and add nothing.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::decision::Decision;
+use crate::digest::Digest;
+use crate::effect::Effect;
+use crate::json::{self, Json, JsonFault};
+use crate::label::LabelSet;
+use crate::policy::Rule;
+use crate::principal::Principal;
+use crate::refusal::Refusal;
+
+/// Which way a frame goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// From the agent to its server.
+    ToServer,
+    /// From the server to its agent.
+    ToClient,
+}
+
+/// What kind of frame it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FrameKind {
+    /// A JSON-RPC request.
+    Request,
+    /// A JSON-RPC notification.
+    Notification,
+    /// A JSON-RPC response.
+    Response,
+    /// The opening of a stream (HTTP GET).
+    Stream,
+    /// The end of a session (HTTP DELETE).
+    EndSession,
+    /// Nothing that could be read.
+    Unreadable,
+}
+
+/// How a frame's life ended. Every frame has exactly one ending.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ending {
+    /// It was carried out and its answer, good or bad, was handed over.
+    Served,
+    /// A stage refused it before anything was done.
+    Refused,
+    /// It was sent and the gate knows that it had no answer worth handing over and no effect.
+    Failed,
+    /// Its sender went away before anything was done.
+    Abandoned,
+    /// The gate itself failed while it was under way, before anything was done.
+    Panicked,
+    /// It may have had its effect: the intent stands, the outcome is unknown.
+    Indeterminate,
+}
+
+impl Ending {
+    /// Every ending, for coverage.
+    pub const ALL: [Self; 6] =
+        [Self::Served, Self::Refused, Self::Failed, Self::Abandoned, Self::Panicked, Self::Indeterminate];
+
+    /// The word in records and on spans.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Served => "served",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+            Self::Abandoned => "abandoned",
+            Self::Panicked => "panicked",
+            Self::Indeterminate => "indeterminate",
+        }
+    }
+}
+
+/// When a stage was done with the frame.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StageTime {
+    /// The stage: `intake`, `classify`, `policy`, `guardrail`, `approval`, `credential`, `action`, `outcome`, `audit`.
+    pub stage: String,
+    /// Microseconds since the frame arrived.
+    pub at_us: u64,
+}
+
+/// The decision and what it rests on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DecisionNote {
+    /// Allow, escalate or deny.
+    pub decision: Decision,
+    /// The policies that determined it.
+    pub rules: Vec<Rule>,
+    /// The labels of the task when it was judged.
+    pub labels: LabelSet,
+    /// The grants the call held.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub grants: BTreeSet<String>,
+}
+
+/// One attempt at an upstream.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// The id of its CLIENT span, 16 hexadecimal digits.
+    pub span: String,
+    /// Microseconds since the frame arrived.
+    pub started_us: u64,
+    /// Microseconds since the frame arrived, when the answer began or failed.
+    pub ended_us: u64,
+    /// Where it went: a host and port, or a program.
+    pub address: String,
+    /// The HTTP status, or nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// What went wrong, or nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<String>,
+}
+
+/// What the answer was, without its content.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResultNote {
+    /// A tool result with `isError`.
+    #[serde(default)]
+    pub is_error: bool,
+    /// The code of a JSON-RPC error.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_code: Option<i64>,
+    /// The message of a JSON-RPC error, shortened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_message: Option<String>,
+    /// How many bytes were handed over.
+    pub bytes: u64,
+}
+
+/// Something worth knowing that happened on the way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Note {
+    /// Microseconds since the frame arrived.
+    pub at_us: u64,
+    /// What, in words.
+    pub text: String,
+}
+
+/// Everything about one frame.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// The version of this format.
+    pub v: u32,
+    /// The frame's number in this ledger.
+    pub number: u64,
+    /// The task's trace, 32 hexadecimal digits.
+    pub trace: String,
+    /// The frame's SERVER span, 16 hexadecimal digits.
+    pub span: String,
+    /// The caller's span within the same trace, if it named one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
+    /// A context of another trace that came along, as a W3C `traceparent`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<String>,
+    /// The task.
+    pub task: String,
+    /// When it arrived, in microseconds since 1970-01-01T00:00Z.
+    pub started_us: i64,
+    /// How long it took, in microseconds.
+    pub took_us: u64,
+    /// Which way it went.
+    pub direction: Direction,
+    /// What it was.
+    pub kind: FrameKind,
+    /// The protocol revision, as negotiated or declared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protocol: Option<String>,
+    /// The caller, if it proved who it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub principal: Option<Principal>,
+    /// The caller's address, if it came over a network.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<String>,
+    /// The server.
+    pub server: String,
+    /// The downstream system.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub system: Option<String>,
+    /// How the server is reached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transport: Option<String>,
+    /// The session, as the short digest of its id: the id itself is a credential of sorts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
+    /// The JSON-RPC id, as it was written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    /// The method.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub method: Option<String>,
+    /// The tool, prompt, URI or other thing it acts on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    /// The pin of the tool.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pin: Option<Digest>,
+    /// The tool's effects.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub effects: BTreeSet<Effect>,
+    /// The digest of the canonical arguments.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arguments_digest: Option<Digest>,
+    /// The arguments, less what the registry calls sensitive, if they are not too long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arguments: Option<serde_json::Value>,
+    /// The snapshot it was judged by.
+    pub snapshot: Digest,
+    /// The decision, if it came to one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision: Option<DecisionNote>,
+    /// The credential that was lent, by reference.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential: Option<String>,
+    /// The labels its answer carries.
+    #[serde(default, skip_serializing_if = "LabelSet::is_empty")]
+    pub labels: LabelSet,
+    /// The stages it passed.
+    pub stages: Vec<StageTime>,
+    /// The attempts at the upstream.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attempts: Vec<Attempt>,
+    /// What happened on the way.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<Note>,
+    /// How many bytes arrived.
+    pub bytes_in: u64,
+    /// What the answer was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<ResultNote>,
+    /// How it ended.
+    pub ending: Ending,
+    /// Why it was refused, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<Refusal>,
+}
+
+/// The version of the record format written today.
+pub const RECORD_VERSION: u32 = 1;
+
+/// What is about to be done: on disk before it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Intent {
+    /// The frame's number.
+    pub number: u64,
+    /// The task's trace.
+    pub trace: String,
+    /// The task.
+    pub task: String,
+    /// When, in microseconds since 1970-01-01T00:00Z.
+    pub at_us: i64,
+    /// The caller.
+    pub principal: Principal,
+    /// The server.
+    pub server: String,
+    /// The method.
+    pub method: String,
+    /// The tool or other target.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    /// The digest of the bytes that will be sent.
+    pub body: Digest,
+    /// The snapshot it was judged by.
+    pub snapshot: Digest,
+}
+
+/// Something that happened to the gate itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// When, in microseconds since 1970-01-01T00:00Z.
+    pub at_us: i64,
+    /// What: `started`, `stopped`, `snapshot`, `snapshot_refused`, `recovered`, `authentication_limited`.
+    pub what: String,
+    /// Who caused it, as far as known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// The snapshot in force afterwards.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<Digest>,
+    /// In words.
+    pub detail: String,
+}
+
+/// One entry of the ledger.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "entry", rename_all = "snake_case")]
+pub enum Entry {
+    /// Before an effect.
+    Intent(Intent),
+    /// After a frame's end.
+    Record(Box<Record>),
+    /// About the gate itself.
+    Event(Event),
+}
+
+impl Entry {
+    /// The entry's canonical bytes (RFC 8785), as text.
+    ///
+    /// # Errors
+    /// When the entry cannot be written as JSON; no entry the gate makes is such.
+    pub fn canonical(&self) -> Result<String, JsonFault> {
+        let text = serde_json::to_string(self).map_err(|e| JsonFault::Syntax(e.to_string()))?;
+        Ok(json::canonical(&Json::read(&text, crate::digest::DEPTH_MAX)?))
+    }
+
+    /// Reads an entry back.
+    ///
+    /// # Errors
+    /// When the text is not an entry of a known version.
+    pub fn read(text: &str) -> Result<Self, JsonFault> {
+        let entry: Self = serde_json::from_str(text).map_err(|e| JsonFault::Syntax(e.to_string()))?;
+        match &entry {
+            Self::Record(record) if record.v != RECORD_VERSION => {
+                Err(JsonFault::Syntax(format!("record version {} is not known", record.v)))
+            }
+            Self::Record(_) | Self::Intent(_) | Self::Event(_) => Ok(entry),
+        }
+    }
+}

@@ -1,0 +1,361 @@
+//! From the registry's files to a [`Registry`]: every fault at once, each with its place.
+//!
+//! A tool whose review is missing or whose schema cannot be used is withheld, not a fault: one draft must not keep a
+//! bundle from loading, nor its siblings from working. Does not read files.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use toml::Spanned;
+
+use super::written::{CredentialTable, ServerFile, ToolTable, TransportTable, VocabularyFile};
+use super::{CredentialRule, Deliver, Registry, Review, Server, Tool, Transport};
+use crate::digest::{DEPTH_MAX, Digest};
+use crate::effect::Effect;
+use crate::fault::{Fault, SourceFile};
+use crate::json::{self, Json};
+use crate::label::LabelSet;
+use crate::method::Feature;
+use crate::policy::shape::Shape;
+
+/// Labels every vocabulary has.
+const LABELS: [&str; 4] = ["untrusted", "private", "secret", "user"];
+/// Grants every vocabulary has.
+const GRANTS: [&str; 2] = ["owner", "security"];
+/// How long a call may take unless the registry says otherwise.
+const TIMEOUT_MS: u64 = 120_000;
+
+/// Builds the registry from `servers/*.toml` with their `*.tools.json`, and `vocabulary.toml`.
+///
+/// # Errors
+/// Every fault found.
+pub fn load(files: &[SourceFile]) -> Result<Registry, Vec<Fault>> {
+    let mut faults = Vec::new();
+    let mut registry = Registry {
+        servers: BTreeMap::new(),
+        labels: LABELS.map(str::to_owned).into(),
+        grants: GRANTS.map(str::to_owned).into(),
+    };
+    for file in files.iter().filter(|f| stem(&f.path).1 == "vocabulary.toml") {
+        match toml::from_str::<VocabularyFile>(&file.text) {
+            Ok(words) => {
+                registry.labels.extend(words.labels);
+                registry.grants.extend(words.grants);
+            }
+            Err(e) => faults.push(toml_fault(file, &e)),
+        }
+    }
+    let mut namespaces: BTreeMap<String, String> = BTreeMap::new();
+    for file in files.iter().filter(|f| is_server_file(&f.path)) {
+        let mut reader = Reader {
+            file,
+            definitions: definitions_of(file, files, &mut faults),
+            registry: &registry,
+            faults: &mut faults,
+        };
+        let Some(server) = reader.server() else { continue };
+        if let Some(other) = namespaces.insert(server.namespace.clone(), server.name.clone()) {
+            let words = format!(
+                "servers `{other}` and `{}` would share the Cedar namespace `{}`",
+                server.name, server.namespace
+            );
+            faults.push(Fault::of_file(&file.path, words, "rename one of them"));
+        }
+        registry.servers.insert(server.name.clone(), Arc::new(server));
+    }
+    if faults.is_empty() { Ok(registry) } else { Err(faults) }
+}
+
+/// A path's folder and file name.
+fn stem(path: &str) -> (&str, &str) {
+    path.rsplit_once('/').unwrap_or(("", path))
+}
+
+fn is_server_file(path: &str) -> bool {
+    let (folder, name) = stem(path);
+    name.ends_with(".toml") && (folder == "servers" || folder.ends_with("/servers"))
+}
+
+fn toml_fault(file: &SourceFile, e: &toml::de::Error) -> Fault {
+    match e.span() {
+        Some(span) => Fault::at(file, span.start, e.message(), ""),
+        None => Fault::of_file(&file.path, e.message(), ""),
+    }
+}
+
+/// The reviewed definitions beside a server file: name to raw text.
+fn definitions_of(file: &SourceFile, files: &[SourceFile], faults: &mut Vec<Fault>) -> BTreeMap<String, String> {
+    let path = format!("{}.tools.json", file.path.trim_end_matches(".toml"));
+    let Some(source) = files.iter().find(|f| f.path == path) else { return BTreeMap::new() };
+    let mut out = BTreeMap::new();
+    let whole = json::check(&source.text, DEPTH_MAX).and_then(|()| json::items(&source.text));
+    let list = match whole {
+        Ok(list) => list,
+        Err(e) => {
+            faults.push(Fault::of_file(
+                &path,
+                e.to_string(),
+                "write an array of tool objects, as the server lists them",
+            ));
+            return out;
+        }
+    };
+    for raw in list {
+        let offset = json::place(&source.text, raw.get()).map_or(0, |r| r.start);
+        match Json::read(raw.get(), DEPTH_MAX).as_ref().map(|tool| tool.get("name")) {
+            Ok(Some(Json::Text(name))) => {
+                if out.insert(name.to_string(), raw.get().to_owned()).is_some() {
+                    faults.push(Fault::at(source, offset, format!("the tool `{name}` is defined twice"), "keep one"));
+                }
+            }
+            Ok(_) | Err(_) => faults.push(Fault::at(source, offset, "a tool without a name", "scan the server again")),
+        }
+    }
+    out
+}
+
+/// Reads one server file.
+struct Reader<'a> {
+    file: &'a SourceFile,
+    definitions: BTreeMap<String, String>,
+    registry: &'a Registry,
+    faults: &'a mut Vec<Fault>,
+}
+
+impl Reader<'_> {
+    fn fault(&mut self, offset: usize, message: impl Into<String>, remedy: impl Into<String>) {
+        self.faults.push(Fault::at(self.file, offset, message, remedy));
+    }
+
+    fn server(&mut self) -> Option<Server> {
+        let written: ServerFile = match toml::from_str(&self.file.text) {
+            Ok(written) => written,
+            Err(e) => {
+                self.faults.push(toml_fault(self.file, &e));
+                return None;
+            }
+        };
+        let name = self.name(&written.name);
+        let labels = self.labels(&written.labels);
+        let deliver = self.deliver(written.deliver.as_ref()).unwrap_or_default();
+        let timeout_ms = self.timeout(written.timeout_ms.as_ref()).unwrap_or(TIMEOUT_MS);
+        let transport = self.transport(&written.transport);
+        let credential = written.credential.as_ref().and_then(|c| self.credential(c));
+        let open = written.open.iter().filter_map(|word| self.open(word)).collect();
+        let mut server = Server {
+            namespace: namespace(&name),
+            system: written.system.unwrap_or_else(|| name.clone()),
+            owner: written.owner,
+            name,
+            labels,
+            deliver,
+            open,
+            transport,
+            credential,
+            timeout_ms,
+            tools: BTreeMap::new(),
+        };
+        for (tool, table) in &written.tools {
+            if let Some(tool) = self.tool(tool, table, &server) {
+                server.tools.insert(tool.name.clone(), Arc::new(tool));
+            }
+        }
+        Some(server)
+    }
+
+    fn name(&mut self, written: &Spanned<String>) -> String {
+        let name = written.get_ref().clone();
+        let plain = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_');
+        if !plain || !name.starts_with(|c: char| c.is_ascii_lowercase()) || name.len() > 64 {
+            let words = format!("`{name}` cannot be a server's name");
+            self.fault(
+                written.span().start,
+                words,
+                "use lower-case letters, digits, `-` and `_`, at most 64, a letter first",
+            );
+        }
+        if ["gate", "v1", "healthz"].contains(&name.as_str()) {
+            self.fault(written.span().start, format!("`{name}` is reserved"), "choose another name");
+        }
+        let stem = stem(&self.file.path).1.trim_end_matches(".toml");
+        if stem != name {
+            let words = format!("the file is called `{stem}.toml` but names the server `{name}`");
+            self.fault(written.span().start, words, "make the two the same");
+        }
+        name
+    }
+
+    fn labels(&mut self, words: &[Spanned<String>]) -> LabelSet {
+        for word in words {
+            if !self.registry.labels.contains(word.get_ref()) {
+                let known = list(self.registry.labels.iter());
+                let message = format!("the label `{}` is not in the vocabulary", word.get_ref());
+                self.fault(word.span().start, message, format!("use one of {known}, or add it to `vocabulary.toml`"));
+            }
+        }
+        words.iter().map(|w| w.get_ref().as_str()).collect()
+    }
+
+    fn deliver(&mut self, word: Option<&Spanned<String>>) -> Option<Deliver> {
+        let word = word?;
+        match word.get_ref().as_str() {
+            "plain" => Some(Deliver::Plain),
+            "quoted" => Some(Deliver::Quoted),
+            other => {
+                self.fault(word.span().start, format!("`{other}` is no way to deliver"), "use `plain` or `quoted`");
+                None
+            }
+        }
+    }
+
+    fn timeout(&mut self, ms: Option<&Spanned<u64>>) -> Option<u64> {
+        let ms = ms?;
+        if !(1..=86_400_000).contains(ms.get_ref()) {
+            self.fault(ms.span().start, "`timeout_ms` is out of range", "use 1 to 86400000 milliseconds");
+        }
+        Some(*ms.get_ref())
+    }
+
+    fn open(&mut self, word: &Spanned<String>) -> Option<String> {
+        let name = word.get_ref();
+        let feature = Feature::OPENABLE.iter().any(|f| f.name() == name);
+        if feature || name.contains('/') {
+            return Some(name.clone());
+        }
+        let known = list(Feature::OPENABLE.iter().map(|f| f.name()));
+        self.fault(
+            word.span().start,
+            format!("`{name}` is no feature"),
+            format!("use one of {known}, or a method's whole name"),
+        );
+        None
+    }
+
+    fn transport(&mut self, written: &Spanned<TransportTable>) -> Transport {
+        match written.get_ref() {
+            TransportTable::Stdio { command, args, env, env_from, cwd } => Transport::Stdio {
+                command: command.clone(),
+                args: args.clone(),
+                env: env.clone(),
+                env_from: env_from.clone(),
+                cwd: cwd.clone(),
+            },
+            TransportTable::Http { url } => {
+                let good = url::Url::parse(url).is_ok_and(|u| ["http", "https"].contains(&u.scheme()) && u.has_host());
+                if !good {
+                    self.fault(
+                        written.span().start,
+                        format!("`{url}` is no http or https URL"),
+                        "give the endpoint's whole URL",
+                    );
+                }
+                Transport::Http { url: url.clone() }
+            }
+            TransportTable::Builtin { server } => {
+                if server != "office" {
+                    self.fault(written.span().start, format!("there is no built-in server `{server}`"), "use `office`");
+                }
+                Transport::Builtin { server: server.clone() }
+            }
+        }
+    }
+
+    fn credential(&mut self, written: &Spanned<CredentialTable>) -> Option<CredentialRule> {
+        let table = written.get_ref();
+        if table.env.is_some() == table.file.is_some() {
+            self.fault(written.span().start, "a credential has one source", "give either `env` or `file`");
+            return None;
+        }
+        Some(CredentialRule {
+            env: table.env.clone(),
+            file: table.file.clone(),
+            header: table.header.clone().unwrap_or_else(|| "authorization".to_owned()).to_ascii_lowercase(),
+            prefix: table.prefix.clone().unwrap_or_else(|| "Bearer ".to_owned()),
+            variable: table.variable.clone(),
+        })
+    }
+
+    fn tool(&mut self, name: &str, written: &Spanned<ToolTable>, server: &Server) -> Option<Tool> {
+        let table = written.get_ref();
+        let effects: BTreeSet<Effect> = table.effect.iter().filter_map(|word| self.effect(word)).collect();
+        let labels = table.labels.as_ref().map_or_else(|| server.labels.clone(), |words| self.labels(words));
+        let deliver = self.deliver(table.deliver.as_ref()).unwrap_or(server.deliver);
+        let timeout_ms = self.timeout(table.timeout_ms.as_ref()).unwrap_or(server.timeout_ms);
+        let Ok(pin) = table.pin.get_ref().parse::<Digest>() else {
+            let remedy = format!("run `wicketgate registry scan {}`", server.name);
+            self.fault(table.pin.span().start, "a pin is `sha256:` and 64 hexadecimal digits", remedy);
+            return None;
+        };
+        let Some(definition) = self.definitions.get(name).cloned() else {
+            let words = format!("no reviewed definition of `{name}` in `{}.tools.json`", server.name);
+            self.fault(written.span().start, words, format!("run `wicketgate registry scan {}`", server.name));
+            return None;
+        };
+        if Digest::of_json(&definition).ok() != Some(pin) {
+            let words =
+                format!("the pin of `{name}` is not the digest of its definition in `{}.tools.json`", server.name);
+            self.fault(table.pin.span().start, words, "review the definition and set the pin to its digest");
+            return None;
+        }
+        let review = match (&table.reviewed_by, &table.reviewed_at) {
+            (Some(by), Some(at)) => Some(Review { by: by.clone(), at: at.clone() }),
+            (Some(_) | None, Some(_) | None) => None,
+        };
+        let (shape, validator, mut withheld) = schema_of(&definition);
+        if withheld.is_some() {
+            // An unusable schema is told first: a review cannot mend it.
+        } else if review.is_none() {
+            withheld = Some("nobody has reviewed it (`reviewed_by` and `reviewed_at` are missing)".to_owned());
+        } else if effects.is_empty() {
+            withheld = Some("its effect is not reviewed (`effect` is empty)".to_owned());
+        }
+        let sensitive = table.sensitive.iter().cloned().collect();
+        let name = name.to_owned();
+        Some(Tool {
+            name,
+            effects,
+            labels,
+            deliver,
+            pin,
+            review,
+            sensitive,
+            timeout_ms,
+            withheld,
+            definition,
+            shape,
+            validator,
+        })
+    }
+
+    fn effect(&mut self, word: &Spanned<String>) -> Option<Effect> {
+        let found = Effect::ALL.into_iter().find(|e| e.name() == word.get_ref());
+        if found.is_none() {
+            let known = list(Effect::ALL.iter().map(|e| e.name()));
+            self.fault(word.span().start, format!("`{}` is no effect", word.get_ref()), format!("use one of {known}"));
+        }
+        found
+    }
+}
+
+/// The Cedar shape and the validator of a definition's input schema, or why it must be withheld.
+fn schema_of(definition: &str) -> (Shape, Option<jsonschema::Validator>, Option<String>) {
+    let value: serde_json::Value = serde_json::from_str(definition).unwrap_or_default();
+    let Some(schema) = value.get("inputSchema").filter(|s| s.is_object()) else {
+        return (Shape::default(), None, Some("its definition has no input schema".to_owned()));
+    };
+    match jsonschema::validator_for(schema) {
+        Ok(validator) => (Shape::of_schema(schema), Some(validator), None),
+        Err(e) => (Shape::default(), None, Some(format!("its input schema cannot be used: {e}"))),
+    }
+}
+
+/// The Cedar namespace of a server: an identifier that Cedar does not reserve.
+fn namespace(name: &str) -> String {
+    let plain: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+    const RESERVED: [&str; 9] = ["if", "then", "else", "in", "is", "like", "has", "true", "false"];
+    if RESERVED.contains(&plain.as_str()) || plain.starts_with("__") { format!("{plain}_") } else { plain }
+}
+
+fn list<S: AsRef<str>>(words: impl Iterator<Item = S>) -> String {
+    words.map(|w| format!("`{}`", w.as_ref())).collect::<Vec<_>>().join(", ")
+}

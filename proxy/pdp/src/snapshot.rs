@@ -1,0 +1,141 @@
+//! One immutable bundle: registry, schema and policies, built whole, with one digest.
+//!
+//! A bundle that does not build changes nothing. The digest is over a canonical projection, so that a comment does not
+//! change it and a changed rule does. This module does not know where bundles come from nor how they are swapped.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::digest::Digest;
+use crate::fault::{Fault, SourceFile};
+use crate::json::{self, Json};
+use crate::policy::{Judgement, Policies, Query};
+use crate::registry::{self, Registry, Server};
+
+/// The files of a bundle.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sources {
+    /// `policies/**/*.cedar`.
+    pub policies: Vec<SourceFile>,
+    /// `registry/**`.
+    pub registry: Vec<SourceFile>,
+}
+
+/// Everything a call is judged by.
+#[derive(Debug)]
+pub struct Snapshot {
+    registry: Registry,
+    policies: Policies,
+    digest: Digest,
+    notes: Vec<Fault>,
+}
+
+impl Snapshot {
+    /// Builds a snapshot, or says everything that keeps it from being built.
+    ///
+    /// # Errors
+    /// Every fault of the registry; if there is none, every fault of the policies.
+    pub fn build(sources: &Sources) -> Result<Self, Vec<Fault>> {
+        let registry = registry::load(&sources.registry);
+        let registry = match registry {
+            Ok(registry) => registry,
+            Err(mut faults) => {
+                // The policies are still read against an empty registry for the faults that need none: syntax, names.
+                let alone = Policies::load(&sources.policies, &Registry::default()).err().unwrap_or_default();
+                faults.extend(alone.into_iter().filter(|f| is_of_writing(&f.message)));
+                return Err(faults);
+            }
+        };
+        let policies = Policies::load(&sources.policies, &registry)?;
+        let digest = digest(&registry, &policies);
+        let mut notes = withheld(&registry);
+        notes.extend(policies.warnings().iter().cloned());
+        Ok(Self { registry, policies, digest, notes })
+    }
+
+    /// The digest that stands on every decision and record.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// What exists.
+    #[must_use]
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// What is allowed.
+    #[must_use]
+    pub fn policies(&self) -> &Policies {
+        &self.policies
+    }
+
+    /// The server of this name.
+    #[must_use]
+    pub fn server(&self, name: &str) -> Option<&Arc<Server>> {
+        self.registry.server(name)
+    }
+
+    /// What an operator should know though it is no fault: withheld tools, the validator's warnings.
+    #[must_use]
+    pub fn notes(&self) -> &[Fault] {
+        &self.notes
+    }
+
+    /// Judges one question.
+    #[must_use]
+    pub fn judge(&self, query: Query<'_>) -> Judgement {
+        self.policies.judge(query)
+    }
+}
+
+fn is_of_writing(message: &str) -> bool {
+    ["unexpected", "@id", "annotation", "the name", "template"].iter().any(|word| message.contains(word))
+}
+
+fn withheld(registry: &Registry) -> Vec<Fault> {
+    let mut notes = Vec::new();
+    for server in registry.servers.values() {
+        for tool in server.tools.values() {
+            if let Some(why) = &tool.withheld {
+                let file = format!("servers/{}.toml", server.name);
+                notes.push(Fault::of_file(&file, format!("`{}` is withheld: {why}", tool.name), ""));
+            }
+        }
+    }
+    notes
+}
+
+#[derive(Serialize)]
+struct Projection<'a> {
+    version: u32,
+    servers: &'a std::collections::BTreeMap<String, Arc<Server>>,
+    labels: &'a std::collections::BTreeSet<String>,
+    grants: &'a std::collections::BTreeSet<String>,
+    schema: &'a str,
+    policies: &'a std::collections::BTreeMap<String, serde_json::Value>,
+}
+
+fn digest(registry: &Registry, policies: &Policies) -> Digest {
+    let projection = Projection {
+        version: 1,
+        servers: &registry.servers,
+        labels: &registry.labels,
+        grants: &registry.grants,
+        schema: policies.schema_text(),
+        policies: policies.projection(),
+    };
+    let text = serde_json::to_string(&projection).unwrap_or_default();
+    Digest::of_json(&text).unwrap_or_else(|_| Digest::of_bytes(text.as_bytes()))
+}
+
+/// A value as canonical JSON text (RFC 8785).
+///
+/// # Errors
+/// When the value cannot be written as JSON.
+pub fn canonical_text(value: &impl Serialize) -> Result<String, serde_json::Error> {
+    let text = serde_json::to_string(value)?;
+    Ok(Json::read(&text, crate::digest::DEPTH_MAX).map_or(text.clone(), |value| json::canonical(&value)))
+}
