@@ -1,0 +1,205 @@
+//! One frame on its way through the pipeline, and the table of steps it may take.
+
+use std::sync::Arc;
+
+use pdp::label::LabelSet;
+use pdp::principal::Principal;
+use pdp::record::{Direction, FrameKind};
+use pdp::refusal::Refusal;
+use pdp::snapshot::Snapshot;
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::channel::Channel;
+use crate::entry::OpenRecord;
+use crate::envelope::Envelope;
+use crate::frame::Caller;
+use crate::stages::{
+    s1_intake::Proposed, s2_classify::Classified, s3_policy::Judged, s4_guardrail::Cleared, s5_approval::Authorized,
+    s6_credential::Credentialed, s7_action::Executed, s8_outcome::Labelled,
+};
+use crate::task::Task;
+
+/// A call that has reached stage `S`. Holding one proves that every earlier stage ran on it.
+#[must_use = "a call that is dropped is recorded as abandoned"]
+pub struct Call<S> {
+    head: Box<Head>,
+    entry: OpenRecord,
+    state: S,
+}
+
+/// What is fixed at intake and read by every later stage. Never changed, save the open record.
+pub(crate) struct Head {
+    pub(crate) caller: Caller,
+    pub(crate) principal: Principal,
+    pub(crate) server: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) direction: Direction,
+    pub(crate) kind: FrameKind,
+    pub(crate) text: Box<str>,
+    pub(crate) envelope: Envelope,
+    pub(crate) modern: bool,
+    pub(crate) snapshot: Arc<Snapshot>,
+    pub(crate) task: Arc<Task>,
+    pub(crate) labels: LabelSet,
+    pub(crate) channel: Arc<Channel>,
+    pub(crate) slot: Option<OwnedSemaphorePermit>,
+}
+
+/// Where a refusal or answer goes, which must be known even when nothing else is.
+#[derive(Debug, Clone)]
+pub(crate) struct Address {
+    pub(crate) direction: Direction,
+    pub(crate) kind: FrameKind,
+    pub(crate) id: Option<String>,
+    pub(crate) method: Option<String>,
+    pub(crate) modern: bool,
+    pub(crate) channel: Option<Arc<Channel>>,
+}
+
+/// A call that will go no further, and why. It still carries its open record.
+#[must_use = "a stopped call is sealed, so that its sender is answered"]
+pub struct Stopped {
+    pub(crate) entry: OpenRecord,
+    pub(crate) address: Address,
+    pub(crate) refusal: Refusal,
+    /// What the agent is told beside the refusal's sentence.
+    pub(crate) advice: Option<String>,
+}
+
+/// `Next` may follow `Self`. One line per arrow; there are no other arrows.
+pub(crate) trait Precedes<Next> {
+    /// The stage that makes the step.
+    const STAGE: &'static str;
+}
+
+impl Precedes<Classified> for Proposed {
+    const STAGE: &'static str = "classify";
+}
+impl Precedes<Judged> for Classified {
+    const STAGE: &'static str = "policy";
+}
+impl Precedes<Cleared> for Judged {
+    const STAGE: &'static str = "guardrail";
+}
+impl Precedes<Authorized> for Cleared {
+    const STAGE: &'static str = "approval";
+}
+impl Precedes<Credentialed> for Authorized {
+    const STAGE: &'static str = "credential";
+}
+impl Precedes<Executed> for Credentialed {
+    const STAGE: &'static str = "action";
+}
+impl Precedes<Labelled> for Executed {
+    const STAGE: &'static str = "outcome";
+}
+
+impl Call<Proposed> {
+    pub(crate) fn open(head: Head, mut entry: OpenRecord, state: Proposed) -> Self {
+        entry.stage("intake");
+        Self { head: Box::new(head), entry, state }
+    }
+}
+
+impl<S> Call<S> {
+    /// Moves on to the next stage, and marks that this one is done.
+    pub(crate) fn advance<T>(self, step: impl FnOnce(S) -> T) -> Call<T>
+    where
+        S: Precedes<T>,
+    {
+        let Self { head, mut entry, state } = self;
+        entry.stage(<S as Precedes<T>>::STAGE);
+        Call { head, entry, state: step(state) }
+    }
+
+    /// Moves on, or ends here, by a step that spends the state and may write into the record.
+    pub(crate) fn try_advance<T>(
+        self,
+        step: impl FnOnce(&Head, &mut OpenRecord, S) -> Result<T, Refusal>,
+    ) -> Result<Call<T>, Stopped>
+    where
+        S: Precedes<T>,
+    {
+        let address = self.address();
+        let Self { head, mut entry, state } = self;
+        match step(&head, &mut entry, state) {
+            Ok(state) => {
+                entry.stage(<S as Precedes<T>>::STAGE);
+                Ok(Call { head, entry, state })
+            }
+            Err(refusal) => Err(Stopped { entry, address, refusal, advice: None }),
+        }
+    }
+
+    /// Ends here.
+    pub(crate) fn stop(self, refusal: Refusal) -> Stopped {
+        let address = self.address();
+        Stopped { entry: self.entry, address, refusal, advice: None }
+    }
+
+    pub(crate) fn head(&self) -> &Head {
+        &self.head
+    }
+
+    pub(crate) fn state(&self) -> &S {
+        &self.state
+    }
+
+    pub(crate) fn entry(&mut self) -> &mut OpenRecord {
+        &mut self.entry
+    }
+
+    pub(crate) fn elapsed_us(&self) -> u64 {
+        self.entry.elapsed_us()
+    }
+
+    pub(crate) fn number(&self) -> u64 {
+        self.entry.read(|r| r.number).unwrap_or_default()
+    }
+
+    fn address(&self) -> Address {
+        self.head.address()
+    }
+}
+
+impl Head {
+    /// Where an answer or a refusal goes.
+    pub(crate) fn address(&self) -> Address {
+        Address {
+            direction: self.direction,
+            kind: self.kind,
+            id: self.envelope.id.clone(),
+            method: self.envelope.method.clone(),
+            modern: self.modern,
+            channel: Some(Arc::clone(&self.channel)),
+        }
+    }
+}
+
+impl Call<Labelled> {
+    /// Takes the call apart for the audit stage.
+    pub(crate) fn into_parts(self) -> (Box<Head>, OpenRecord, Labelled) {
+        (self.head, self.entry, self.state)
+    }
+}
+
+impl Stopped {
+    /// With words for the agent beside the refusal's sentence.
+    pub(crate) fn advise(mut self, advice: String) -> Self {
+        self.advice = Some(advice);
+        self
+    }
+}
+
+// Written by hand: a derived `Debug` would print bodies and secrets into logs.
+impl<S> std::fmt::Debug for Call<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Call({}, {:?})", self.number(), self.head.envelope.method)
+    }
+}
+
+impl std::fmt::Debug for Stopped {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Stopped({:?})", self.refusal.code)
+    }
+}

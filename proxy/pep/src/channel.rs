@@ -1,0 +1,284 @@
+//! A channel: the standing relation of one caller with one server. For legacy clients it is the MCP session, for modern
+//! ones the pair of principal and server. It remembers what the server last listed and what it has asked the client.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use pdp::digest::Digest;
+
+use crate::task::Task;
+
+/// One channel.
+#[derive(Debug)]
+pub struct Channel {
+    server: String,
+    principal: String,
+    session: Option<String>,
+    task: Option<Arc<Task>>,
+    protocol: Option<String>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// The digests of the live definitions, once a listing is whole.
+    listed: Option<Listing>,
+    /// The pages of a listing under way.
+    pages: HashMap<String, Digest>,
+    /// Server requests that were passed to the client and wait for its answer, by id as written.
+    asked: HashSet<String>,
+    last_us: i64,
+}
+
+#[derive(Debug, Clone)]
+struct Listing {
+    tools: HashMap<String, Digest>,
+    at_us: i64,
+}
+
+/// What is known of a tool's live definition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Live {
+    /// The server lists it with this digest.
+    Is(Digest),
+    /// The server lists its tools, and this one is not among them.
+    Gone,
+    /// No listing is known, or it is too old.
+    Unknown,
+}
+
+/// How many of a server's questions one client may have open.
+const ASKED_MAX: usize = 256;
+
+impl Channel {
+    /// The channel of a session.
+    pub(crate) fn of_session(
+        server: &str,
+        principal: &str,
+        session: &str,
+        task: Arc<Task>,
+        protocol: Option<String>,
+    ) -> Self {
+        Self {
+            server: server.to_owned(),
+            principal: principal.to_owned(),
+            session: Some(session.to_owned()),
+            task: Some(task),
+            protocol,
+            state: Mutex::default(),
+        }
+    }
+
+    fn standing(server: &str, principal: &str) -> Self {
+        Self {
+            server: server.to_owned(),
+            principal: principal.to_owned(),
+            session: None,
+            task: None,
+            protocol: None,
+            state: Mutex::default(),
+        }
+    }
+
+    /// The session's id, for legacy clients.
+    #[must_use]
+    pub fn session(&self) -> Option<&str> {
+        self.session.as_deref()
+    }
+
+    /// The server's name.
+    #[must_use]
+    pub fn server(&self) -> &str {
+        &self.server
+    }
+
+    /// The key of the principal it belongs to.
+    #[must_use]
+    pub fn principal(&self) -> &str {
+        &self.principal
+    }
+
+    pub(crate) fn task(&self) -> Option<&Arc<Task>> {
+        self.task.as_ref()
+    }
+
+    /// The protocol revision that was negotiated.
+    pub(crate) fn protocol(&self) -> Option<&str> {
+        self.protocol.as_deref()
+    }
+
+    /// Takes one page of a listing. The first page begins it anew, the last makes it known.
+    pub(crate) fn take_page(
+        &self,
+        first: bool,
+        last: bool,
+        tools: impl IntoIterator<Item = (String, Digest)>,
+        now_us: i64,
+    ) {
+        self.locked(|state| {
+            if first {
+                state.pages.clear();
+            }
+            state.pages.extend(tools);
+            if last {
+                let tools = std::mem::take(&mut state.pages);
+                state.listed = Some(Listing { tools, at_us: now_us });
+            }
+        });
+    }
+
+    /// Forgets what was listed: the server says its list has changed.
+    pub(crate) fn forget_listing(&self) {
+        self.locked(|state| state.listed = None);
+    }
+
+    pub(crate) fn live(&self, tool: &str, now_us: i64, age_max_us: i64) -> Live {
+        self.locked(|state| match &state.listed {
+            Some(listing) if now_us - listing.at_us <= age_max_us => {
+                listing.tools.get(tool).map_or(Live::Gone, |digest| Live::Is(*digest))
+            }
+            Some(_) | None => Live::Unknown,
+        })
+    }
+
+    /// Remembers a server's question. Answers false where too many are open.
+    pub(crate) fn asked(&self, id: &str) -> bool {
+        self.locked(|state| state.asked.len() < ASKED_MAX && state.asked.insert(id.to_owned()))
+    }
+
+    /// Whether a client's answer answers a question that is open; each can be answered once.
+    pub(crate) fn answered(&self, id: &str) -> bool {
+        self.locked(|state| state.asked.remove(id))
+    }
+
+    fn touch(&self, now_us: i64) {
+        self.locked(|state| state.last_us = state.last_us.max(now_us));
+    }
+
+    fn last_us(&self) -> i64 {
+        self.locked(|state| state.last_us)
+    }
+
+    fn locked<T>(&self, read: impl FnOnce(&mut State) -> T) -> T {
+        read(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// The open channels. Bounded: the longest idle goes first.
+#[derive(Debug)]
+pub struct Channels {
+    by_key: Mutex<HashMap<String, Arc<Channel>>>,
+    open_max: usize,
+}
+
+impl Channels {
+    /// A store of at most `open_max` channels.
+    #[must_use]
+    pub fn new(open_max: usize) -> Self {
+        Self { by_key: Mutex::new(HashMap::new()), open_max }
+    }
+
+    /// The session of this id, if it is this principal's. A session id is no authentication: another's is unknown.
+    pub(crate) fn session(&self, server: &str, session: &str, principal: &str, now_us: i64) -> Option<Arc<Channel>> {
+        let channels = self.by_key.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = channels.get(&session_key(server, session)).filter(|c| c.principal == principal)?;
+        found.touch(now_us);
+        Some(Arc::clone(found))
+    }
+
+    /// The standing channel of a principal with a server.
+    pub(crate) fn standing(&self, server: &str, principal: &str, now_us: i64) -> Arc<Channel> {
+        let key = format!("standing {server} {principal}");
+        let mut channels = self.by_key.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = channels.get(&key) {
+            found.touch(now_us);
+            return Arc::clone(found);
+        }
+        self.insert(&mut channels, key, Channel::standing(server, principal), now_us)
+    }
+
+    /// Opens a session's channel.
+    pub(crate) fn open(&self, channel: Channel, now_us: i64) -> Arc<Channel> {
+        let key = session_key(&channel.server, channel.session.as_deref().unwrap_or_default());
+        let mut channels = self.by_key.lock().unwrap_or_else(PoisonError::into_inner);
+        self.insert(&mut channels, key, channel, now_us)
+    }
+
+    /// Ends a session.
+    pub(crate) fn close(&self, server: &str, session: &str) {
+        self.by_key.lock().unwrap_or_else(PoisonError::into_inner).remove(&session_key(server, session));
+    }
+
+    /// How many are open.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.by_key.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// Whether none is open.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn insert(
+        &self,
+        channels: &mut HashMap<String, Arc<Channel>>,
+        key: String,
+        channel: Channel,
+        now_us: i64,
+    ) -> Arc<Channel> {
+        if channels.len() >= self.open_max
+            && let Some(oldest) = channels.iter().min_by_key(|(_, c)| c.last_us()).map(|(k, _)| k.clone())
+        {
+            channels.remove(&oldest);
+        }
+        let channel = Arc::new(channel);
+        channel.touch(now_us);
+        channels.insert(key, Arc::clone(&channel));
+        channel
+    }
+}
+
+fn session_key(server: &str, session: &str) -> String {
+    format!("session {server} {session}")
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may panic")]
+    use super::*;
+
+    #[test]
+    fn a_listing_counts_when_its_last_page_is_in_and_until_it_is_old_or_changed() {
+        let channel = Channel::standing("s", "p");
+        let digest = Digest::of_bytes(b"x");
+        assert_eq!(channel.live("a", 0, 100), Live::Unknown);
+        channel.take_page(true, false, [("a".to_owned(), digest)], 0);
+        assert_eq!(channel.live("a", 0, 100), Live::Unknown);
+        channel.take_page(false, true, [("b".to_owned(), digest)], 5);
+        assert_eq!(channel.live("a", 100, 100), Live::Is(digest));
+        assert_eq!(channel.live("c", 100, 100), Live::Gone);
+        assert_eq!(channel.live("a", 106, 100), Live::Unknown);
+        channel.forget_listing();
+        assert_eq!(channel.live("a", 6, 100), Live::Unknown);
+    }
+
+    #[test]
+    fn anothers_session_is_unknown() {
+        let channels = Channels::new(9);
+        let task = Arc::new(Task::new("t".into(), "0".repeat(32)));
+        channels.open(Channel::of_session("s", "p", "1", task, None), 0);
+        assert!(channels.session("s", "1", "p", 0).is_some());
+        assert!(channels.session("s", "1", "q", 0).is_none());
+        assert!(channels.session("other", "1", "p", 0).is_none());
+        channels.close("s", "1");
+        assert!(channels.session("s", "1", "p", 0).is_none());
+        let standing = channels.standing("s", "p", 0);
+        assert!(standing.asked("1") && standing.answered("1") && !standing.answered("1"));
+        assert_eq!(channels.standing("s", "p", 0).server(), channels.standing("s", "p", 1).server());
+        assert_eq!(channels.len(), 1);
+        channels.standing("s", "q", 0);
+        assert_eq!(channels.len(), 2, "{:?}", channels.by_key.lock().unwrap().keys());
+    }
+}

@@ -1,0 +1,106 @@
+//! What arrives: one message with what the listener knows of its sender. Nothing here has been judged.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use pdp::principal::Principal;
+use pdp::refusal::Refusal;
+
+use crate::channel::Channel;
+use crate::task::Task;
+
+/// Who sent a frame.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// The authenticated principal, or why there is none.
+    pub principal: Result<Principal, Refusal>,
+    /// The network address it came from, if it came over a network.
+    pub address: Option<String>,
+}
+
+/// One message on its way to or from a server, and what came with it.
+#[derive(Debug)]
+pub struct Frame {
+    pub(crate) caller: Caller,
+    pub(crate) server: String,
+    pub(crate) session: Option<String>,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) content: Content,
+}
+
+/// What a frame carries.
+#[derive(Debug)]
+pub(crate) enum Content {
+    /// The body of a POST: a JSON-RPC message for the server.
+    Message(Bytes),
+    /// A GET: open the stream of the server's own messages.
+    Open,
+    /// A DELETE: end the session.
+    Close,
+    /// A message of the server's, out of a stream that passed the gate.
+    Event(EventOf),
+    /// Something the listener could not read; it is refused and recorded like any other frame.
+    Unreadable(Refusal),
+}
+
+/// A server's message and the stream it came out of.
+#[derive(Debug)]
+pub(crate) struct EventOf {
+    pub(crate) text: String,
+    pub(crate) task: Arc<Task>,
+    pub(crate) channel: Arc<Channel>,
+    pub(crate) parent_span: String,
+}
+
+impl Frame {
+    /// A POST to a server's endpoint. `headers` are lower-case names with values: those the gate checks or forwards.
+    #[must_use]
+    pub fn message(
+        caller: Caller,
+        server: &str,
+        session: Option<String>,
+        headers: Vec<(String, String)>,
+        body: Bytes,
+    ) -> Self {
+        Self { caller, server: server.to_owned(), session, headers, content: Content::Message(body) }
+    }
+
+    /// A GET on a server's endpoint.
+    #[must_use]
+    pub fn open(caller: Caller, server: &str, session: Option<String>, headers: Vec<(String, String)>) -> Self {
+        Self { caller, server: server.to_owned(), session, headers, content: Content::Open }
+    }
+
+    /// A DELETE on a server's endpoint.
+    #[must_use]
+    pub fn close(caller: Caller, server: &str, session: Option<String>, headers: Vec<(String, String)>) -> Self {
+        Self { caller, server: server.to_owned(), session, headers, content: Content::Close }
+    }
+
+    /// Something that arrived but could not be read as a message.
+    #[must_use]
+    pub fn unreadable(caller: Caller, server: &str, why: Refusal) -> Self {
+        Self {
+            caller,
+            server: server.to_owned(),
+            session: None,
+            headers: Vec::new(),
+            content: Content::Unreadable(why),
+        }
+    }
+
+    pub(crate) fn event(caller: Caller, server: &str, event: EventOf) -> Self {
+        Self {
+            caller,
+            server: server.to_owned(),
+            session: event.channel.session().map(str::to_owned),
+            headers: Vec::new(),
+            content: Content::Event(event),
+        }
+    }
+
+    /// The value of a header, by lower-case name.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
+    }
+}

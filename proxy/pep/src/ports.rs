@@ -1,0 +1,237 @@
+//! What the stages ask of the outside world. Adapters live in the gateway; fakes in the tests.
+
+use std::collections::BTreeSet;
+use std::fmt::Debug;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use pdp::digest::Digest;
+use pdp::label::LabelSet;
+use pdp::policy::Rule;
+use pdp::principal::Principal;
+use pdp::record::Entry;
+use pdp::registry::Server;
+use pdp::snapshot::Snapshot;
+use tokio::sync::Semaphore;
+
+use crate::channel::Channels;
+use crate::reply::Answer;
+use crate::stages::s7_action::{Dispatch, Secret};
+use crate::stages::s8_outcome::Raw;
+use crate::task::Tasks;
+use crate::trace::Propagation;
+
+/// A future of a port: boxed, since ports are few and bound by the network or the disk.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// The whole gate, as the pipeline sees it. Only intake is handed the snapshot store; the other stages get [`Ports`].
+#[derive(Debug)]
+pub struct Gate {
+    /// Where the current snapshot is read.
+    pub snapshots: Arc<dyn Snapshots>,
+    /// Everything else.
+    pub ports: Ports,
+}
+
+/// What stages other than intake may ask.
+#[derive(Debug)]
+pub struct Ports {
+    /// The only reader of time.
+    pub clock: Arc<dyn Clock>,
+    /// The only source of randomness.
+    pub entropy: Arc<dyn Entropy>,
+    /// The durable record.
+    pub ledger: Arc<dyn Ledger>,
+    /// The servers.
+    pub upstream: Arc<dyn Upstream>,
+    /// The secrets.
+    pub vault: Arc<dyn Vault>,
+    /// The people.
+    pub approvals: Arc<dyn Approvals>,
+    /// The halt switch, read live.
+    pub halt: Arc<dyn Halt>,
+    /// The open tasks.
+    pub tasks: Tasks,
+    /// The open channels.
+    pub channels: Channels,
+    /// How many requests may be under way.
+    pub slots: Arc<Semaphore>,
+    /// The other bounds.
+    pub limits: Limits,
+    /// Which trace context is passed on.
+    pub propagation: Propagation,
+}
+
+/// Bounds of the pipeline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// How deep a message may nest.
+    pub depth_max: usize,
+    /// How many bytes of arguments a record keeps.
+    pub arguments_bytes_max: usize,
+    /// How old a tool listing may be before the server is asked again, in microseconds.
+    pub listing_age_us_max: i64,
+    /// How long a stream may be silent before the gate gives it up, in milliseconds.
+    pub stream_idle_ms_max: u64,
+    /// How many pages of a tool listing are read.
+    pub listing_pages_max: usize,
+}
+
+impl Limits {
+    /// The defaults the documentation names.
+    pub const STANDARD: Self = Self {
+        depth_max: 64,
+        arguments_bytes_max: 16 * 1024,
+        listing_age_us_max: 300 * 1_000_000,
+        stream_idle_ms_max: 30 * 60 * 1000,
+        listing_pages_max: 64,
+    };
+}
+
+/// Holds the current snapshot.
+pub trait Snapshots: Send + Sync + Debug {
+    /// The snapshot in force now.
+    fn current(&self) -> Arc<Snapshot>;
+}
+
+/// Tells the time.
+pub trait Clock: Send + Sync + Debug {
+    /// Microseconds since 1970-01-01T00:00Z; never goes backwards within one process.
+    fn now_us(&self) -> i64;
+}
+
+/// Makes unguessable bytes.
+pub trait Entropy: Send + Sync + Debug {
+    /// Sixteen of them.
+    fn bytes(&self) -> [u8; 16];
+}
+
+/// Keeps what happened.
+pub trait Ledger: Send + Sync + Debug {
+    /// The number of the next frame: ascending, never used twice, also not after a restart.
+    fn number(&self) -> u64;
+
+    /// Hands an entry over without waiting for the disk. Never blocks; called from `Drop`.
+    ///
+    /// # Errors
+    /// When the ledger is closed, broken, or its queue is full.
+    fn append(&self, entry: Entry) -> Result<(), LedgerFault>;
+
+    /// Appends and waits until the entry is durable.
+    fn commit(&self, entry: Entry) -> BoxFuture<'_, Result<(), LedgerFault>>;
+
+    /// Whether entries can be taken now.
+    ///
+    /// # Errors
+    /// Why not.
+    fn health(&self) -> Result<(), LedgerFault>;
+}
+
+/// Why the ledger cannot take an entry.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LedgerFault {
+    /// The queue is full: the disk does not keep up.
+    #[error("its queue is full")]
+    Full,
+    /// It was closed for shutdown.
+    #[error("it is closed")]
+    Closed,
+    /// Writing failed.
+    #[error("writing failed: {0}")]
+    Broken(String),
+}
+
+/// Sends to servers. Takes a [`Dispatch`], which only the action stage can make, or an [`Answer`], which only the audit
+/// stage can.
+pub trait Upstream: Send + Sync + Debug {
+    /// Makes one attempt, and answers as soon as the server does.
+    fn send(&self, dispatch: Dispatch) -> BoxFuture<'_, Result<Raw, SendFault>>;
+
+    /// Tells a server that its own request was refused.
+    fn answer(&self, answer: Answer) -> BoxFuture<'_, ()>;
+}
+
+/// Why an attempt gave nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SendFault {
+    /// Certainly nothing was sent.
+    #[error("the server cannot be reached: {0}")]
+    Unreachable(String),
+    /// Something was sent, and the answer was lost.
+    #[error("the answer was lost: {0}")]
+    Lost(String),
+    /// The server knows no such session.
+    #[error("the server knows no such session")]
+    NoSession,
+    /// The server needs a session and the call names none.
+    #[error("the server needs a session")]
+    NeedsSession,
+    /// Too much is under way with this server; nothing was sent.
+    #[error("too much is under way with this server")]
+    Busy,
+}
+
+/// Lends secrets.
+pub trait Vault: Send + Sync + Debug {
+    /// The secret for this server, or nothing where it needs none.
+    fn lend<'a>(&'a self, server: &'a Server) -> BoxFuture<'a, Result<Option<Lent>, String>>;
+}
+
+/// A secret and the name it is recorded by.
+#[derive(Debug)]
+pub struct Lent {
+    /// The secret.
+    pub secret: Secret,
+    /// What the record says, such as `env:GITHUB_TOKEN`.
+    pub reference: String,
+}
+
+/// Asks people.
+pub trait Approvals: Send + Sync + Debug {
+    /// Asks for the grants a call needs, and waits for the verdict.
+    fn ask<'a>(&'a self, hold: &'a Hold) -> BoxFuture<'a, Verdict>;
+}
+
+/// A call that waits for people: everything its approval binds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hold {
+    /// The frame's number.
+    pub number: u64,
+    /// Who asks.
+    pub principal: Principal,
+    /// In which task.
+    pub task: String,
+    /// Of which server.
+    pub server: String,
+    /// For what: the tool, or the method.
+    pub action: String,
+    /// The pin of the tool's definition.
+    pub pin: Option<Digest>,
+    /// The canonical arguments.
+    pub arguments: String,
+    /// The labels the task had gathered.
+    pub labels: LabelSet,
+    /// The snapshot it was judged by.
+    pub snapshot: Digest,
+    /// The grants it needs.
+    pub grants: BTreeSet<String>,
+    /// The rules that ask for them.
+    pub rules: Vec<Rule>,
+}
+
+/// What people said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// These grants were given; the call is judged again with them.
+    Granted(BTreeSet<String>),
+    /// Somebody said no, with a reason for the agent.
+    Refused(String),
+    /// There is nobody to ask.
+    Nobody,
+}
+
+/// The halt switch.
+pub trait Halt: Send + Sync + Debug {
+    /// Why nothing may be done now for this principal, task and server; nothing where all may go on.
+    fn reason(&self, principal: &Principal, task: &str, server: &str) -> Option<String>;
+}

@@ -1,0 +1,126 @@
+//! What goes back: replies as data, and the words of refusals. Only the audit stage makes a [`Reply`] or an [`Answer`].
+
+use std::fmt;
+use std::sync::Arc;
+
+use pdp::json;
+use pdp::record::FrameKind;
+use pdp::refusal::{Code, Refusal};
+
+use crate::call::Address;
+use crate::channel::Channel;
+use crate::envelope::{Envelope, member};
+use crate::stream::EventStream;
+
+/// What goes back to whoever sent a frame, or on to the client. Its record is sealed, or seals as its stream ends.
+#[derive(Debug)]
+pub struct Reply {
+    status: u16,
+    headers: Vec<(String, String)>,
+    body: Body,
+}
+
+/// The body of a reply.
+pub enum Body {
+    /// Nothing.
+    Empty,
+    /// One JSON-RPC message.
+    Json(String),
+    /// Events, each labelled as it passes.
+    Stream(Box<EventStream>),
+    /// A refusal for the server whose request this was.
+    ToServer(Answer),
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Empty => "Empty",
+            Self::Json(_) => "Json(..)",
+            Self::Stream(_) => "Stream(..)",
+            Self::ToServer(_) => "ToServer(..)",
+        })
+    }
+}
+
+impl Reply {
+    pub(crate) fn new(status: u16, headers: Vec<(String, String)>, body: Body) -> Self {
+        Self { status, headers, body }
+    }
+
+    /// The HTTP status, the protocol's headers (lower-case names) and the body.
+    #[must_use]
+    pub fn into_parts(self) -> (u16, Vec<(String, String)>, Body) {
+        (self.status, self.headers, self.body)
+    }
+
+    /// Reads a listing's answer to its end, and answers its cursor. For the gate's own listings.
+    pub(crate) async fn into_next_cursor(self) -> Option<String> {
+        let text = match self.body {
+            Body::Json(text) => text,
+            Body::Stream(mut stream) => stream.answer_alone().await?,
+            Body::Empty | Body::ToServer(_) => return None,
+        };
+        let envelope = Envelope::outline(&text).ok()?;
+        let raw = member(text.get(envelope.result?)?, "nextCursor")?;
+        json::string(raw).ok().map(|cursor| cursor.into_owned())
+    }
+}
+
+/// The refusal of a server's own request, on its way back to it.
+#[derive(Debug)]
+pub struct Answer {
+    channel: Arc<Channel>,
+    text: String,
+}
+
+impl Answer {
+    pub(crate) fn new(channel: Arc<Channel>, text: String) -> Self {
+        Self { channel, text }
+    }
+
+    /// The channel the request came through.
+    #[must_use]
+    pub fn channel(&self) -> &Arc<Channel> {
+        &self.channel
+    }
+
+    /// The JSON-RPC error.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+/// A refusal as JSON-RPC. A refused tool call is a tool result with `isError`, so that the model reads it and can revise
+/// its plan; everything else is an error. `named` is the record's number and trace.
+pub(crate) fn refusal_text(address: &Address, refusal: &Refusal, advice: Option<&str>, named: (u64, String)) -> String {
+    let id = address.id.as_deref().unwrap_or("null");
+    let tool_call = address.kind == FrameKind::Request && address.method.as_deref() == Some("tools/call");
+    let (record, trace) = named;
+    let facts = serde_json::json!({
+        "code": refusal.code.name(), "retry": refusal.code.may_retry(), "trace": trace, "record": record,
+    });
+    if tool_call && is_for_the_model(refusal.code) {
+        let mut words = refusal.message.clone();
+        if let Some(more) = advice {
+            words.push(' ');
+            words.push_str(more);
+        }
+        let content = serde_json::json!([{ "type": "text", "text": words }]);
+        let era = if address.modern { ",\"resultType\":\"complete\"" } else { "" };
+        let meta = serde_json::json!({ "dev.wicketgate/refusal": facts });
+        return format!(
+            "{{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":{{\"content\":{content},\"isError\":true{era},\"_meta\":{meta}}}}}"
+        );
+    }
+    let error = serde_json::json!({
+        "code": refusal.code.rpc_code(), "message": refusal.message, "data": { "dev.wicketgate/refusal": facts },
+    });
+    format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"error\":{error}}}")
+}
+
+/// Whether the model, and not the client's transport, is the one to read a refused tool call.
+fn is_for_the_model(code: Code) -> bool {
+    code.http_status() == 200 && !matches!(code, Code::UnknownTool | Code::BadParameters | Code::Busy)
+}

@@ -1,0 +1,75 @@
+//! A tool listing with only what was reviewed, and reviewed as it is now.
+
+use pdp::digest::Digest;
+use pdp::json;
+use pdp::registry::Server;
+
+use crate::envelope::member;
+
+/// What became of a page of `tools/list`.
+#[derive(Debug, Default)]
+pub(crate) struct Listing {
+    /// The result to hand over, or nothing where it stays as it was.
+    pub(crate) text: Option<String>,
+    /// Every tool the server offers, with the digest of its live definition.
+    pub(crate) live: Vec<(String, Digest)>,
+    /// What was left out, in words.
+    pub(crate) withheld: Vec<String>,
+    /// Whether this is the last page.
+    pub(crate) last: bool,
+}
+
+/// Filters one page. Nothing where the result is not a tool listing.
+pub(crate) fn filter(result: &str, server: &Server) -> Option<Listing> {
+    let tools = member(result, "tools")?;
+    let items = json::items(tools).ok()?;
+    let mut out = Listing { last: member(result, "nextCursor").is_none_or(|raw| raw == "null"), ..Listing::default() };
+    let mut kept: Vec<&str> = Vec::with_capacity(items.len());
+    let names: Vec<Option<String>> = items.iter().map(|item| name_of(item.get())).collect();
+    for (item, name) in items.iter().zip(&names) {
+        let twice = name.is_some() && names.iter().filter(|other| *other == name).count() > 1;
+        match standing(item.get(), name.as_deref(), twice, server, &mut out.live) {
+            Ok(()) => kept.push(item.get()),
+            Err(why) => out.withheld.push(why),
+        }
+    }
+    if out.withheld.is_empty() {
+        return Some(out);
+    }
+    let text = json::with_member(result, "tools", &format!("[{}]", kept.join(","))).ok()?;
+    // A list that was cut for this gate's clients must not be stored for others (MCP 2026-07-28, caching).
+    let shared = member(result, "cacheScope").is_some_and(|scope| scope == "\"public\"");
+    out.text = if shared { json::with_member(&text, "cacheScope", "\"private\"").ok() } else { Some(text) };
+    Some(out)
+}
+
+fn name_of(tool: &str) -> Option<String> {
+    member(tool, "name").and_then(|raw| json::string(raw).ok()).map(|name| name.into_owned())
+}
+
+/// Whether a listed tool may be seen; notes its live digest either way.
+fn standing(
+    tool: &str,
+    name: Option<&str>,
+    twice: bool,
+    server: &Server,
+    live: &mut Vec<(String, Digest)>,
+) -> Result<(), String> {
+    let name = name.ok_or("a tool without a name")?;
+    let shown: String = json::quoted(&name.chars().take(128).collect::<String>());
+    if twice {
+        // Of two definitions of one name nobody can say which one a call would meet: neither is the reviewed one.
+        live.push((name.to_owned(), Digest::of_bytes(b"ambiguous")));
+        return Err(format!("{shown}: listed twice"));
+    }
+    let digest = Digest::of_json(tool).map_err(|e| format!("{shown}: its definition cannot be digested: {e}"))?;
+    live.push((name.to_owned(), digest));
+    let Some(known) = server.tools.get(name) else { return Err(format!("{shown}: not in the registry")) };
+    match &known.withheld {
+        Some(why) => Err(format!("{shown}: {why}")),
+        None if known.pin != digest => {
+            Err(format!("{shown}: its definition is not the reviewed one ({})", digest.short()))
+        }
+        None => Ok(()),
+    }
+}

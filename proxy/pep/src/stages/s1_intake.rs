@@ -1,0 +1,325 @@
+//! Intake: bytes in, one proposed call out. The record opens, the snapshot is pinned, the message is read once.
+//!
+//! The only stage that sees the snapshot store. What cannot be read is still a call: it is refused and recorded.
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use pdp::digest::Digest;
+use pdp::json;
+use pdp::label::LabelSet;
+use pdp::principal::Principal;
+use pdp::record::{Direction, Ending, FrameKind, RECORD_VERSION, Record};
+use pdp::refusal::{Code, Refusal};
+use pdp::snapshot::Snapshot;
+
+use crate::call::{Address, Call, Head, Stopped};
+use crate::channel::Channel;
+use crate::entry::OpenRecord;
+use crate::envelope::Envelope;
+use crate::frame::{Content, Frame};
+use crate::ports::{Gate, Ports};
+use crate::task::Task;
+use crate::trace::{Incoming, hex_id};
+
+/// A well-formed call that nobody has looked at yet.
+#[derive(Debug)]
+pub struct Proposed {
+    _made_here: (),
+}
+
+/// The first revision of the modern era: stateless, with mandatory headers.
+const MODERN: &str = "2026-07-28";
+/// Where a modern client declares its revision.
+const META_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
+
+/// Admits a frame.
+pub(crate) fn admit(frame: Frame, gate: &Arc<Gate>) -> Result<Call<Proposed>, Stopped> {
+    let ports = &gate.ports;
+    let snapshot = gate.snapshots.current();
+    let mut entry = open_record(&frame, &snapshot, ports);
+    let direction = direction_of(&frame.content);
+    let mut address =
+        Address { direction, kind: FrameKind::Unreadable, id: None, method: None, modern: false, channel: None };
+    let refuse = |entry, address, refusal| Stopped { entry, address, refusal, advice: None };
+    if let Err(fault) = ports.ledger.health() {
+        let words = format!("the ledger cannot take the record ({fault}); no call is made until it can");
+        return Err(refuse(entry, address, Refusal::new(Code::LedgerUnavailable, words)));
+    }
+    let principal = match &frame.caller.principal {
+        Ok(principal) => principal.clone(),
+        Err(refusal) => return Err(refuse(entry, address, refusal.clone())),
+    };
+    entry.write(|record| record.principal = Some(principal.clone()));
+    let message = match read(&frame, ports.limits.depth_max) {
+        Ok(message) => message,
+        Err(refusal) => return Err(refuse(entry, address, refusal)),
+    };
+    address.kind = message.kind;
+    address.id = message.envelope.id.clone();
+    address.method = message.envelope.method.clone();
+    let version = version_of(&frame, &message);
+    address.modern = version.as_deref().is_some_and(|v| v >= MODERN);
+    note_message(&mut entry, &frame, &message, version.clone());
+    let (channel, task) = match place(&frame, &message, &principal, ports, &mut entry) {
+        Ok(place) => place,
+        Err(refusal) => return Err(refuse(entry, address, refusal)),
+    };
+    address.channel = Some(Arc::clone(&channel));
+    if let Err(refusal) = headers_agree(&frame, &message, address.modern, version.as_deref()) {
+        return Err(refuse(entry, address, refusal));
+    }
+    let slot = match slot(&message, direction, ports) {
+        Ok(slot) => slot,
+        Err(refusal) => return Err(refuse(entry, address, refusal)),
+    };
+    if version.is_none() {
+        entry.write(|record| record.protocol = channel.protocol().map(str::to_owned));
+    }
+    let head = Head {
+        caller: frame.caller,
+        principal,
+        server: frame.server,
+        headers: frame.headers,
+        direction,
+        kind: message.kind,
+        text: message.text,
+        envelope: message.envelope,
+        modern: address.modern,
+        snapshot,
+        labels: task.labels(),
+        task,
+        channel,
+        slot,
+    };
+    Ok(Call::open(head, entry, Proposed { _made_here: () }))
+}
+
+/// A message as read.
+struct Message {
+    kind: FrameKind,
+    text: Box<str>,
+    envelope: Envelope,
+}
+
+fn direction_of(content: &Content) -> Direction {
+    match content {
+        Content::Event(_) => Direction::ToClient,
+        Content::Message(_) | Content::Open | Content::Close | Content::Unreadable(_) => Direction::ToServer,
+    }
+}
+
+fn read(frame: &Frame, depth_max: usize) -> Result<Message, Refusal> {
+    let bare = |kind, method: &str| Message {
+        kind,
+        text: "".into(),
+        envelope: Envelope { kind: Some(kind), method: Some(method.to_owned()), ..Envelope::default() },
+    };
+    let text = match &frame.content {
+        Content::Open => return Ok(bare(FrameKind::Stream, "stream")),
+        Content::Close => return Ok(bare(FrameKind::EndSession, "session/end")),
+        Content::Unreadable(why) => return Err(why.clone()),
+        Content::Event(event) => event.text.as_str(),
+        Content::Message(bytes) => std::str::from_utf8(bytes)
+            .map_err(|_| Refusal::new(Code::NotJson, "the message is not valid UTF-8, hence not JSON (RFC 8259)"))?,
+    };
+    let envelope = Envelope::read(text, depth_max)?;
+    let kind = envelope.kind.unwrap_or(FrameKind::Unreadable);
+    Ok(Message { kind, text: text.into(), envelope })
+}
+
+fn open_record(frame: &Frame, snapshot: &Snapshot, ports: &Ports) -> OpenRecord {
+    let bytes_in = match &frame.content {
+        Content::Message(bytes) => bytes.len(),
+        Content::Event(event) => event.text.len(),
+        Content::Open | Content::Close | Content::Unreadable(_) => 0,
+    };
+    let (trace, task, parent) = match &frame.content {
+        Content::Event(event) => {
+            (event.task.trace().to_owned(), event.task.id().to_owned(), Some(event.parent_span.clone()))
+        }
+        // A frame that never reaches a task still has a trace of its own, so that it can be found.
+        Content::Message(_) | Content::Open | Content::Close | Content::Unreadable(_) => {
+            (hex_id(&ports.entropy.bytes()), String::new(), None)
+        }
+    };
+    let server = snapshot.server(&frame.server);
+    let record = Record {
+        v: RECORD_VERSION,
+        number: ports.ledger.number(),
+        trace,
+        span: hex_id(ports.entropy.bytes().get(..8).unwrap_or(&[1])),
+        parent,
+        link: None,
+        task,
+        started_us: ports.clock.now_us(),
+        took_us: 0,
+        direction: direction_of(&frame.content),
+        kind: FrameKind::Unreadable,
+        protocol: None,
+        principal: None,
+        client: frame.caller.address.clone(),
+        server: frame.server.chars().take(128).collect(),
+        system: server.map(|s| s.system.clone()),
+        transport: server.map(|s| s.transport.kind().to_owned()),
+        session: frame.session.as_ref().map(|s| Digest::of_bytes(s.as_bytes()).short()),
+        request_id: None,
+        method: None,
+        target: None,
+        pin: None,
+        effects: Default::default(),
+        arguments_digest: None,
+        arguments: None,
+        snapshot: snapshot.digest(),
+        decision: None,
+        credential: None,
+        labels: LabelSet::default(),
+        stages: Vec::new(),
+        attempts: Vec::new(),
+        notes: Vec::new(),
+        bytes_in: u64::try_from(bytes_in).unwrap_or(u64::MAX),
+        result: None,
+        ending: Ending::Abandoned,
+        refusal: None,
+    };
+    OpenRecord::new(record, Arc::clone(&ports.ledger), Arc::clone(&ports.clock))
+}
+
+fn note_message(entry: &mut OpenRecord, frame: &Frame, message: &Message, version: Option<String>) {
+    let incoming = Incoming::of(frame, &message.envelope, &message.text);
+    entry.write(|record| {
+        record.kind = message.kind;
+        record.request_id = message.envelope.id.as_ref().map(|id| id.chars().take(256).collect());
+        record.method = message.envelope.method.as_ref().map(|m| m.chars().take(256).collect());
+        record.protocol = version;
+        if let Some(ambient) = &incoming.ambient {
+            record.link = Some(ambient.header());
+        }
+    });
+}
+
+/// The protocol revision this message declares, in its body or its header.
+fn version_of(frame: &Frame, message: &Message) -> Option<String> {
+    let declared = message.envelope.meta_string(&message.text, META_VERSION);
+    let opening = (message.envelope.method.as_deref() == Some("initialize"))
+        .then(|| message.envelope.param_string(&message.text, "protocolVersion"))
+        .flatten();
+    let version = declared.or(opening).or_else(|| frame.header("mcp-protocol-version").map(str::to_owned));
+    version.filter(|v| v.len() <= 32)
+}
+
+/// The channel and the task a frame belongs to.
+fn place(
+    frame: &Frame,
+    message: &Message,
+    principal: &Principal,
+    ports: &Ports,
+    entry: &mut OpenRecord,
+) -> Result<(Arc<Channel>, Arc<Task>), Refusal> {
+    if let Content::Event(event) = &frame.content {
+        return Ok((Arc::clone(&event.channel), Arc::clone(&event.task)));
+    }
+    let now = ports.clock.now_us();
+    let key = principal.key();
+    let channel = match &frame.session {
+        Some(id) => ports.channels.session(&frame.server, id, &key, now).ok_or_else(|| {
+            Refusal::new(Code::SessionUnknown, "no such session: it ended, or it is another caller's; initialize again")
+        })?,
+        None => ports.channels.standing(&frame.server, &key, now),
+    };
+    let incoming = Incoming::of(frame, &message.envelope, &message.text);
+    let task = match channel.task() {
+        Some(task) => Arc::clone(task),
+        None => {
+            let fresh = || hex_id(&ports.entropy.bytes());
+            ports.tasks.resolve(principal, incoming.parent.as_ref(), now, fresh)
+        }
+    };
+    entry.write(|record| {
+        record.trace = task.trace().to_owned();
+        record.task = task.id().to_owned();
+        if let Some(parent) = &incoming.parent {
+            if parent.trace == task.trace() {
+                record.parent = Some(parent.span.clone());
+            } else {
+                record.link = Some(parent.header());
+            }
+        }
+    });
+    Ok((channel, task))
+}
+
+/// Header and body must say the same (MCP 2026-07-28, transports): a reader of either is not misled. Modern clients must
+/// send `Mcp-Method`; the headers are checked in every era where they are sent.
+fn headers_agree(frame: &Frame, message: &Message, modern: bool, version: Option<&str>) -> Result<(), Refusal> {
+    if !matches!(frame.content, Content::Message(_)) {
+        return Ok(());
+    }
+    let mismatch = |words: String| Err(Refusal::new(Code::HeaderMismatch, words));
+    let header_version = frame.header("mcp-protocol-version");
+    if let (Some(header), Some(version)) = (header_version, version)
+        && message.envelope.meta_string(&message.text, META_VERSION).is_some()
+        && header != version
+    {
+        return mismatch("`MCP-Protocol-Version` and the message's `_meta` name different revisions".to_owned());
+    }
+    let declares = header_version.is_some_and(|v| v >= MODERN);
+    let method = message.envelope.method.as_deref();
+    match (frame.header("mcp-method"), method) {
+        (Some(header), Some(method)) if header != method => {
+            return mismatch(format!("`Mcp-Method` says `{}`, the message says `{}`", clip(header), clip(method)));
+        }
+        (Some(_), None) => return mismatch("`Mcp-Method` is set on a message without a method".to_owned()),
+        (None, Some(_)) if modern && declares => {
+            return mismatch("`Mcp-Method` is required from revision 2026-07-28 on".to_owned());
+        }
+        (Some(_) | None, Some(_) | None) => {}
+    }
+    let named = match method {
+        Some("tools/call" | "prompts/get") => "name",
+        Some("resources/read") => "uri",
+        Some("tasks/get" | "tasks/update" | "tasks/cancel" | "tasks/result") => "taskId",
+        Some(_) | None => return Ok(()),
+    };
+    let body = message.envelope.param_string(&message.text, named);
+    match (frame.header("mcp-name").map(decoded), body) {
+        (Some(None), _) => mismatch("`Mcp-Name` is not readable".to_owned()),
+        (Some(Some(header)), Some(body)) if header != body => {
+            mismatch(format!("`Mcp-Name` says `{}`, the message says `{}`", clip(&header), clip(&body)))
+        }
+        (Some(Some(_)), None) => mismatch(format!("`Mcp-Name` is set, `params.{named}` is not")),
+        (None, Some(_)) if modern && declares && named != "taskId" => {
+            mismatch(format!("`Mcp-Name` is required for `{}`", method.unwrap_or_default()))
+        }
+        (Some(Some(_)) | None, Some(_) | None) => Ok(()),
+    }
+}
+
+/// The value of a mirrored header: `=?base64?...?=` carries what a header cannot (MCP 2026-07-28).
+fn decoded(header: &str) -> Option<String> {
+    let Some(inner) = header.strip_prefix("=?base64?").and_then(|rest| rest.strip_suffix("?=")) else {
+        return Some(header.to_owned());
+    };
+    String::from_utf8(STANDARD.decode(inner).ok()?).ok()
+}
+
+/// Takes one of the places for requests under way. Notifications, answers and streams need none: they are short, or
+/// bounded where they are opened.
+fn slot(
+    message: &Message,
+    direction: Direction,
+    ports: &Ports,
+) -> Result<Option<tokio::sync::OwnedSemaphorePermit>, Refusal> {
+    if message.kind != FrameKind::Request || direction == Direction::ToClient {
+        return Ok(None);
+    }
+    let words = "too many calls are under way at once; try again in a moment";
+    Arc::clone(&ports.slots).try_acquire_owned().map(Some).map_err(|_| Refusal::new(Code::Busy, words))
+}
+
+/// A piece of a hostile value, fit to be quoted in a sentence.
+fn clip(text: &str) -> String {
+    let quoted = json::quoted(&text.chars().take(80).collect::<String>());
+    quoted.trim_matches('"').to_owned()
+}

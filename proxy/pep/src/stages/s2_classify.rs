@@ -1,0 +1,297 @@
+//! Classify: what is being asked, of whom, with what arguments. The registry is the only authority on what exists.
+//!
+//! A tool's live definition must equal the reviewed one; if no listing is known yet, the gate lists the tools itself,
+//! through the same pipeline, before the call goes on. A server's own hints are never read.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use pdp::digest::Digest;
+use pdp::json::{self, Json};
+use pdp::label::LabelSet;
+use pdp::method::{self, Method};
+use pdp::record::{Direction, FrameKind};
+use pdp::refusal::{Code, Refusal};
+use pdp::registry::{Server, Tool, Transport};
+
+use crate::call::{Call, Stopped};
+use crate::channel::Live;
+use crate::frame::Frame;
+use crate::ports::Gate;
+use crate::stages::s1_intake::Proposed;
+
+/// A call whose tool, arguments and data classes are known.
+#[derive(Debug)]
+pub struct Classified {
+    server: Arc<Server>,
+    subject: Subject,
+}
+
+/// What a call acts on.
+#[derive(Debug)]
+pub(crate) enum Subject {
+    /// A reviewed tool, and where its arguments stand in the message.
+    Tool {
+        /// The tool.
+        tool: Arc<Tool>,
+        /// Where the arguments stand; nothing where the call has none.
+        arguments: Option<Range<usize>>,
+    },
+    /// Any other method.
+    Method {
+        /// Its name.
+        name: String,
+        /// What the gate knows of it.
+        known: Option<&'static Method>,
+        /// What it acts on.
+        target: String,
+    },
+}
+
+impl Subject {
+    /// Whether the call leaves the world as it was, so that its intent need not be on disk first.
+    pub(crate) fn is_harmless(&self) -> bool {
+        match self {
+            Self::Tool { tool, .. } => tool.is_harmless(),
+            Self::Method { known: None, .. } => false,
+            Self::Method { known: Some(known), .. } => !matches!(known.name, "tasks/cancel" | "tasks/update"),
+        }
+    }
+
+    /// The labels whatever it returns carries at least.
+    pub(crate) fn labels(&self, server: &Server) -> LabelSet {
+        match self {
+            Self::Tool { tool, .. } => tool.labels.clone(),
+            Self::Method { .. } => server.labels.clone(),
+        }
+    }
+}
+
+impl Classified {
+    pub(super) fn server(&self) -> &Arc<Server> {
+        &self.server
+    }
+
+    pub(super) fn subject(&self) -> &Subject {
+        &self.subject
+    }
+
+    pub(super) fn into_parts(self) -> (Arc<Server>, Subject) {
+        (self.server, self.subject)
+    }
+}
+
+/// Classifies a call.
+pub(crate) async fn classify(mut call: Call<Proposed>, gate: &Arc<Gate>) -> Result<Call<Classified>, Stopped> {
+    let Some(server) = call.head().snapshot.server(&call.head().server).cloned() else {
+        let words = format!("there is no server `{}` here", json::quoted(&call.head().server).trim_matches('"'));
+        return Err(call.stop(Refusal::new(Code::UnknownServer, words)));
+    };
+    let subject = match subject(&call, &server) {
+        Ok(subject) => subject,
+        Err(refusal) => return Err(call.stop(refusal)),
+    };
+    note(&mut call, &subject, gate.ports.limits.arguments_bytes_max);
+    if let Subject::Tool { tool, arguments } = &subject {
+        if let Err(refusal) = arguments_fit(&call, tool, arguments.clone()) {
+            return Err(call.stop(refusal));
+        }
+        if let Err(refusal) = live_is_reviewed(&call, tool, gate).await {
+            return Err(call.stop(refusal));
+        }
+    }
+    Ok(call.advance(|_: Proposed| Classified { server, subject }))
+}
+
+fn subject(call: &Call<Proposed>, server: &Server) -> Result<Subject, Refusal> {
+    let head = call.head();
+    match (head.kind, head.direction, head.envelope.method.as_deref()) {
+        (FrameKind::Request, Direction::ToServer, Some("tools/call")) => tool_subject(call, server),
+        (FrameKind::Response, Direction::ToServer, _) => answer_subject(call),
+        (FrameKind::Response, Direction::ToClient, _) => {
+            Err(Refusal::new(Code::BrokenFrame, "the server answered a request that is not under way here"))
+        }
+        (_, _, Some(name)) => method_subject(call, server, name),
+        (_, _, None) => Err(Refusal::new(Code::NotJsonRpc, "the message names no method")),
+    }
+}
+
+fn tool_subject(call: &Call<Proposed>, server: &Server) -> Result<Subject, Refusal> {
+    let head = call.head();
+    let bad = |words: &str| Refusal::new(Code::BadParameters, words.to_owned());
+    let Some(params) = head.envelope.params.clone().and_then(|at| head.text.get(at)) else {
+        return Err(bad("`tools/call` needs `params` with a `name`"));
+    };
+    let members = json::members(params).map_err(|_| bad("`params` must be an object"))?;
+    for (name, _) in &members {
+        if let Some(near) = ["name", "arguments", "_meta"].iter().find(|n| n.eq_ignore_ascii_case(name) && *n != name) {
+            return Err(bad(&format!("`params.{near}` is written in another case: some servers would read both")));
+        }
+    }
+    let name = head.envelope.param_string(&head.text, "name").ok_or_else(|| bad("`params.name` must be a string"))?;
+    let Some(tool) = server.reviewed(&name) else {
+        let shown = json::quoted(&name.chars().take(128).collect::<String>());
+        return Err(Refusal::new(Code::UnknownTool, format!("Unknown tool: {}", shown.trim_matches('"'))));
+    };
+    let arguments = head.envelope.param(&head.text, "arguments").filter(|raw| *raw != "null");
+    let arguments = arguments.and_then(|raw| json::place(&head.text, raw));
+    Ok(Subject::Tool { tool: Arc::clone(tool), arguments })
+}
+
+/// A client's answer to a question of the server's that the gate passed on.
+fn answer_subject(call: &Call<Proposed>) -> Result<Subject, Refusal> {
+    let head = call.head();
+    let id = head.envelope.id.as_deref().unwrap_or_default();
+    if !head.channel.answered(id) {
+        return Err(Refusal::new(
+            Code::NotJsonRpc,
+            "this answers no request that is open: it was answered, or never asked",
+        ));
+    }
+    let known = method::find("response");
+    Ok(Subject::Method { name: "response".to_owned(), known, target: String::new() })
+}
+
+fn method_subject(call: &Call<Proposed>, server: &Server, name: &str) -> Result<Subject, Refusal> {
+    let head = call.head();
+    let known = method::find(name).filter(|m| m.name != "response");
+    let transport_verb = matches!(name, "stream" | "session/end");
+    let by_post = matches!(head.kind, FrameKind::Request | FrameKind::Notification);
+    if !server.opens(name, known) || (transport_verb && by_post) {
+        let shown = json::quoted(&name.chars().take(128).collect::<String>());
+        let words = format!("Method not found: `{}` is not open here", shown.trim_matches('"'));
+        return Err(Refusal::new(Code::MethodClosed, words));
+    }
+    if name == "stream" && matches!(server.transport, Transport::Stdio { .. } | Transport::Builtin { .. }) {
+        require_session(call)?;
+    }
+    if name == "session/end" {
+        require_session(call)?;
+    }
+    let target = known.and_then(|m| m.target).and_then(|member| head.envelope.param_string(&head.text, member));
+    Ok(Subject::Method { name: name.to_owned(), known, target: target.unwrap_or_default() })
+}
+
+fn require_session(call: &Call<Proposed>) -> Result<(), Refusal> {
+    if call.head().channel.session().is_some() {
+        return Ok(());
+    }
+    Err(Refusal::new(Code::SessionMissing, "`Mcp-Session-Id` is missing: this needs the session it belongs to"))
+}
+
+/// Writes into the record what is being asked.
+fn note(call: &mut Call<Proposed>, subject: &Subject, bytes_max: usize) {
+    let text = call.head().text.clone();
+    call.entry().write(|record| match subject {
+        Subject::Tool { tool, arguments } => {
+            record.target = Some(tool.name.clone());
+            record.pin = Some(tool.pin);
+            record.effects = tool.effects.clone();
+            let raw = arguments.clone().and_then(|at| text.get(at)).unwrap_or("{}");
+            record.arguments_digest = Digest::of_json(raw).ok();
+            if raw.len() <= bytes_max {
+                record.arguments = stored_arguments(raw, tool);
+            }
+        }
+        Subject::Method { target, .. } if !target.is_empty() => {
+            record.target = Some(target.chars().take(1024).collect());
+        }
+        Subject::Method { .. } => {}
+    });
+}
+
+/// The arguments as the record keeps them: sensitive values are replaced before they reach any store.
+fn stored_arguments(raw: &str, tool: &Tool) -> Option<serde_json::Value> {
+    let mut value: serde_json::Value = serde_json::from_str(raw).ok()?;
+    if let Some(members) = value.as_object_mut() {
+        for (name, member) in members.iter_mut().filter(|(name, _)| tool.sensitive.contains(*name)) {
+            let _was = std::mem::replace(member, serde_json::json!({ "withheld": name }));
+        }
+    }
+    Some(value)
+}
+
+fn arguments_fit(call: &Call<Proposed>, tool: &Tool, arguments: Option<Range<usize>>) -> Result<(), Refusal> {
+    let raw = arguments.and_then(|at| call.head().text.get(at)).unwrap_or("{}");
+    let bad = |words: String| Refusal::new(Code::BadArguments, words);
+    if !matches!(Json::read(raw, pdp::digest::DEPTH_MAX), Ok(Json::Object(_))) {
+        return Err(bad("`arguments` must be an object".to_owned()));
+    }
+    let Some(validator) = &tool.validator else { return Err(bad("the tool's schema cannot be used".to_owned())) };
+    let value: serde_json::Value = serde_json::from_str(raw).map_err(|e| bad(e.to_string()))?;
+    let faults: Vec<String> = validator
+        .iter_errors(&value)
+        .take(5)
+        .map(|e| {
+            let at = e.instance_path().to_string();
+            let words: String = e.masked().to_string().chars().take(200).collect();
+            if at.is_empty() { words } else { format!("{at}: {words}") }
+        })
+        .collect();
+    if faults.is_empty() {
+        Ok(())
+    } else {
+        Err(bad(format!("the arguments do not fit the tool's schema: {}", faults.join("; "))))
+    }
+}
+
+async fn live_is_reviewed(call: &Call<Proposed>, tool: &Tool, gate: &Arc<Gate>) -> Result<(), Refusal> {
+    let head = call.head();
+    let limits = gate.ports.limits;
+    let look = || head.channel.live(&tool.name, gate.ports.clock.now_us(), limits.listing_age_us_max);
+    if look() == Live::Unknown {
+        list_tools(call, gate).await;
+    }
+    match look() {
+        Live::Is(digest) if digest == tool.pin => Ok(()),
+        Live::Is(_) => {
+            let words = format!(
+                "the definition of `{}` has changed since it was reviewed; it is withheld until it is reviewed again",
+                tool.name
+            );
+            Err(Refusal::new(Code::DefinitionChanged, words))
+        }
+        Live::Gone => {
+            let words = format!("the server no longer offers `{}`", tool.name);
+            Err(Refusal::new(Code::DefinitionChanged, words))
+        }
+        Live::Unknown => {
+            let words = format!(
+                "what the server now offers could not be learnt, so `{}` cannot be compared with its review",
+                tool.name
+            );
+            Err(Refusal::new(Code::DefinitionUnknown, words))
+        }
+    }
+}
+
+/// Lists the server's tools in the name of this call: same caller, session and headers, through the whole pipeline,
+/// whose outcome stage takes note of every definition. The answers themselves go nowhere.
+async fn list_tools(call: &Call<Proposed>, gate: &Arc<Gate>) {
+    let head = call.head();
+    let meta = head.envelope.param(&head.text, "_meta");
+    let mut cursor: Option<String> = None;
+    for page in 0..gate.ports.limits.listing_pages_max {
+        let mut params = Vec::new();
+        params.extend(cursor.as_ref().map(|c| format!("\"cursor\":{}", json::quoted(c))));
+        params.extend(meta.map(|m| format!("\"_meta\":{m}")));
+        let text = format!(
+            "{{\"jsonrpc\":\"2.0\",\"id\":\"wicketgate-list-{}-{page}\",\"method\":\"tools/list\",\"params\":{{{}}}}}",
+            call.number(),
+            params.join(",")
+        );
+        let headers = head.headers.iter().filter(|(name, _)| name != "mcp-name" && !name.starts_with("mcp-param-"));
+        let headers = headers.map(|(name, value)| match name.as_str() {
+            "mcp-method" => (name.clone(), "tools/list".to_owned()),
+            _ => (name.clone(), value.clone()),
+        });
+        let session = head.channel.session().map(str::to_owned);
+        let frame = Frame::message(head.caller.clone(), &head.server, session, headers.collect(), Bytes::from(text));
+        let reply = Box::pin(crate::run(frame, gate)).await;
+        cursor = reply.into_next_cursor().await;
+        if cursor.is_none() {
+            return;
+        }
+    }
+}

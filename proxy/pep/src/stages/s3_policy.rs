@@ -1,0 +1,124 @@
+//! Policy: asks the decision point and records its answer. A denial ends here.
+
+use std::sync::Arc;
+
+use pdp::decision::{Decision, Reason};
+use pdp::json::Json;
+use pdp::policy::{Act, Facts, Judgement, Query, Rule};
+use pdp::record::DecisionNote;
+use pdp::refusal::{Code, Refusal};
+use pdp::registry::Server;
+
+use crate::call::{Call, Head, Stopped};
+use crate::ports::Ports;
+use crate::stages::s2_classify::{Classified, Subject};
+
+/// A call the decision point has answered for, and not with Deny.
+#[derive(Debug)]
+pub struct Judged {
+    server: Arc<Server>,
+    subject: Subject,
+    decision: Decision,
+    rules: Vec<Rule>,
+    facts: Facts,
+}
+
+impl Judged {
+    pub(super) fn into_parts(self) -> (Arc<Server>, Subject, Decision, Vec<Rule>, Facts) {
+        (self.server, self.subject, self.decision, self.rules, self.facts)
+    }
+
+    pub(super) fn server(&self) -> &Server {
+        &self.server
+    }
+}
+
+/// Judges a call.
+pub(crate) fn judge(mut call: Call<Classified>, ports: &Ports) -> Result<Call<Judged>, Stopped> {
+    let facts = Facts {
+        labels: call.head().labels.clone(),
+        grants: Default::default(),
+        task: call.head().task.id().to_owned(),
+        calls: call.head().task.calls(),
+        now_ms: ports.clock.now_us() / 1000,
+    };
+    let judgement = ask(call.head(), call.state().server(), call.state().subject(), &facts);
+    call.entry().write(|record| record.decision = Some(note(&judgement, &facts)));
+    match &judgement.decision {
+        Decision::Deny(reason) => {
+            let refusal = Refusal::new(Code::Denied, denial(reason, &judgement.rules, call.state().subject()));
+            let advice = remaining(call.head(), call.state().server(), call.state().subject(), &facts);
+            Err(call.stop(refusal).advise(advice))
+        }
+        Decision::Allow(_) | Decision::Escalate(_) => Ok(call.advance(|was: Classified| {
+            let (server, subject) = was.into_parts();
+            Judged { server, subject, decision: judgement.decision, rules: judgement.rules, facts }
+        })),
+    }
+}
+
+/// Asks the decision point, under these facts.
+pub(super) fn ask(head: &Head, server: &Server, subject: &Subject, facts: &Facts) -> Judgement {
+    let judge = |act| head.snapshot.judge(Query { principal: &head.principal, server, act, facts });
+    match subject {
+        Subject::Tool { tool, arguments } => {
+            let raw = arguments.clone().and_then(|at| head.text.get(at)).unwrap_or("{}");
+            match Json::read(raw, pdp::digest::DEPTH_MAX) {
+                Ok(arguments) => judge(Act::Tool { tool, arguments: &arguments }),
+                Err(e) => Judgement { decision: Decision::Deny(Reason::Unjudgeable(e.to_string())), rules: Vec::new() },
+            }
+        }
+        Subject::Method { name, known, target } => judge(Act::Method { name, known: *known, target }),
+    }
+}
+
+pub(super) fn note(judgement: &Judgement, facts: &Facts) -> DecisionNote {
+    DecisionNote {
+        decision: judgement.decision.clone(),
+        rules: judgement.rules.clone(),
+        labels: facts.labels.clone(),
+        grants: facts.grants.clone(),
+    }
+}
+
+/// What was denied and why, in words. Never how to get round it.
+fn denial(reason: &Reason, rules: &[Rule], subject: &Subject) -> String {
+    let what = name_of(subject);
+    match reason {
+        Reason::NoPermit => format!("`{what}` was denied: no policy permits it."),
+        Reason::Forbidden => format!("`{what}` was denied: {}.", reasons(rules)),
+        Reason::Unjudgeable(why) => format!("`{what}` was denied: {why}."),
+        Reason::Fault(_) => {
+            format!("`{what}` was denied: a policy could not be evaluated. The operator has been told.")
+        }
+    }
+}
+
+/// The authors' reasons, or that they gave none.
+pub(super) fn reasons(rules: &[Rule]) -> String {
+    let told: Vec<&str> = rules.iter().map(|r| r.reason.trim_end_matches('.')).filter(|r| !r.is_empty()).collect();
+    if told.is_empty() { "a policy forbids it".to_owned() } else { told.join("; ") }
+}
+
+pub(super) fn name_of(subject: &Subject) -> &str {
+    match subject {
+        Subject::Tool { tool, .. } => &tool.name,
+        Subject::Method { name, .. } => name,
+    }
+}
+
+/// Which tools of this server remain open, so that the agent can revise its plan.
+pub(super) fn remaining(head: &Head, server: &Server, subject: &Subject, facts: &Facts) -> String {
+    let policies = head.snapshot.policies();
+    let open: Vec<&str> = server
+        .tools
+        .values()
+        .filter(|tool| tool.withheld.is_none() && tool.name != name_of(subject))
+        .filter(|tool| policies.seems_open(&head.principal, server, tool, facts))
+        .map(|tool| tool.name.as_str())
+        .collect();
+    match open.as_slice() {
+        [] => format!("No other tool of `{}` is open to you now.", server.name),
+        some => format!("Tools of `{}` that remain open to you: {}.", server.name, some.join(", ")),
+    }
+}

@@ -1,0 +1,356 @@
+//! Action: the one place an effect leaves the building. The intent is durable first; then one attempt is made.
+//!
+//! A frame to the client has no upstream: its effect is its delivery, so its own text goes on to be labelled.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use pdp::decision::Obligation;
+use pdp::digest::Digest;
+use pdp::label::LabelSet;
+use pdp::method::Feature;
+use pdp::principal::Principal;
+use pdp::record::{Attempt, Direction, Ending, FrameKind, Intent};
+use pdp::refusal::{Code, Refusal};
+use pdp::registry::{Server, Transport};
+
+use crate::call::{Call, Stopped};
+use crate::channel::Channel;
+use crate::ports::{Ports, SendFault};
+use crate::stages::s2_classify::Subject;
+use crate::stages::s4_guardrail::halted;
+use crate::stages::s6_credential::Credentialed;
+use crate::stages::s8_outcome::Raw;
+use crate::stages::s9_audit::{self, IntentReceipt};
+use crate::trace::{self, TraceContext};
+
+/// A secret on loan. Anyone may seal one; only an order to an upstream hands it out.
+pub struct Secret(Arc<str>);
+
+impl Secret {
+    /// Seals a secret.
+    #[must_use]
+    pub fn seal(text: &str) -> Self {
+        Self(Arc::from(text))
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+/// What is sent.
+#[derive(Debug)]
+pub enum Outbound {
+    /// A JSON-RPC message.
+    Message(String),
+    /// The opening of the stream of the server's own messages.
+    Open,
+    /// The end of the session.
+    Close,
+}
+
+/// An order to an upstream. Made here, spent once, by value.
+#[derive(Debug)]
+pub struct Dispatch {
+    server: Arc<Server>,
+    channel: Arc<Channel>,
+    principal: Principal,
+    outbound: Outbound,
+    kind: FrameKind,
+    id: Option<String>,
+    method: Option<String>,
+    modern: bool,
+    headers: Vec<(String, String)>,
+    secret: Option<Secret>,
+    receipt: IntentReceipt,
+}
+
+impl Dispatch {
+    /// The server it is for.
+    #[must_use]
+    pub fn server(&self) -> &Arc<Server> {
+        &self.server
+    }
+
+    /// The channel it belongs to.
+    #[must_use]
+    pub fn channel(&self) -> &Arc<Channel> {
+        &self.channel
+    }
+
+    /// Who asked for it.
+    #[must_use]
+    pub fn principal(&self) -> &Principal {
+        &self.principal
+    }
+
+    /// What kind of message it is.
+    #[must_use]
+    pub fn kind(&self) -> FrameKind {
+        self.kind
+    }
+
+    /// The JSON-RPC id, as it was written.
+    #[must_use]
+    pub fn id(&self) -> Option<&str> {
+        self.id.as_deref()
+    }
+
+    /// The method.
+    #[must_use]
+    pub fn method(&self) -> Option<&str> {
+        self.method.as_deref()
+    }
+
+    /// Whether the client speaks the stateless revisions from 2026-07-28 on.
+    #[must_use]
+    pub fn is_modern(&self) -> bool {
+        self.modern
+    }
+
+    /// The protocol's headers to send along: lower-case names and values.
+    #[must_use]
+    pub fn headers(&self) -> &[(String, String)] {
+        &self.headers
+    }
+
+    /// The secret of this order.
+    #[must_use]
+    pub fn secret(&self) -> Option<&str> {
+        self.secret.as_ref().map(|s| &*s.0)
+    }
+
+    /// The number of the frame whose intent this order rests on.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        self.receipt.number()
+    }
+
+    /// What is sent. Spends the order.
+    #[must_use]
+    pub fn into_outbound(self) -> Outbound {
+        self.outbound
+    }
+}
+
+/// A call whose effect was attempted; its raw answer is not yet readable.
+#[derive(Debug)]
+pub struct Executed {
+    raw: Raw,
+    server: Arc<Server>,
+    subject: Subject,
+    obligations: BTreeSet<Obligation>,
+}
+
+impl Executed {
+    pub(super) fn into_parts(self) -> (Raw, Arc<Server>, Subject, BTreeSet<Obligation>) {
+        (self.raw, self.server, self.subject, self.obligations)
+    }
+}
+
+/// Writes the intent, then acts, once.
+pub(crate) async fn execute(mut call: Call<Credentialed>, ports: &Ports) -> Result<Call<Executed>, Stopped> {
+    if let Some(refusal) = halted(&call, call.state().server(), ports) {
+        return Err(call.stop(refusal));
+    }
+    raise_at_dispatch(&call);
+    if call.head().direction == Direction::ToClient {
+        return deliver(call);
+    }
+    let span = trace::hex_id(ports.entropy.bytes().get(..8).unwrap_or(&[1]));
+    let (outbound, headers) = outbound(&call, &span, ports);
+    let receipt = match intend(&mut call, &outbound, ports).await {
+        Ok(receipt) => receipt,
+        Err(refusal) => return Err(call.stop(refusal)),
+    };
+    if ends_when_its_reader_goes(&call) {
+        call.entry().when_dropped(Ending::Served);
+    }
+    let started_us = call.elapsed_us();
+    let timeout = timeout_of(call.state().server(), call.state().subject());
+    let dispatch = dispatch(&call, outbound, headers, receipt);
+    let sent = match tokio::time::timeout(timeout, ports.upstream.send(dispatch)).await {
+        Ok(sent) => sent.map_err(|fault| refusal_of(&fault)),
+        Err(_) => {
+            let words = "the server did not answer in time; whether the call had an effect is unknown, so do not simply repeat it";
+            Err(Refusal::new(Code::TimedOut, words))
+        }
+    };
+    let (status, fault) = match &sent {
+        Ok(raw) => (raw.status(), None),
+        Err(refusal) => (None, Some(refusal.message.clone())),
+    };
+    let (address, ended_us) = (address_of(&call.state().server().transport), call.elapsed_us());
+    call.entry().write(|record| record.attempts.push(Attempt { span, started_us, ended_us, address, status, fault }));
+    match sent {
+        Ok(raw) => Ok(call.advance(|was: Credentialed| {
+            let (server, subject, obligations, _spent) = was.into_parts();
+            Executed { raw, server, subject, obligations }
+        })),
+        Err(refusal) => Err(call.stop(refusal)),
+    }
+}
+
+/// A frame to the client: its own text is what goes on.
+fn deliver(call: Call<Credentialed>) -> Result<Call<Executed>, Stopped> {
+    let head = call.head();
+    let asks = head.kind == FrameKind::Request;
+    if asks && !head.channel.asked(head.envelope.id.as_deref().unwrap_or_default()) {
+        let words = "too many questions to this client are open, or one with this id is";
+        return Err(call.stop(Refusal::new(Code::Busy, words)));
+    }
+    let raw = Raw::whole(200, Vec::new(), Bytes::copy_from_slice(head.text.as_bytes()));
+    Ok(call.advance(|was: Credentialed| {
+        let (server, subject, obligations, _none) = was.into_parts();
+        Executed { raw, server, subject, obligations }
+    }))
+}
+
+/// The labels this call will bring count from now on: another call of the task may be judged before the answer is in.
+fn raise_at_dispatch(call: &Call<Credentialed>) {
+    let head = call.head();
+    let labels: LabelSet = match call.state().subject() {
+        Subject::Tool { tool, .. } => {
+            head.task.count_call();
+            tool.labels.clone()
+        }
+        Subject::Method { known: Some(known), .. } if known.feature == Feature::Lifecycle => return,
+        Subject::Method { .. } => call.state().server().labels.clone(),
+    };
+    head.task.raise(&labels);
+}
+
+/// Puts the intent on disk, where the call may have an effect; sees that the ledger can take a record, where it has none.
+async fn intend(call: &mut Call<Credentialed>, outbound: &Outbound, ports: &Ports) -> Result<IntentReceipt, Refusal> {
+    let head = call.head();
+    let body = match outbound {
+        Outbound::Message(text) => Digest::of_bytes(text.as_bytes()),
+        Outbound::Open | Outbound::Close => Digest::of_bytes(b""),
+    };
+    let intent = Intent {
+        number: call.number(),
+        trace: head.task.trace().to_owned(),
+        task: head.task.id().to_owned(),
+        at_us: ports.clock.now_us(),
+        principal: head.principal.clone(),
+        server: head.server.clone(),
+        method: head.envelope.method.clone().unwrap_or_else(|| "response".to_owned()),
+        target: match call.state().subject() {
+            Subject::Tool { tool, .. } => Some(tool.name.clone()),
+            Subject::Method { target, .. } => Some(target.clone()).filter(|t| !t.is_empty()),
+        },
+        body,
+        snapshot: head.snapshot.digest(),
+    };
+    let harmless = call.state().subject().is_harmless();
+    let receipt = s9_audit::intend(intent, harmless, ports).await?;
+    if !harmless {
+        call.entry().intended();
+    }
+    Ok(receipt)
+}
+
+/// The message with its trace context, and the headers that go with it.
+fn outbound(call: &Call<Credentialed>, span: &str, ports: &Ports) -> (Outbound, Vec<(String, String)>) {
+    let head = call.head();
+    let context = TraceContext { trace: head.task.trace().to_owned(), span: span.to_owned(), sampled: true };
+    let dropped = |name: &str| match name {
+        "traceparent" => true,
+        "tracestate" => !ports.propagation.trace_context,
+        "baggage" => !ports.propagation.baggage,
+        _ => false,
+    };
+    let mut headers: Vec<_> = head.headers.iter().filter(|(name, _)| !dropped(name)).cloned().collect();
+    if ports.propagation.trace_context {
+        headers.push(("traceparent".to_owned(), context.header()));
+    }
+    let outbound = match head.kind {
+        FrameKind::Stream => Outbound::Open,
+        FrameKind::EndSession => Outbound::Close,
+        FrameKind::Request
+            if ports.propagation.trace_context && head.envelope.method.as_deref() != Some("initialize") =>
+        {
+            let spliced = trace::with_parent(&head.text, &head.envelope, &context);
+            Outbound::Message(spliced.unwrap_or_else(|| head.text.to_string()))
+        }
+        FrameKind::Request | FrameKind::Notification | FrameKind::Response | FrameKind::Unreadable => {
+            Outbound::Message(head.text.to_string())
+        }
+    };
+    (outbound, headers)
+}
+
+fn dispatch(
+    call: &Call<Credentialed>,
+    outbound: Outbound,
+    headers: Vec<(String, String)>,
+    receipt: IntentReceipt,
+) -> Dispatch {
+    let head = call.head();
+    Dispatch {
+        server: Arc::clone(call.state().server()),
+        channel: Arc::clone(&head.channel),
+        principal: head.principal.clone(),
+        outbound,
+        kind: head.kind,
+        id: head.envelope.id.clone(),
+        method: head.envelope.method.clone(),
+        modern: head.modern,
+        headers,
+        secret: call.state().secret().map(|s| Secret(Arc::clone(&s.0))),
+        receipt,
+    }
+}
+
+/// Streams of the server's own messages end when their reader closes them: that is no abandonment.
+fn ends_when_its_reader_goes(call: &Call<Credentialed>) -> bool {
+    let head = call.head();
+    head.kind == FrameKind::Stream || head.envelope.method.as_deref() == Some("subscriptions/listen")
+}
+
+fn timeout_of(server: &Server, subject: &Subject) -> Duration {
+    match subject {
+        Subject::Tool { tool, .. } => Duration::from_millis(tool.timeout_ms),
+        Subject::Method { .. } => Duration::from_millis(server.timeout_ms),
+    }
+}
+
+fn address_of(transport: &Transport) -> String {
+    match transport {
+        Transport::Http { url } => {
+            let rest = url.split_once("://").map_or(url.as_str(), |(_, rest)| rest);
+            rest.split(['/', '?', '#']).next().unwrap_or_default().rsplit('@').next().unwrap_or_default().to_owned()
+        }
+        Transport::Stdio { command, .. } => command.clone(),
+        Transport::Builtin { server } => format!("builtin:{server}"),
+    }
+}
+
+fn refusal_of(fault: &SendFault) -> Refusal {
+    let (code, words) = match fault {
+        SendFault::Unreachable(why) => {
+            (Code::Unreachable, format!("the server cannot be reached: {why}; nothing was done"))
+        }
+        SendFault::Lost(why) => {
+            let words = format!(
+                "the server's answer was lost ({why}); whether the call had an effect is unknown, so do not simply repeat it"
+            );
+            (Code::AnswerLost, words)
+        }
+        SendFault::NoSession => {
+            (Code::SessionUnknown, "the session has ended with its server; initialize again".to_owned())
+        }
+        SendFault::NeedsSession => {
+            let words = "`Mcp-Session-Id` is missing: initialize first, then send the session's id with every message";
+            (Code::SessionMissing, words.to_owned())
+        }
+        SendFault::Busy => (Code::Busy, "too much is under way with this server; try again in a moment".to_owned()),
+    };
+    Refusal::new(code, words)
+}

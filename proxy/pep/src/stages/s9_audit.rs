@@ -1,0 +1,117 @@
+//! Audit: no effect without a written intent, no reply without a sealed record.
+//!
+//! The only maker of [`IntentReceipt`], [`Reply`] and [`Answer`].
+
+use std::sync::Arc;
+
+use pdp::record::{Direction, Ending, Entry, Intent};
+use pdp::refusal::{Code, Refusal};
+
+use crate::call::{Address, Call, Stopped};
+use crate::entry::OpenRecord;
+use crate::ports::{Gate, LedgerFault, Ports};
+use crate::reply::{Answer, Body, Reply, refusal_text};
+use crate::stages::s8_outcome::{Handed, Labelled};
+use crate::stream::EventStream;
+
+/// Proof that the ledger has an intent, or, for what has no effect, that it can take the record.
+#[derive(Debug)]
+pub struct IntentReceipt {
+    number: u64,
+}
+
+impl IntentReceipt {
+    /// The number of the frame.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+}
+
+/// Writes an intent. It is durable when this returns, unless the call is harmless.
+pub(super) async fn intend(intent: Intent, harmless: bool, ports: &Ports) -> Result<IntentReceipt, Refusal> {
+    let number = intent.number;
+    let written = if harmless { ports.ledger.health() } else { ports.ledger.commit(Entry::Intent(intent)).await };
+    match written {
+        Ok(()) => Ok(IntentReceipt { number }),
+        Err(fault) => Err(unavailable(&fault)),
+    }
+}
+
+/// Closes the record and releases the reply.
+pub(crate) async fn seal(ending: Result<Call<Labelled>, Stopped>, gate: &Arc<Gate>) -> Reply {
+    match ending {
+        Err(stopped) => refused(stopped, &gate.ports).await,
+        Ok(call) => {
+            let (head, entry, labelled) = call.into_parts();
+            match labelled.into_handed() {
+                Handed::Whole { status, headers, text } => {
+                    let address = head.address();
+                    match close(entry, Ending::Served, &gate.ports).await {
+                        Ok(()) => Reply::new(status, headers, text.map_or(Body::Empty, Body::Json)),
+                        Err(refusal) => refusal_reply(&address, &refusal, None, (0, String::new())),
+                    }
+                }
+                Handed::Stream(mut flow) => {
+                    let (status, headers) = (flow.status, std::mem::take(&mut flow.headers));
+                    let stream = EventStream::new(head, entry, flow, Arc::clone(gate));
+                    Reply::new(status, headers, Body::Stream(Box::new(stream)))
+                }
+            }
+        }
+    }
+}
+
+/// Closes a record. What may have had an effect is durable when this returns.
+pub(crate) async fn close(mut entry: OpenRecord, ending: Ending, ports: &Ports) -> Result<(), Refusal> {
+    let durable = entry.has_intent();
+    entry.stage("audit");
+    let Some(record) = entry.seal(ending) else { return Ok(()) };
+    let entry = Entry::Record(record);
+    let written = if durable { ports.ledger.commit(entry).await } else { ports.ledger.append(entry) };
+    written.map_err(|fault| unavailable(&fault))
+}
+
+fn unavailable(fault: &LedgerFault) -> Refusal {
+    let words = format!("the ledger cannot take the record ({fault}); no call is made until it can");
+    Refusal::new(Code::LedgerUnavailable, words)
+}
+
+/// How a stopped frame ended: what was sent and not answered may have had its effect.
+fn ending_of(entry: &OpenRecord, code: Code) -> Ending {
+    let sent = matches!(code, Code::TimedOut | Code::AnswerLost | Code::Unreachable | Code::CredentialUnavailable);
+    match (sent, entry.has_intent(), code) {
+        (true, true, Code::TimedOut | Code::AnswerLost) => Ending::Indeterminate,
+        (true, _, Code::CredentialUnavailable) if !entry.has_intent() => Ending::Refused,
+        (true, _, _) => Ending::Failed,
+        (false, _, _) => Ending::Refused,
+    }
+}
+
+async fn refused(stopped: Stopped, ports: &Ports) -> Reply {
+    let Stopped { mut entry, address, refusal, advice } = stopped;
+    entry.write(|record| record.refusal = Some(refusal.clone()));
+    let named = entry.read(|record| (record.number, record.trace.clone())).unwrap_or_default();
+    let ending = ending_of(&entry, refusal.code);
+    match close(entry, ending, ports).await {
+        Ok(()) => refusal_reply(&address, &refusal, advice.as_deref(), named),
+        Err(worse) => refusal_reply(&address, &worse, None, named),
+    }
+}
+
+/// A refusal on its way to whoever sent the frame: a client, or a server whose request was refused.
+fn refusal_reply(address: &Address, refusal: &Refusal, advice: Option<&str>, named: (u64, String)) -> Reply {
+    let text = refusal_text(address, refusal, advice, named);
+    match (address.direction, &address.channel) {
+        (Direction::ToClient, Some(channel)) => {
+            let answer = address.id.as_ref().map(|_| Answer::new(Arc::clone(channel), text));
+            Reply::new(refusal.code.http_status(), Vec::new(), answer.map_or(Body::Empty, Body::ToServer))
+        }
+        (Direction::ToClient, None) => Reply::new(refusal.code.http_status(), Vec::new(), Body::Empty),
+        (Direction::ToServer, _) => Reply::new(refusal.code.http_status(), Vec::new(), Body::Json(text)),
+    }
+}
+
+/// The refusal of a request whose stream ended without its answer, as an event's text.
+pub(crate) fn refusal_event(address: &Address, refusal: &Refusal, named: (u64, String)) -> String {
+    refusal_text(address, refusal, None, named)
+}
