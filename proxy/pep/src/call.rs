@@ -60,7 +60,7 @@ pub(crate) struct Address {
 #[must_use = "a stopped call is sealed, so that its sender is answered"]
 pub struct Stopped {
     pub(crate) entry: OpenRecord,
-    pub(crate) address: Address,
+    pub(crate) address: Box<Address>,
     pub(crate) refusal: Refusal,
     /// What the agent is told beside the refusal's sentence.
     pub(crate) advice: Option<String>,
@@ -120,7 +120,7 @@ impl<S> Call<S> {
     where
         S: Precedes<T>,
     {
-        let address = self.address();
+        let address = Box::new(self.address());
         let Self { head, mut entry, state } = self;
         match step(&head, &mut entry, state) {
             Ok(state) => {
@@ -133,7 +133,7 @@ impl<S> Call<S> {
 
     /// Ends here.
     pub(crate) fn stop(self, refusal: Refusal) -> Stopped {
-        let address = self.address();
+        let address = Box::new(self.address());
         Stopped { entry: self.entry, address, refusal, advice: None }
     }
 

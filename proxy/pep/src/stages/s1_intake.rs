@@ -42,7 +42,7 @@ pub(crate) fn admit(frame: Frame, gate: &Arc<Gate>) -> Result<Call<Proposed>, St
     let direction = direction_of(&frame.content);
     let mut address =
         Address { direction, kind: FrameKind::Unreadable, id: None, method: None, modern: false, channel: None };
-    let refuse = |entry, address, refusal| Stopped { entry, address, refusal, advice: None };
+    let refuse = |entry, address, refusal| Stopped { entry, address: Box::new(address), refusal, advice: None };
     if let Err(fault) = ports.ledger.health() {
         let words = format!("the ledger cannot take the record ({fault}); no call is made until it can");
         return Err(refuse(entry, address, Refusal::new(Code::LedgerUnavailable, words)));
