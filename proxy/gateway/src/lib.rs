@@ -1,3 +1,4 @@
 //! Stub.
 
 pub mod office;
+pub mod scan;
