@@ -1,4 +1,20 @@
-//! Stub.
+//! The gateway: everything of Wicketgate that touches the world. Listeners, upstreams, stores, the command line.
+//!
+//! What is decided is decided in `pdp`, what is enforced in `pep`; here are only the adapters around them. Modules stand
+//! in reading order: what arrives, where it goes, what is kept, what operates it.
 
+pub mod clock;
+pub mod config;
+pub mod auth;
+pub mod listen;
+pub mod upstream;
+pub mod vault;
+pub mod ledger;
+pub mod story;
+pub mod telemetry;
+pub mod reload;
+pub mod control;
+pub mod assemble;
 pub mod office;
 pub mod scan;
+pub mod cli;

@@ -103,7 +103,8 @@ impl Channel {
     }
 
     /// The protocol revision that was negotiated.
-    pub(crate) fn protocol(&self) -> Option<&str> {
+    #[must_use]
+    pub fn protocol(&self) -> Option<&str> {
         self.protocol.as_deref()
     }
 

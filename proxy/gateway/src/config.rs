@@ -1,0 +1,413 @@
+//! The gate's own configuration: as written in TOML, then as meant. Every fault at once; nothing here is hot.
+//!
+//! What changes while traffic flows is in the snapshot (`policies/`, `registry/`); nothing is in both. Without any file
+//! the defaults below hold.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use pdp::fault::{Fault, SourceFile};
+use pdp::principal::Principal;
+use serde::Deserialize;
+use toml::Spanned;
+
+/// Where agents connect unless configured.
+const LISTEN: &str = "127.0.0.1:8640";
+/// Where operators connect unless configured.
+const CONTROL: &str = "127.0.0.1:8641";
+
+/// The configuration as meant.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The data plane's address.
+    pub listen: SocketAddr,
+    /// The control plane's address.
+    pub control: SocketAddr,
+    /// Names beside the listener's own that `Host` may have.
+    pub allowed_hosts: BTreeSet<String>,
+    /// Origins browsers may come from; none unless configured.
+    pub allowed_origins: BTreeSet<String>,
+    /// Where policies and registry are read; nothing means the ones built into the program.
+    pub bundle: Option<Bundle>,
+    /// Where the ledger and generated tokens are kept.
+    pub data: PathBuf,
+    /// Who may come, by the SHA-256 of their token. Empty means that tokens are generated.
+    pub principals: Vec<Known>,
+    /// The bounds.
+    pub limits: Limits,
+    /// When an implicit task ends without a call.
+    pub task_idle: Duration,
+    /// Whether an incoming trace id opens a task of its own.
+    pub task_by_trace: bool,
+    /// Whether arguments are written on spans.
+    pub span_arguments: bool,
+}
+
+/// The directories of a bundle.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bundle {
+    /// `*.cedar` files, at any depth.
+    pub policies: PathBuf,
+    /// `servers/*.toml` with their `*.tools.json`, and `vocabulary.toml`.
+    pub registry: PathBuf,
+}
+
+/// A principal and the digest of its token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Known {
+    /// Who.
+    pub principal: Principal,
+    /// What it may do on the control plane.
+    pub role: Option<Role>,
+    /// SHA-256 of the token.
+    pub token_sha256: [u8; 32],
+}
+
+/// What somebody may do on the control plane; each includes those before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// Look.
+    Viewer,
+    /// Work on tasks of one's own.
+    Member,
+    /// Reload, halt, promote.
+    Operator,
+    /// Decide what waits.
+    Approver,
+    /// Everything.
+    Admin,
+}
+
+impl Role {
+    const ALL: [(&'static str, Self); 5] = [
+        ("viewer", Self::Viewer),
+        ("member", Self::Member),
+        ("operator", Self::Operator),
+        ("approver", Self::Approver),
+        ("admin", Self::Admin),
+    ];
+}
+
+/// The bounds of the gateway. Each is documented where it is configured: `[limits]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// How large a request's body may be.
+    pub body_bytes_max: usize,
+    /// How large a request's head may be.
+    pub head_bytes_max: usize,
+    /// How large one message of a server may be.
+    pub message_bytes_max: usize,
+    /// How deep a message may nest.
+    pub depth_max: usize,
+    /// How many requests may be under way.
+    pub calls_max: usize,
+    /// How many requests may wait for one server.
+    pub calls_per_server_max: usize,
+    /// How many connections agents may hold open.
+    pub connections_max: usize,
+    /// How many sessions are remembered.
+    pub sessions_max: usize,
+    /// How many tasks are remembered.
+    pub tasks_max: usize,
+    /// How many child processes may run.
+    pub children_max: usize,
+    /// How many starts one server may make within a minute.
+    pub child_starts_per_minute_max: usize,
+    /// After how many seconds without use a child process is ended.
+    pub child_idle_s: u64,
+    /// How many milliseconds each step of ending a child process may take.
+    pub child_grace_ms: u64,
+    /// After how many seconds of silence a stream is given up.
+    pub stream_idle_s: u64,
+    /// How many bytes of arguments a record keeps.
+    pub record_arguments_bytes_max: usize,
+    /// How old, in seconds, a tool listing may be before a call asks the server again.
+    pub listing_age_s_max: u64,
+    /// How many failed credentials one address may present within a minute.
+    pub failures_per_minute_max: u32,
+    /// How many seconds a shutdown may take.
+    pub shutdown_s: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body_bytes_max: 16 << 20,
+            head_bytes_max: 64 << 10,
+            message_bytes_max: 64 << 20,
+            depth_max: 64,
+            calls_max: 1024,
+            calls_per_server_max: 256,
+            connections_max: 4096,
+            sessions_max: 10_000,
+            tasks_max: 10_000,
+            children_max: 256,
+            child_starts_per_minute_max: 60,
+            child_idle_s: 1800,
+            child_grace_ms: 2000,
+            stream_idle_s: 1800,
+            record_arguments_bytes_max: 16 << 10,
+            listing_age_s_max: 300,
+            failures_per_minute_max: 5,
+            shutdown_s: 10,
+        }
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    listen: Option<Spanned<String>>,
+    #[serde(default)]
+    allowed_hosts: BTreeSet<String>,
+    #[serde(default)]
+    allowed_origins: BTreeSet<String>,
+    policies: Option<String>,
+    registry: Option<String>,
+    data: Option<String>,
+    #[serde(default)]
+    control: ControlTable,
+    #[serde(default)]
+    principals: Vec<Spanned<PrincipalTable>>,
+    #[serde(default)]
+    limits: Limits,
+    #[serde(default)]
+    tasks: TasksTable,
+    #[serde(default)]
+    telemetry: TelemetryTable,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ControlTable {
+    listen: Option<Spanned<String>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PrincipalTable {
+    agent: String,
+    #[serde(default)]
+    teams: Vec<String>,
+    #[serde(default)]
+    user: String,
+    #[serde(default = "default_tenant")]
+    tenant: String,
+    #[serde(default)]
+    roles: Vec<Spanned<String>>,
+    token_sha256: Spanned<String>,
+}
+
+fn default_tenant() -> String {
+    "default".to_owned()
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct TasksTable {
+    idle_minutes: u64,
+    by_trace: bool,
+}
+
+impl Default for TasksTable {
+    fn default() -> Self {
+        Self { idle_minutes: 30, by_trace: true }
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct TelemetryTable {
+    arguments: bool,
+}
+
+/// What the command line says over the file.
+#[derive(Debug, Clone, Default)]
+pub struct Overrides {
+    /// `--listen`.
+    pub listen: Option<SocketAddr>,
+    /// `--control`.
+    pub control: Option<SocketAddr>,
+    /// `--policies`.
+    pub policies: Option<PathBuf>,
+    /// `--registry`.
+    pub registry: Option<PathBuf>,
+    /// `--data`.
+    pub data: Option<PathBuf>,
+}
+
+impl Config {
+    /// Reads the configuration: the file where one is named, `wicketgate.toml` where it lies in the working directory,
+    /// else the defaults.
+    ///
+    /// # Errors
+    /// Every fault of the file.
+    pub fn read(file: Option<&Path>, overrides: &Overrides) -> Result<Self, Vec<Fault>> {
+        let beside = Path::new("wicketgate.toml");
+        let file = file.or_else(|| beside.is_file().then_some(beside));
+        let (text, base) = match file {
+            None => (SourceFile { path: "defaults".to_owned(), text: String::new() }, PathBuf::from(".")),
+            Some(path) => {
+                let shown = path.display().to_string();
+                let text = std::fs::read_to_string(path)
+                    .map_err(|e| vec![Fault::of_file(&shown, format!("cannot be read: {e}"), "name another with `--config`")])?;
+                let base = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+                (SourceFile { path: shown, text }, base.to_path_buf())
+            }
+        };
+        Self::meant(&text, &base, overrides)
+    }
+
+    /// Gives meaning to what was written. Relative paths start at `base`.
+    ///
+    /// # Errors
+    /// Every fault found.
+    pub fn meant(file: &SourceFile, base: &Path, overrides: &Overrides) -> Result<Self, Vec<Fault>> {
+        let written: Written = toml::from_str(&file.text).map_err(|e| {
+            vec![match e.span() {
+                Some(span) => Fault::at(file, span.start, e.message(), ""),
+                None => Fault::of_file(&file.path, e.message(), ""),
+            }]
+        })?;
+        let mut faults = Vec::new();
+        let mut address = |given: Option<SocketAddr>, word: &Option<Spanned<String>>, default: &str| {
+            let (text, at) = word.as_ref().map_or((default, 0), |w| (w.get_ref().as_str(), w.span().start));
+            given.or_else(|| text.parse().ok()).unwrap_or_else(|| {
+                let words = format!("`{text}` is no address to listen on");
+                faults.push(Fault::at(file, at, words, "write an IP address and a port, such as 127.0.0.1:8640"));
+                SocketAddr::from(([127, 0, 0, 1], 0))
+            })
+        };
+        let listen = address(overrides.listen, &written.listen, LISTEN);
+        let control = address(overrides.control, &written.control.listen, CONTROL);
+        let principals = written.principals.iter().filter_map(|p| known(file, p, &mut faults)).collect();
+        let bundle = bundle(&written, base, overrides, file, &mut faults);
+        let data = overrides.data.clone().or_else(|| written.data.as_ref().map(|d| base.join(d))).unwrap_or_else(default_data);
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        Ok(Self {
+            listen,
+            control,
+            allowed_hosts: written.allowed_hosts,
+            allowed_origins: written.allowed_origins,
+            bundle,
+            data,
+            principals,
+            limits: written.limits,
+            task_idle: Duration::from_secs(written.tasks.idle_minutes.saturating_mul(60)),
+            task_by_trace: written.tasks.by_trace,
+            span_arguments: written.telemetry.arguments,
+        })
+    }
+
+    /// The ledger's file.
+    #[must_use]
+    pub fn ledger(&self) -> PathBuf {
+        self.data.join("ledger.db")
+    }
+}
+
+fn known(file: &SourceFile, written: &Spanned<PrincipalTable>, faults: &mut Vec<Fault>) -> Option<Known> {
+    let table = written.get_ref();
+    let mut role = None;
+    for word in &table.roles {
+        match Role::ALL.iter().find(|(name, _)| name == word.get_ref()) {
+            Some((_, found)) => role = role.max(Some(*found)),
+            None => {
+                let words = format!("`{}` is no role", word.get_ref());
+                faults.push(Fault::at(file, word.span().start, words, "use viewer, member, operator, approver or admin"));
+            }
+        }
+    }
+    let digest = table.token_sha256.get_ref().trim_start_matches("sha256:").to_owned();
+    let Some(token_sha256) = hex32(&digest) else {
+        let remedy = "write the SHA-256 of the token as 64 hexadecimal digits: `printf %s TOKEN | sha256sum`";
+        faults.push(Fault::at(file, table.token_sha256.span().start, "`token_sha256` is no SHA-256", remedy));
+        return None;
+    };
+    let principal = Principal {
+        agent: table.agent.clone(),
+        teams: table.teams.clone(),
+        user: table.user.clone(),
+        tenant: table.tenant.clone(),
+        method: "token".to_owned(),
+    };
+    Some(Known { principal, role, token_sha256 })
+}
+
+pub(crate) fn hex32(text: &str) -> Option<[u8; 32]> {
+    let mut out = [0; 32];
+    if text.len() != 64 {
+        return None;
+    }
+    for (n, byte) in out.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(text.get(2 * n..2 * n + 2)?, 16).ok()?;
+    }
+    Some(out)
+}
+
+/// The directories: as given, else `policies/` and `registry/` where both lie beside the configuration, else none.
+fn bundle(written: &Written, base: &Path, overrides: &Overrides, file: &SourceFile, faults: &mut Vec<Fault>) -> Option<Bundle> {
+    let chosen = |given: &Option<PathBuf>, word: &Option<String>| {
+        given.clone().or_else(|| word.as_ref().map(|path| base.join(path)))
+    };
+    let policies = chosen(&overrides.policies, &written.policies);
+    let registry = chosen(&overrides.registry, &written.registry);
+    match (policies, registry) {
+        (Some(policies), Some(registry)) => Some(Bundle { policies, registry }),
+        (None, None) => {
+            let beside = Bundle { policies: base.join("policies"), registry: base.join("registry") };
+            (beside.policies.is_dir() && beside.registry.is_dir()).then_some(beside)
+        }
+        (Some(_), None) | (None, Some(_)) => {
+            faults.push(Fault::of_file(&file.path, "`policies` and `registry` belong together", "name both, or neither"));
+            None
+        }
+    }
+}
+
+/// Where state is kept unless configured: the XDG state directory (XDG Base Directory Specification 0.8).
+fn default_data() -> PathBuf {
+    let home = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/state"));
+    let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|p| p.is_absolute()).or(home);
+    state.map_or_else(|| PathBuf::from(".wicketgate"), |state| state.join("wicketgate"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may panic")]
+    use super::*;
+
+    fn meant(text: &str) -> Result<Config, Vec<Fault>> {
+        let file = SourceFile { path: "gate.toml".into(), text: text.into() };
+        Config::meant(&file, Path::new("/nowhere"), &Overrides::default())
+    }
+
+    #[test]
+    fn nothing_written_is_a_whole_configuration() {
+        let config = meant("").unwrap();
+        assert_eq!((config.listen.to_string(), config.control.to_string()), (LISTEN.into(), CONTROL.into()));
+        assert!(config.bundle.is_none() && config.principals.is_empty() && config.task_by_trace);
+    }
+
+    #[test]
+    fn every_fault_is_told_with_its_line() {
+        let text = "listen = \"here\"\npolicies = \"p\"\n[[principals]]\nagent = \"a\"\nroles = [\"king\"]\ntoken_sha256 = \"12\"\n";
+        let faults = meant(text).unwrap_err();
+        let told: Vec<(usize, &str)> = faults.iter().map(|f| (f.line, f.message.as_str())).collect();
+        assert_eq!(
+            told,
+            [
+                (1, "`here` is no address to listen on"),
+                (5, "`king` is no role"),
+                (6, "`token_sha256` is no SHA-256"),
+                (0, "`policies` and `registry` belong together"),
+            ]
+        );
+        assert!(meant("lisen = \"x\"").unwrap_err().first().unwrap().message.contains("lisen"));
+    }
+}

@@ -1,0 +1,240 @@
+//! Streamable HTTP to a server: a pooled hyper client, raw bodies, streams passed on event by event.
+//!
+//! The client's own credentials never come this far: the only secret sent is the one that was lent for this server.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
+use http::{Method, Request, Response};
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use hyper_rustls::HttpsConnector;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use pdp::registry::{Server, Transport};
+use pep::ports::{BoxFuture, SendFault};
+use pep::{Answer, Dispatch, Event, EventSource, Outbound, Raw};
+
+use super::sse::SseReader;
+use crate::vault::LocalVault;
+
+/// The HTTP way out.
+#[derive(Debug, Clone)]
+pub struct HttpUpstream {
+    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    bytes_max: usize,
+    servers: Arc<Mutex<HashMap<String, Arc<Server>>>>,
+    vault: Arc<LocalVault>,
+}
+
+/// How long connecting may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long an unused connection is kept.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// TLS or the network stack could not be set up.
+#[derive(Debug, thiserror::Error)]
+#[error("no HTTPS client can be made: {0}")]
+pub struct SetUpFault(String);
+
+impl HttpUpstream {
+    /// A client whose answers and events may be `bytes_max` bytes large.
+    ///
+    /// # Errors
+    /// When the system's certificates cannot be read or the TLS provider is missing.
+    pub fn new(bytes_max: usize, vault: Arc<LocalVault>) -> Result<Self, SetUpFault> {
+        let mut http = HttpConnector::new();
+        http.set_connect_timeout(Some(CONNECT_TIMEOUT));
+        http.set_nodelay(true);
+        http.enforce_http(false);
+        let https = hyper_rustls::HttpsConnectorBuilder::new()
+            .with_provider_and_native_roots(hyper_rustls::rustls::crypto::aws_lc_rs::default_provider())
+            .map_err(|e| SetUpFault(e.to_string()))?
+            .https_or_http()
+            .enable_http1()
+            .enable_http2()
+            .wrap_connector(http);
+        let client = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE_TIMEOUT)
+            .build(https);
+        Ok(Self { client, bytes_max, servers: Arc::default(), vault })
+    }
+
+    /// Makes one attempt.
+    pub(super) async fn send(&self, dispatch: Dispatch) -> Result<Raw, SendFault> {
+        self.learn(dispatch.server());
+        let request = request(dispatch)?;
+        let response = self.client.request(request).await.map_err(|e| fault(&e))?;
+        let status = response.status().as_u16();
+        let headers = returned(&response);
+        if is_event_stream(&response) && response.status().is_success() {
+            let source = SseSource::new(response.into_body(), self.bytes_max);
+            return Ok(Raw::stream(status, headers, Box::new(source)));
+        }
+        let body = Limited::new(response.into_body(), self.bytes_max).collect().await.map_err(|e| {
+            if e.is::<LengthLimitError>() {
+                SendFault::Lost(format!("it is larger than {} bytes", self.bytes_max))
+            } else {
+                SendFault::Lost(e.to_string())
+            }
+        })?;
+        Ok(Raw::whole(status, headers, body.to_bytes()))
+    }
+
+    /// Tells a server that its own request was refused. Best effort: the server has its own time-out.
+    pub(super) async fn answer(&self, answer: &Answer) {
+        let known = self.servers.lock().unwrap_or_else(PoisonError::into_inner).get(answer.channel().server()).cloned();
+        let Some(server) = known else { return };
+        let secret = self.vault.read(&server).await.unwrap_or_default();
+        let Some(request) = answering(&server, answer, secret.as_deref()) else { return };
+        if let Err(e) = self.client.request(request).await {
+            tracing::warn!(server = answer.channel().server(), "a refusal could not be told to the server: {e}");
+        }
+    }
+
+    /// Where a server's refused questions are answered: as the last order for it was sent.
+    fn learn(&self, server: &Arc<Server>) {
+        let mut servers = self.servers.lock().unwrap_or_else(PoisonError::into_inner);
+        if !servers.get(&server.name).is_some_and(|known| Arc::ptr_eq(known, server)) {
+            servers.insert(server.name.clone(), Arc::clone(server));
+        }
+    }
+}
+
+fn answering(server: &Server, answer: &Answer, secret: Option<&str>) -> Option<Request<Full<Bytes>>> {
+    let Transport::Http { url } = &server.transport else { return None };
+    let mut request = Request::builder()
+        .method(Method::POST)
+        .uri(url)
+        .header(CONTENT_TYPE, "application/json")
+        .header(ACCEPT, "application/json, text/event-stream");
+    if let Some(session) = answer.channel().session() {
+        request = request.header("mcp-session-id", session);
+    }
+    if let Some(protocol) = answer.channel().protocol() {
+        request = request.header("mcp-protocol-version", protocol);
+    }
+    if let Some((name, value)) = credential(server, secret) {
+        request = request.header(name, value.ok()?);
+    }
+    request.body(Full::new(Bytes::copy_from_slice(answer.text().as_bytes()))).ok()
+}
+
+fn request(dispatch: Dispatch) -> Result<Request<Full<Bytes>>, SendFault> {
+    let broken = |e: &dyn std::fmt::Display| SendFault::Unreachable(format!("the request cannot be written: {e}"));
+    let Transport::Http { url } = &dispatch.server().transport else {
+        return Err(SendFault::Unreachable("the registry names no URL".to_owned()));
+    };
+    let mut request = Request::builder().uri(url);
+    let mut accepts = false;
+    for (name, value) in dispatch.headers() {
+        accepts |= name == "accept";
+        request = request.header(name, value);
+    }
+    if !accepts {
+        request = request.header(ACCEPT, "application/json, text/event-stream");
+    }
+    if let Some(session) = dispatch.channel().session() {
+        request = request.header("mcp-session-id", session);
+    }
+    if let Some((name, value)) = credential(dispatch.server(), dispatch.secret()) {
+        request = request.header(name, value.map_err(|()| SendFault::Unreachable("the credential cannot be a header".to_owned()))?);
+    }
+    let (method, body) = match dispatch.into_outbound() {
+        Outbound::Message(text) => (Method::POST, Bytes::from(text)),
+        Outbound::Open => (Method::GET, Bytes::new()),
+        Outbound::Close => (Method::DELETE, Bytes::new()),
+    };
+    if method == Method::POST {
+        request = request.header(CONTENT_TYPE, "application/json");
+    }
+    request.method(method).body(Full::new(body)).map_err(|e| broken(&e))
+}
+
+/// The header that carries the lent secret, marked so that nothing prints it.
+fn credential(server: &Server, secret: Option<&str>) -> Option<(HeaderName, Result<HeaderValue, ()>)> {
+    let (rule, secret) = (server.credential.as_ref()?, secret?);
+    let name = HeaderName::try_from(&rule.header).unwrap_or(AUTHORIZATION);
+    let value = HeaderValue::try_from(format!("{}{secret}", rule.prefix)).map_err(|_| ());
+    Some((name, value.map(|mut v| {
+        v.set_sensitive(true);
+        v
+    })))
+}
+
+/// The protocol's headers that go back to the client.
+fn returned(response: &Response<Incoming>) -> Vec<(String, String)> {
+    ["mcp-session-id", "mcp-protocol-version", "allow", "retry-after"]
+        .into_iter()
+        .filter_map(|name| Some((name.to_owned(), response.headers().get(name)?.to_str().ok()?.to_owned())))
+        .collect()
+}
+
+fn is_event_stream(response: &Response<Incoming>) -> bool {
+    let kind = response.headers().get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("text/event-stream")
+}
+
+fn fault(e: &hyper_util::client::legacy::Error) -> SendFault {
+    let mut words = e.to_string();
+    let mut source = std::error::Error::source(e);
+    while let Some(inner) = source {
+        words = format!("{words}: {inner}");
+        source = inner.source();
+    }
+    if e.is_connect() { SendFault::Unreachable(words) } else { SendFault::Lost(words) }
+}
+
+/// Events out of a response's body.
+struct SseSource {
+    body: Incoming,
+    reader: SseReader,
+    ready: VecDeque<Event>,
+    over: bool,
+}
+
+impl SseSource {
+    fn new(body: Incoming, bytes_max: usize) -> Self {
+        Self { body, reader: SseReader::new(bytes_max), ready: VecDeque::new(), over: false }
+    }
+
+    async fn read(&mut self) -> Option<Result<Event, String>> {
+        loop {
+            if let Some(event) = self.ready.pop_front() {
+                return Some(Ok(event));
+            }
+            if self.over {
+                return None;
+            }
+            let taken = match self.body.frame().await {
+                None => {
+                    self.over = true;
+                    continue;
+                }
+                Some(Err(e)) => Err(e.to_string()),
+                Some(Ok(frame)) => {
+                    let bytes = frame.into_data().unwrap_or_default();
+                    self.reader.take(&bytes).map_err(|e| e.to_string())
+                }
+            };
+            match taken {
+                Ok(events) => self.ready.extend(events),
+                Err(words) => {
+                    self.over = true;
+                    return Some(Err(words));
+                }
+            }
+        }
+    }
+}
+
+impl EventSource for SseSource {
+    fn next(&mut self) -> BoxFuture<'_, Option<Result<Event, String>>> {
+        Box::pin(self.read())
+    }
+}

@@ -1,0 +1,75 @@
+//! The way out: one adapter for streamable HTTP, one for child processes, chosen by the registry.
+//!
+//! Sends only what a [`Dispatch`] carries, so nothing leaves that was not judged and recorded. A server that is dead or
+//! slow holds up nobody but its own callers: each has its own connections, processes and places.
+
+pub mod http;
+pub mod sse;
+pub mod stdio;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use pdp::registry::Transport;
+use pep::ports::{BoxFuture, SendFault, Upstream};
+use pep::{Answer, Dispatch, Raw};
+use tokio::sync::Semaphore;
+
+use self::http::HttpUpstream;
+use self::stdio::StdioUpstream;
+
+/// Every server, by whatever way it is reached.
+#[derive(Debug)]
+pub struct Upstreams {
+    http: HttpUpstream,
+    stdio: StdioUpstream,
+    bulkheads: Mutex<HashMap<String, Arc<Semaphore>>>,
+    per_server_max: usize,
+}
+
+impl Upstreams {
+    /// Both ways out. At most `per_server_max` attempts wait for one server at once.
+    #[must_use]
+    pub fn new(http: HttpUpstream, stdio: StdioUpstream, per_server_max: usize) -> Self {
+        Self { http, stdio, bulkheads: Mutex::default(), per_server_max }
+    }
+
+    /// Ends every child process: standard input closed, then signals. Bounded by `grace` per step.
+    pub async fn close(&self) {
+        self.stdio.close().await;
+    }
+
+    /// How many child processes run now.
+    #[must_use]
+    pub fn children(&self) -> usize {
+        self.stdio.len()
+    }
+
+    fn bulkhead(&self, server: &str) -> Arc<Semaphore> {
+        let mut all = self.bulkheads.lock().unwrap_or_else(PoisonError::into_inner);
+        let one = all.entry(server.to_owned()).or_insert_with(|| Arc::new(Semaphore::new(self.per_server_max)));
+        Arc::clone(one)
+    }
+}
+
+impl Upstream for Upstreams {
+    fn send(&self, dispatch: Dispatch) -> BoxFuture<'_, Result<Raw, SendFault>> {
+        Box::pin(async move {
+            let bulkhead = self.bulkhead(&dispatch.server().name);
+            let _place = bulkhead.try_acquire().map_err(|_| SendFault::Busy)?;
+            match dispatch.server().transport {
+                Transport::Http { .. } => self.http.send(dispatch).await,
+                Transport::Stdio { .. } | Transport::Builtin { .. } => self.stdio.send(dispatch).await,
+            }
+        })
+    }
+
+    fn answer(&self, answer: Answer) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            // A child is known by its channel; what no child knows belongs to an HTTP session.
+            if !self.stdio.answer(&answer) {
+                self.http.answer(&answer).await;
+            }
+        })
+    }
+}

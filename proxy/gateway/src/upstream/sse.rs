@@ -1,0 +1,169 @@
+//! Server-sent events (WHATWG HTML, section 9.2): bytes in, events out, and back. Knows nothing of what events carry.
+
+use pep::Event;
+
+/// Reads events out of a byte stream, however it is cut. Holds at most one event and one line.
+#[derive(Debug)]
+pub struct SseReader {
+    line: Vec<u8>,
+    event: Event,
+    started: bool,
+    size: usize,
+    bytes_max: usize,
+    after_return: bool,
+    first: bool,
+}
+
+/// Why an event stream cannot be read further.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SseFault {
+    /// One event is larger than the limit.
+    #[error("one event is larger than {0} bytes")]
+    TooLarge(usize),
+    /// Not UTF-8, which the format demands.
+    #[error("the stream is not valid UTF-8")]
+    NotText,
+}
+
+impl SseReader {
+    /// A reader that refuses events larger than `bytes_max`.
+    #[must_use]
+    pub fn new(bytes_max: usize) -> Self {
+        let event = Event::default();
+        Self { line: Vec::new(), event, started: false, size: 0, bytes_max, after_return: false, first: true }
+    }
+
+    /// Takes the next bytes; answers the events they complete.
+    ///
+    /// # Errors
+    /// When the stream cannot be read further.
+    pub fn take(&mut self, bytes: &[u8]) -> Result<Vec<Event>, SseFault> {
+        let mut out = Vec::new();
+        let mut rest = bytes;
+        while let Some(end) = rest.iter().position(|b| *b == b'\n' || *b == b'\r') {
+            let (head, tail) = rest.split_at(end);
+            let Some((terminator, tail)) = tail.split_first() else { break };
+            // A line may end in CR, LF or both: the LF after a CR ends nothing of its own.
+            let continues = self.after_return && *terminator == b'\n' && head.is_empty() && self.line.is_empty();
+            self.after_return = *terminator == b'\r';
+            rest = tail;
+            if !continues {
+                self.grow(head)?;
+                out.extend(self.end_line()?);
+            }
+        }
+        if !rest.is_empty() {
+            self.after_return = false;
+            self.grow(rest)?;
+        }
+        Ok(out)
+    }
+
+    fn grow(&mut self, bytes: &[u8]) -> Result<(), SseFault> {
+        self.size = self.size.saturating_add(bytes.len());
+        if self.size > self.bytes_max {
+            return Err(SseFault::TooLarge(self.bytes_max));
+        }
+        self.line.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn end_line(&mut self) -> Result<Option<Event>, SseFault> {
+        let bytes = std::mem::take(&mut self.line);
+        let line = String::from_utf8(bytes).map_err(|_| SseFault::NotText)?;
+        let line = if std::mem::take(&mut self.first) { line.trim_start_matches('\u{feff}') } else { &line };
+        if line.is_empty() {
+            self.size = 0;
+            return Ok(std::mem::take(&mut self.started).then(|| std::mem::take(&mut self.event)));
+        }
+        let (name, value) = line.split_once(':').unwrap_or((line, ""));
+        let value = value.strip_prefix(' ').unwrap_or(value).to_owned();
+        let event = &mut self.event;
+        match name {
+            "" => event.comment = Some(value),
+            "event" => event.event = Some(value),
+            "id" if !value.contains('\0') => event.id = Some(value),
+            "retry" if value.bytes().all(|b| b.is_ascii_digit()) => event.retry = Some(value),
+            "data" => match &mut event.data {
+                Some(data) => {
+                    data.push('\n');
+                    data.push_str(&value);
+                }
+                None => event.data = Some(value),
+            },
+            _ => return Ok(None),
+        }
+        self.started = true;
+        Ok(None)
+    }
+}
+
+/// An event as it is sent.
+#[must_use]
+pub fn written(event: &Event) -> String {
+    let mut out = String::with_capacity(event.data.as_ref().map_or(0, String::len) + 64);
+    let mut field = |name: &str, value: &str| {
+        for line in value.split('\n') {
+            out.push_str(name);
+            out.push_str(": ");
+            out.push_str(line.trim_end_matches('\r'));
+            out.push('\n');
+        }
+    };
+    if let Some(comment) = &event.comment {
+        field("", comment);
+    }
+    for (name, value) in [("id", &event.id), ("event", &event.event), ("retry", &event.retry), ("data", &event.data)] {
+        if let Some(value) = value {
+            field(name, value);
+        }
+    }
+    out.push('\n');
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may panic")]
+    use super::*;
+
+    fn read(chunks: &[&[u8]]) -> Vec<Event> {
+        let mut reader = SseReader::new(1 << 20);
+        chunks.iter().flat_map(|c| reader.take(c).unwrap()).collect()
+    }
+
+    #[test]
+    fn events_are_the_same_however_the_bytes_are_cut() {
+        let text = b"\xef\xbb\xbf: hi\n\nid: 1\nevent: message\ndata: {\"a\":1}\r\ndata: b\r\n\r\nretry: 5\rdata:\r\rdata: lost";
+        let whole = read(&[text]);
+        assert_eq!(whole.len(), 3, "{whole:?}");
+        assert_eq!(whole.first().unwrap().comment.as_deref(), Some("hi"));
+        assert_eq!(whole.get(1).unwrap().data.as_deref(), Some("{\"a\":1}\nb"));
+        assert_eq!(whole.get(2).unwrap(), &Event { retry: Some("5".into()), data: Some(String::new()), ..Event::default() });
+        for cut in 1..text.len() {
+            let (a, b) = text.split_at(cut);
+            assert_eq!(read(&[a, b]), whole, "cut at {cut}");
+        }
+        let bytes: Vec<&[u8]> = text.chunks(1).collect();
+        assert_eq!(read(&bytes), whole);
+    }
+
+    #[test]
+    fn what_is_written_reads_back_the_same() {
+        let event = Event {
+            event: Some("message".into()),
+            data: Some("x\ny".into()),
+            id: Some("7".into()),
+            retry: Some("10".into()),
+            comment: Some("c".into()),
+        };
+        assert_eq!(read(&[written(&event).as_bytes()]), vec![event]);
+    }
+
+    #[test]
+    fn an_event_is_bounded_and_must_be_text() {
+        let mut reader = SseReader::new(8);
+        assert_eq!(reader.take(b"data: 123456789"), Err(SseFault::TooLarge(8)));
+        assert_eq!(SseReader::new(99).take(b"data: \xff\n\n"), Err(SseFault::NotText));
+    }
+}

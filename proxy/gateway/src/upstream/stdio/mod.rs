@@ -1,0 +1,273 @@
+//! Servers that are child processes: one per client session for legacy clients, one per principal for modern ones.
+//!
+//! A legacy server keeps its client's state, so it is never shared. A modern one is stateless by specification; its
+//! callers share one process, with ids made unique on the way in and restored on the way out.
+
+mod child;
+mod process;
+mod route;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use pdp::record::FrameKind;
+use pdp::registry::Server;
+use pep::ports::SendFault;
+use pep::{Answer, Channel, Dispatch, Event, EventSource, Outbound, Raw};
+
+use self::child::{Child, Waiting};
+use self::process::Spawn;
+
+/// The bounds of child processes.
+#[derive(Debug, Clone, Copy)]
+pub struct StdioLimits {
+    /// How large one message may be, in bytes.
+    pub bytes_max: usize,
+    /// How many children may run at once.
+    pub children_max: usize,
+    /// How long an unused child is kept.
+    pub idle: Duration,
+    /// How long each step of ending a child may take: closed input, SIGTERM, SIGKILL.
+    pub grace: Duration,
+    /// How many starts one server may make within a minute.
+    pub starts_per_minute: usize,
+}
+
+/// The way out to child processes.
+#[derive(Debug)]
+pub struct StdioUpstream {
+    children: Arc<Mutex<HashMap<String, Arc<Child>>>>,
+    starts: Mutex<HashMap<String, Vec<tokio::time::Instant>>>,
+    limits: StdioLimits,
+    serial: AtomicU64,
+}
+
+impl StdioUpstream {
+    /// A way out without children.
+    #[must_use]
+    pub fn new(limits: StdioLimits) -> Self {
+        Self { children: Arc::default(), starts: Mutex::default(), limits, serial: AtomicU64::new(1) }
+    }
+
+    /// How many children run now.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// Whether none runs.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Ends every child, at the same time.
+    pub(super) async fn close(&self) {
+        let children: Vec<Arc<Child>> = self.lock().drain().map(|(_, child)| child).collect();
+        let ends = children.iter().map(|child| child.end());
+        futures_util::future::join_all(ends).await;
+    }
+
+    /// Makes one attempt.
+    pub(super) async fn send(&self, dispatch: Dispatch) -> Result<Raw, SendFault> {
+        self.end_idle();
+        let opening = dispatch.kind() == FrameKind::Request && dispatch.method() == Some("initialize");
+        let stateless = dispatch.is_modern()
+            || matches!(dispatch.method(), Some("server/discover" | "subscriptions/listen"));
+        if opening {
+            return self.open(dispatch).await;
+        }
+        match dispatch.channel().session() {
+            Some(session) => {
+                let key = session_key(dispatch.channel().server(), session);
+                let child = self.running(&key).ok_or(SendFault::NoSession)?;
+                self.tell(child, &key, dispatch, false).await
+            }
+            None if stateless => {
+                let key = shared_key(dispatch.channel());
+                let child = match self.running(&key) {
+                    Some(child) => child,
+                    None => self.start(dispatch.server(), dispatch.secret(), &key)?,
+                };
+                self.tell(child, &key, dispatch, true).await
+            }
+            None => Err(SendFault::NeedsSession),
+        }
+    }
+
+    /// Tells a child that its own request was refused. Answers false when no child is known by this channel.
+    pub(super) fn answer(&self, answer: &Answer) -> bool {
+        let channel = answer.channel();
+        let key = match channel.session() {
+            Some(session) => session_key(channel.server(), session),
+            None => shared_key(channel),
+        };
+        let Some(child) = self.running(&key) else { return false };
+        if child.write(answer.text().to_owned()).is_err() {
+            tracing::warn!(server = channel.server(), "a refusal could not be told to the server: it has ended");
+        }
+        true
+    }
+
+    /// A legacy session opens: a child of its own, and a session id that the gate makes.
+    async fn open(&self, dispatch: Dispatch) -> Result<Raw, SendFault> {
+        let session = session_id().map_err(|e| SendFault::Unreachable(format!("no session id can be made: {e}")))?;
+        let key = session_key(&dispatch.server().name, &session);
+        let child = self.start(dispatch.server(), dispatch.secret(), &key)?;
+        let headers = vec![("mcp-session-id".to_owned(), session)];
+        let answered = self.request(Arc::clone(&child), dispatch, false, headers).await;
+        if answered.is_err() {
+            self.forget(&key, &child);
+            child.end_in_background();
+        }
+        answered
+    }
+
+    async fn tell(&self, child: Arc<Child>, key: &str, dispatch: Dispatch, shared: bool) -> Result<Raw, SendFault> {
+        let lost = |e: child::Gone| SendFault::Lost(e.to_string());
+        match dispatch.kind() {
+            FrameKind::Request => self.request(child, dispatch, shared, Vec::new()).await,
+            FrameKind::Stream => Ok(Raw::stream(200, Vec::new(), Box::new(child.listen()))),
+            FrameKind::EndSession => {
+                self.forget(key, &child);
+                child.end_in_background();
+                Ok(Raw::whole(200, Vec::new(), Bytes::new()))
+            }
+            FrameKind::Notification | FrameKind::Response | FrameKind::Unreadable => {
+                if let Outbound::Message(text) = dispatch.into_outbound() {
+                    let text = if shared { child.with_inner_ids(&text) } else { text };
+                    child.write(text).map_err(lost)?;
+                }
+                Ok(Raw::whole(202, Vec::new(), Bytes::new()))
+            }
+        }
+    }
+
+    /// Sends a request and waits for its first event: an answer goes back whole, anything else opens a stream.
+    async fn request(
+        &self,
+        child: Arc<Child>,
+        dispatch: Dispatch,
+        shared: bool,
+        headers: Vec<(String, String)>,
+    ) -> Result<Raw, SendFault> {
+        let id = dispatch.id().unwrap_or_default().to_owned();
+        let listening = dispatch.method() == Some("subscriptions/listen");
+        let Outbound::Message(text) = dispatch.into_outbound() else {
+            return Err(SendFault::Unreachable("a request without a message".to_owned()));
+        };
+        let inner = if shared { Some(self.serial.fetch_add(1, Ordering::Relaxed)) } else { None };
+        let waiting = child.ask(&id, inner, listening, text).map_err(|e| match e {
+            child::AskFault::Gone(gone) => SendFault::Unreachable(gone.to_string()),
+            child::AskFault::Twice => SendFault::Unreachable(format!("a request with the id {id} is under way already")),
+        })?;
+        first(waiting, headers).await
+    }
+
+    fn start(&self, server: &Server, secret: Option<&str>, key: &str) -> Result<Arc<Child>, SendFault> {
+        if self.len() >= self.limits.children_max {
+            return Err(SendFault::Busy);
+        }
+        self.count_start(&server.name)?;
+        let spawn = Spawn::of(server, secret).map_err(SendFault::Unreachable)?;
+        let child = Child::start(spawn, &server.name, self.limits).map_err(SendFault::Unreachable)?;
+        self.lock().insert(key.to_owned(), Arc::clone(&child));
+        let (children, gone, key) = (Arc::clone(&self.children), Arc::clone(&child), key.to_owned());
+        tokio::spawn(async move {
+            gone.ended().await;
+            let mut children = children.lock().unwrap_or_else(PoisonError::into_inner);
+            if children.get(&key).is_some_and(|known| Arc::ptr_eq(known, &gone)) {
+                children.remove(&key);
+            }
+        });
+        Ok(child)
+    }
+
+    /// A server that dies again and again is not started again and again.
+    fn count_start(&self, server: &str) -> Result<(), SendFault> {
+        let now = tokio::time::Instant::now();
+        let mut starts = self.starts.lock().unwrap_or_else(PoisonError::into_inner);
+        let recent = starts.entry(server.to_owned()).or_default();
+        recent.retain(|at| now.duration_since(*at) < Duration::from_secs(60));
+        if recent.len() >= self.limits.starts_per_minute {
+            let words = format!("it was started {} times within a minute; see the log for why it ends", recent.len());
+            return Err(SendFault::Unreachable(words));
+        }
+        recent.push(now);
+        Ok(())
+    }
+
+    fn running(&self, key: &str) -> Option<Arc<Child>> {
+        self.lock().get(key).filter(|child| !child.is_gone()).cloned()
+    }
+
+    fn forget(&self, key: &str, child: &Arc<Child>) {
+        let mut children = self.lock();
+        if children.get(key).is_some_and(|known| Arc::ptr_eq(known, child)) {
+            children.remove(key);
+        }
+    }
+
+    fn end_idle(&self) {
+        let idle: Vec<Arc<Child>> = {
+            let mut children = self.lock();
+            let keys: Vec<String> =
+                children.iter().filter(|(_, c)| c.idle_for() > self.limits.idle).map(|(k, _)| k.clone()).collect();
+            keys.iter().filter_map(|key| children.remove(key)).collect()
+        };
+        for child in idle {
+            child.end_in_background();
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Arc<Child>>> {
+        self.children.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn session_key(server: &str, session: &str) -> String {
+    format!("session {server} {session}")
+}
+
+fn shared_key(channel: &Channel) -> String {
+    format!("shared {} {}", channel.server(), channel.principal())
+}
+
+/// 128 unguessable bits: visible ASCII, as MCP asks of session ids.
+fn session_id() -> Result<String, getrandom::Error> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes)?;
+    Ok(bytes.iter().map(|b| format!("{b:02x}")).collect())
+}
+
+/// Waits for the first event of a request.
+async fn first(mut waiting: Waiting, headers: Vec<(String, String)>) -> Result<Raw, SendFault> {
+    match waiting.next().await {
+        None => Err(SendFault::Lost("the process ended".to_owned())),
+        Some(Err(words)) => Err(SendFault::Lost(words)),
+        Some(Ok(event)) if waiting.is_answered() => {
+            Ok(Raw::whole(200, headers, Bytes::from(event.data.unwrap_or_default())))
+        }
+        Some(Ok(event)) => Ok(Raw::stream(200, headers, Box::new(Begun { first: Some(event), waiting }))),
+    }
+}
+
+/// A stream whose first event has been read.
+struct Begun {
+    first: Option<Event>,
+    waiting: Waiting,
+}
+
+impl EventSource for Begun {
+    fn next(&mut self) -> pep::ports::BoxFuture<'_, Option<Result<Event, String>>> {
+        Box::pin(async move {
+            match self.first.take() {
+                Some(event) => Some(Ok(event)),
+                None => self.waiting.next().await,
+            }
+        })
+    }
+}
