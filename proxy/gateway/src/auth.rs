@@ -163,8 +163,13 @@ mod tests {
     use super::*;
 
     fn keeper() -> Doorkeeper {
-        let principal =
-            Principal { agent: "a".into(), teams: vec![], user: String::new(), tenant: "default".into(), method: "token".into() };
+        let principal = Principal {
+            agent: "a".into(),
+            teams: vec![],
+            user: String::new(),
+            tenant: "default".into(),
+            method: "token".into(),
+        };
         Doorkeeper::new(vec![Known { principal, role: None, token_sha256: token_digest("good") }], 5)
     }
 
@@ -184,7 +189,11 @@ mod tests {
 
     #[test]
     fn only_our_own_names_and_allowed_origins_come_in() {
-        let borders = Borders::new("127.0.0.1:8640".parse().unwrap(), &BTreeSet::from(["Gate.example".into()]), &BTreeSet::from(["https://ui.example".into()]));
+        let borders = Borders::new(
+            "127.0.0.1:8640".parse().unwrap(),
+            &BTreeSet::from(["Gate.example".into()]),
+            &BTreeSet::from(["https://ui.example".into()]),
+        );
         for host in ["localhost:8640", "127.0.0.1", "[::1]:8640", "gate.example:443", "LOCALHOST"] {
             assert_eq!(borders.check(Some(host), None), Ok(()), "{host}");
         }
@@ -196,7 +205,11 @@ mod tests {
             assert_eq!(borders.check(Some("localhost"), Some(origin)), Ok(()), "{origin}");
         }
         for origin in ["http://evil.example", "null", "http://localhost.evil.example", "localhost"] {
-            assert_eq!(borders.check(Some("localhost"), Some(origin)).unwrap_err().code, Code::OriginRefused, "{origin}");
+            assert_eq!(
+                borders.check(Some("localhost"), Some(origin)).unwrap_err().code,
+                Code::OriginRefused,
+                "{origin}"
+            );
         }
     }
 }

@@ -62,5 +62,6 @@ impl Entropy for SystemEntropy {
 /// A time as people and records write it: RFC 3339, to the millisecond, in UTC.
 #[must_use]
 pub fn rfc3339(us: i64) -> String {
-    Timestamp::from_microsecond(us).map_or_else(|_| us.to_string(), |t| t.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string())
+    Timestamp::from_microsecond(us)
+        .map_or_else(|_| us.to_string(), |t| t.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string())
 }

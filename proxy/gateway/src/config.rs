@@ -252,8 +252,9 @@ impl Config {
             None => (SourceFile { path: "defaults".to_owned(), text: String::new() }, PathBuf::from(".")),
             Some(path) => {
                 let shown = path.display().to_string();
-                let text = std::fs::read_to_string(path)
-                    .map_err(|e| vec![Fault::of_file(&shown, format!("cannot be read: {e}"), "name another with `--config`")])?;
+                let text = std::fs::read_to_string(path).map_err(|e| {
+                    vec![Fault::of_file(&shown, format!("cannot be read: {e}"), "name another with `--config`")]
+                })?;
                 let base = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
                 (SourceFile { path: shown, text }, base.to_path_buf())
             }
@@ -285,7 +286,8 @@ impl Config {
         let control = address(overrides.control, &written.control.listen, CONTROL);
         let principals = written.principals.iter().filter_map(|p| known(file, p, &mut faults)).collect();
         let bundle = bundle(&written, base, overrides, file, &mut faults);
-        let data = overrides.data.clone().or_else(|| written.data.as_ref().map(|d| base.join(d))).unwrap_or_else(default_data);
+        let data =
+            overrides.data.clone().or_else(|| written.data.as_ref().map(|d| base.join(d))).unwrap_or_else(default_data);
         if !faults.is_empty() {
             return Err(faults);
         }
@@ -319,7 +321,12 @@ fn known(file: &SourceFile, written: &Spanned<PrincipalTable>, faults: &mut Vec<
             Some((_, found)) => role = role.max(Some(*found)),
             None => {
                 let words = format!("`{}` is no role", word.get_ref());
-                faults.push(Fault::at(file, word.span().start, words, "use viewer, member, operator, approver or admin"));
+                faults.push(Fault::at(
+                    file,
+                    word.span().start,
+                    words,
+                    "use viewer, member, operator, approver or admin",
+                ));
             }
         }
     }
@@ -351,7 +358,13 @@ pub(crate) fn hex32(text: &str) -> Option<[u8; 32]> {
 }
 
 /// The directories: as given, else `policies/` and `registry/` where both lie beside the configuration, else none.
-fn bundle(written: &Written, base: &Path, overrides: &Overrides, file: &SourceFile, faults: &mut Vec<Fault>) -> Option<Bundle> {
+fn bundle(
+    written: &Written,
+    base: &Path,
+    overrides: &Overrides,
+    file: &SourceFile,
+    faults: &mut Vec<Fault>,
+) -> Option<Bundle> {
     let chosen = |given: &Option<PathBuf>, word: &Option<String>| {
         given.clone().or_else(|| word.as_ref().map(|path| base.join(path)))
     };
@@ -364,7 +377,11 @@ fn bundle(written: &Written, base: &Path, overrides: &Overrides, file: &SourceFi
             (beside.policies.is_dir() && beside.registry.is_dir()).then_some(beside)
         }
         (Some(_), None) | (None, Some(_)) => {
-            faults.push(Fault::of_file(&file.path, "`policies` and `registry` belong together", "name both, or neither"));
+            faults.push(Fault::of_file(
+                &file.path,
+                "`policies` and `registry` belong together",
+                "name both, or neither",
+            ));
             None
         }
     }

@@ -222,7 +222,10 @@ impl Snapshots for Store {
 
 /// Watches the bundle's directories while it lives.
 #[derive(Debug)]
-pub struct Watch(#[expect(dead_code, reason = "held for its drop, which ends the watching")] Debouncer<RecommendedWatcher, RecommendedCache>);
+pub struct Watch(
+    #[expect(dead_code, reason = "held for its drop, which ends the watching")]
+    Debouncer<RecommendedWatcher, RecommendedCache>,
+);
 
 /// Reloads whenever something in the directories changes. The directories are watched, not the files: a swapped symbolic
 /// link changes no file. Nothing where the bundle is built in.

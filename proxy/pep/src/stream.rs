@@ -97,7 +97,7 @@ impl EventStream {
             (told, None) => told,
             (Ok(text), Some(entry)) => s9_audit::close(entry, Ending::Served, &self.gate.ports).await.map(|()| text),
             (Err(refusal), Some(entry)) => {
-                self.refuse(entry, refusal.clone()).await;
+                refuse(&self.gate, entry, refusal.clone()).await;
                 Err(refusal)
             }
         };
@@ -148,7 +148,7 @@ impl EventStream {
             fault.map(|f| format!(" ({f})")).unwrap_or_default()
         );
         let refusal = Refusal::new(Code::AnswerLost, words);
-        self.refuse(entry, refusal.clone()).await;
+        refuse(&self.gate, entry, refusal.clone()).await;
         if self.resumable {
             // A legacy client resumes from the last id it saw: an answer of ours would end its wait.
             return None;
@@ -156,12 +156,13 @@ impl EventStream {
         let data = s9_audit::refusal_event(&self.head.address(), &refusal, self.named.clone());
         Some(Event { data: Some(data), ..Event::default() })
     }
+}
 
-    async fn refuse(&self, mut entry: OpenRecord, refusal: Refusal) {
-        let ending = if entry.has_intent() { Ending::Indeterminate } else { Ending::Failed };
-        entry.write(|record| record.refusal = Some(refusal));
-        let _refused = s9_audit::close(entry, ending, &self.gate.ports).await;
-    }
+/// Closes the record of a request whose answer cannot be handed over.
+async fn refuse(gate: &Gate, mut entry: OpenRecord, refusal: Refusal) {
+    let ending = if entry.has_intent() { Ending::Indeterminate } else { Ending::Failed };
+    entry.write(|record| record.refusal = Some(refusal));
+    let _refused = s9_audit::close(entry, ending, &gate.ports).await;
 }
 
 impl std::fmt::Debug for EventStream {

@@ -9,7 +9,6 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use pdp::principal::Principal;
 use pdp::refusal::{Code, Refusal};
-use pep::ports::Clock as _;
 use pep::{Caller, Frame};
 
 use super::serve::Listener;
@@ -127,7 +126,10 @@ fn accepts(headers: &HeaderMap, kinds: &[&str]) -> bool {
         any = true;
         for range in value.to_str().unwrap_or_default().split(',') {
             let kind = range.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-            if kind == "*/*" || kinds.contains(&kind.as_str()) || (kind.ends_with("/*") && kinds.iter().any(|k| k.split('/').next() == kind.split('/').next())) {
+            if kind == "*/*"
+                || kinds.contains(&kind.as_str())
+                || (kind.ends_with("/*") && kinds.iter().any(|k| k.split('/').next() == kind.split('/').next()))
+            {
                 return true;
             }
         }

@@ -56,8 +56,15 @@ pub async fn serve(socket: TcpListener, listener: Arc<Listener>, stop: Cancellat
         let serving = Arc::clone(&listener);
         let mut builder = Builder::new(TokioExecutor::new());
         // hyper reads a larger head than ours allows, so that ours is the one that refuses it, and records that.
-        builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(listener.head_bytes_max * 4);
-        builder.http2().timer(TokioTimer::new()).max_header_list_size(u32::try_from(listener.head_bytes_max * 2).unwrap_or(u32::MAX));
+        builder
+            .http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_TIMEOUT)
+            .max_buf_size(listener.head_bytes_max * 4);
+        builder
+            .http2()
+            .timer(TokioTimer::new())
+            .max_header_list_size(u32::try_from(listener.head_bytes_max * 2).unwrap_or(u32::MAX));
         let service = service_fn(move |request| {
             let listener = Arc::clone(&serving);
             async move { Ok::<_, std::convert::Infallible>(answer(request, peer, &listener).await) }

@@ -52,7 +52,7 @@ impl HttpUpstream {
         http.set_nodelay(true);
         http.enforce_http(false);
         let https = hyper_rustls::HttpsConnectorBuilder::new()
-            .with_provider_and_native_roots(hyper_rustls::rustls::crypto::aws_lc_rs::default_provider())
+            .with_native_roots()
             .map_err(|e| SetUpFault(e.to_string()))?
             .https_or_http()
             .enable_http1()
@@ -143,7 +143,8 @@ fn request(dispatch: Dispatch) -> Result<Request<Full<Bytes>>, SendFault> {
         request = request.header("mcp-session-id", session);
     }
     if let Some((name, value)) = credential(dispatch.server(), dispatch.secret()) {
-        request = request.header(name, value.map_err(|()| SendFault::Unreachable("the credential cannot be a header".to_owned()))?);
+        request = request
+            .header(name, value.map_err(|()| SendFault::Unreachable("the credential cannot be a header".to_owned()))?);
     }
     let (method, body) = match dispatch.into_outbound() {
         Outbound::Message(text) => (Method::POST, Bytes::from(text)),
@@ -161,10 +162,13 @@ fn credential(server: &Server, secret: Option<&str>) -> Option<(HeaderName, Resu
     let (rule, secret) = (server.credential.as_ref()?, secret?);
     let name = HeaderName::try_from(&rule.header).unwrap_or(AUTHORIZATION);
     let value = HeaderValue::try_from(format!("{}{secret}", rule.prefix)).map_err(|_| ());
-    Some((name, value.map(|mut v| {
-        v.set_sensitive(true);
-        v
-    })))
+    Some((
+        name,
+        value.map(|mut v| {
+            v.set_sensitive(true);
+            v
+        }),
+    ))
 }
 
 /// The protocol's headers that go back to the client.

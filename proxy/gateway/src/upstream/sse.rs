@@ -139,7 +139,10 @@ mod tests {
         assert_eq!(whole.len(), 3, "{whole:?}");
         assert_eq!(whole.first().unwrap().comment.as_deref(), Some("hi"));
         assert_eq!(whole.get(1).unwrap().data.as_deref(), Some("{\"a\":1}\nb"));
-        assert_eq!(whole.get(2).unwrap(), &Event { retry: Some("5".into()), data: Some(String::new()), ..Event::default() });
+        assert_eq!(
+            whole.get(2).unwrap(),
+            &Event { retry: Some("5".into()), data: Some(String::new()), ..Event::default() }
+        );
         for cut in 1..text.len() {
             let (a, b) = text.split_at(cut);
             assert_eq!(read(&[a, b]), whole, "cut at {cut}");

@@ -271,7 +271,8 @@ fn headers_agree(frame: &Frame, message: &Message, modern: bool, version: Option
             return mismatch(format!("`Mcp-Method` says `{}`, the message says `{}`", clip(header), clip(method)));
         }
         (Some(_), None) => return mismatch("`Mcp-Method` is set on a message without a method".to_owned()),
-        (None, Some(_)) if modern && declares => {
+        // Requests alone: a modern client sends `notifications/cancelled` without it, and servers take it.
+        (None, Some(_)) if modern && declares && message.kind == FrameKind::Request => {
             return mismatch("`Mcp-Method` is required from revision 2026-07-28 on".to_owned());
         }
         (Some(_) | None, Some(_) | None) => {}

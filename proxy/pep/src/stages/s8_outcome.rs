@@ -335,7 +335,8 @@ impl Flow {
             Ok(Some(Err(fault))) => return Step::End(Some(fault)),
             Ok(Some(Ok(event))) => event,
         };
-        let Some(text) = event.data.take().filter(|text| !text.trim().is_empty()) else {
+        // A priming event has an id and empty data; it passes as it is, and `data` with it.
+        let Some(text) = event.data.take_if(|text| !text.trim().is_empty()) else {
             return Step::Silent(event);
         };
         let awaited = head.kind == FrameKind::Request;

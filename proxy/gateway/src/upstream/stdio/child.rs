@@ -85,13 +85,8 @@ impl Child {
     pub(super) fn start(spawn: Spawn, server: &str, limits: StdioLimits) -> Result<Arc<Self>, String> {
         let Process { child, stdin, stdout, stderr } = spawn.start()?;
         let (input, lines) = mpsc::unbounded_channel();
-        let state = State {
-            waiting: HashMap::new(),
-            order: 0,
-            outbox: VecDeque::new(),
-            readers: 0,
-            last: Instant::now(),
-        };
+        let state =
+            State { waiting: HashMap::new(), order: 0, outbox: VecDeque::new(), readers: 0, last: Instant::now() };
         let this = Arc::new(Self {
             server: server.to_owned(),
             limits,
@@ -232,14 +227,18 @@ impl Child {
         });
         loop {
             line.clear();
+            let mut limited = (&mut reader).take(limit);
             let read = tokio::select! {
-                read = (&mut reader).take(limit).read_until(b'\n', &mut line) => read,
+                read = limited.read_until(b'\n', &mut line) => read,
                 () = &mut ending => return,
             };
             match read {
                 Ok(0) => return,
                 Ok(_) if line.len() >= self.limits.bytes_max && !line.ends_with(b"\n") => {
-                    tracing::warn!(server = self.server, "the server sent a line larger than {limit} bytes; it is ended");
+                    tracing::warn!(
+                        server = self.server,
+                        "the server sent a line larger than {limit} bytes; it is ended"
+                    );
                     return;
                 }
                 Ok(_) => self.take_line(&line),
@@ -298,7 +297,10 @@ impl Child {
             None => {
                 if state.outbox.len() >= OUTBOX_MAX {
                     state.outbox.pop_front();
-                    tracing::warn!(server = self.server, "nobody reads the session's stream; its oldest message was dropped");
+                    tracing::warn!(
+                        server = self.server,
+                        "nobody reads the session's stream; its oldest message was dropped"
+                    );
                 }
                 state.outbox.push_back(text.to_owned());
                 self.outbox.notify_one();

@@ -75,8 +75,8 @@ impl StdioUpstream {
     pub(super) async fn send(&self, dispatch: Dispatch) -> Result<Raw, SendFault> {
         self.end_idle();
         let opening = dispatch.kind() == FrameKind::Request && dispatch.method() == Some("initialize");
-        let stateless = dispatch.is_modern()
-            || matches!(dispatch.method(), Some("server/discover" | "subscriptions/listen"));
+        let stateless =
+            dispatch.is_modern() || matches!(dispatch.method(), Some("server/discover" | "subscriptions/listen"));
         if opening {
             return self.open(dispatch).await;
         }
@@ -161,8 +161,10 @@ impl StdioUpstream {
         };
         let inner = if shared { Some(self.serial.fetch_add(1, Ordering::Relaxed)) } else { None };
         let waiting = child.ask(&id, inner, listening, text).map_err(|e| match e {
-            child::AskFault::Gone(gone) => SendFault::Unreachable(gone.to_string()),
-            child::AskFault::Twice => SendFault::Unreachable(format!("a request with the id {id} is under way already")),
+            child::AskFault::Gone => SendFault::Unreachable(child::Gone.to_string()),
+            child::AskFault::Twice => {
+                SendFault::Unreachable(format!("a request with the id {id} is under way already"))
+            }
         })?;
         first(waiting, headers).await
     }

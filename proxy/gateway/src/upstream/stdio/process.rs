@@ -37,7 +37,8 @@ impl Spawn {
                 Self { program, args: args.clone(), env: all, cwd: cwd.clone() }
             }
             Transport::Builtin { server } => {
-                let program = std::env::current_exe().map_err(|e| format!("the gate's own program is not found: {e}"))?;
+                let program =
+                    std::env::current_exe().map_err(|e| format!("the gate's own program is not found: {e}"))?;
                 Self { program, args: vec![server.clone()], env: BTreeMap::new(), cwd: None }
             }
             Transport::Http { .. } => return Err("the registry names no program".to_owned()),

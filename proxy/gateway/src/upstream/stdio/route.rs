@@ -69,10 +69,18 @@ mod tests {
 
     #[test]
     fn a_message_is_outlined() {
-        let one = Outline::of(r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":"a","progress":1}}"#).unwrap();
+        let one = Outline::of(
+            r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":"a","progress":1}}"#,
+        )
+        .unwrap();
         assert_eq!((one.kind, one.token.as_deref()), (FrameKind::Notification, Some("\"a\"")));
-        let two = Outline::of(r#"{"jsonrpc":"2.0","id":7,"result":{"_meta":{"io.modelcontextprotocol/subscriptionId":3}}}"#).unwrap();
-        assert_eq!((two.kind, two.id.as_deref(), two.subscription.as_deref()), (FrameKind::Response, Some("7"), Some("3")));
+        let two =
+            Outline::of(r#"{"jsonrpc":"2.0","id":7,"result":{"_meta":{"io.modelcontextprotocol/subscriptionId":3}}}"#)
+                .unwrap();
+        assert_eq!(
+            (two.kind, two.id.as_deref(), two.subscription.as_deref()),
+            (FrameKind::Response, Some("7"), Some("3"))
+        );
         assert_eq!(Outline::of("npm warn deprecated"), None);
         assert_eq!(Outline::of("{\"level\":\"info\"}"), None);
     }

@@ -1,0 +1,364 @@
+//! The one place that chooses adapters: from a configuration to a running gate.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use pdp::digest::Digest;
+use pdp::principal::Principal;
+use pdp::record::{Entry, Event};
+use pep::ports::{Approvals, BoxFuture, Clock, Gate, Halt, Hold, Ledger, Limits, Ports, Verdict};
+use pep::{Channels, Propagation, Tasks};
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::auth::{Borders, Doorkeeper, token_digest};
+use crate::clock::{SystemClock, SystemEntropy, rfc3339};
+use crate::config::{Config, Known, Role};
+use crate::control::{self, Control};
+use crate::ledger::{Options, SqliteLedger};
+use crate::listen::{self, Listener};
+use crate::reload::{self, Store, Watch};
+use crate::telemetry::{Exporter, Settings};
+use crate::upstream::Upstreams;
+use crate::upstream::http::HttpUpstream;
+use crate::upstream::stdio::{StdioLimits, StdioUpstream};
+use crate::vault::LocalVault;
+
+/// A running gate.
+#[derive(Debug)]
+pub struct Running {
+    /// Where agents connect.
+    pub address: SocketAddr,
+    /// Where operators connect.
+    pub control: SocketAddr,
+    /// The pipeline, for tests that look inside.
+    pub gate: Arc<Gate>,
+    /// The snapshot.
+    pub store: Arc<Store>,
+    ledger: Arc<SqliteLedger>,
+    exporter: Arc<Exporter>,
+    upstreams: Arc<Upstreams>,
+    watch: Option<Watch>,
+    stop: CancellationToken,
+    tasks: Vec<JoinHandle<()>>,
+    clock: Arc<dyn Clock>,
+}
+
+/// Tokens the gate made for itself, to be told once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Generated {
+    /// For agents.
+    pub agent: String,
+    /// For the operator.
+    pub operator: String,
+}
+
+/// The parts of the outside world that telemetry needs, as read from the environment.
+#[derive(Debug)]
+pub struct Environment {
+    /// What `OTEL_*` says.
+    pub telemetry: Settings,
+    /// The token `WICKETGATE_TOKEN` gives to the agent called `local`, if any.
+    pub token: Option<String>,
+}
+
+/// Nobody to ask: approvals come with the console; until then an escalation is a denial that says so.
+#[derive(Debug)]
+struct Nobody;
+
+impl Approvals for Nobody {
+    fn ask<'a>(&'a self, _hold: &'a Hold) -> BoxFuture<'a, Verdict> {
+        Box::pin(std::future::ready(Verdict::Nobody))
+    }
+}
+
+/// Nobody can throw the switch yet.
+#[derive(Debug)]
+struct NeverHalted;
+
+impl Halt for NeverHalted {
+    fn reason(&self, _principal: &Principal, _task: &str, _server: &str) -> Option<String> {
+        None
+    }
+}
+
+/// Starts a gate. Answers it, and the tokens it made where none were configured.
+///
+/// # Errors
+/// When the bundle does not build, an address is taken, or the ledger cannot be opened.
+pub async fn start(config: &Config, environment: Environment) -> anyhow::Result<(Running, Option<Generated>)> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+    let entropy = Arc::new(SystemEntropy::new()?);
+    let instance = hex(&pep::ports::Entropy::bytes(&*entropy));
+    let mut telemetry = environment.telemetry;
+    telemetry.projection.arguments = config.span_arguments;
+    let exporter = Arc::new(Exporter::start(&telemetry, &instance)?);
+    let ledger = open_ledger(config, Arc::clone(&exporter)).await?;
+    let port: Arc<dyn Ledger> = Arc::clone(&ledger) as Arc<dyn Ledger>;
+    let opened = Store::open(config.bundle.clone(), Arc::clone(&port), Arc::clone(&clock));
+    let store = Arc::new(opened.map_err(|faults| anyhow::anyhow!("the bundle does not build:\n{}", told(&faults)))?);
+    let (known, generated) = principals(config, environment.token.as_deref(), &entropy)?;
+    let vault = Arc::new(LocalVault);
+    let upstreams = Arc::new(upstreams(config, Arc::clone(&vault))?);
+    let gate = Arc::new(Gate {
+        snapshots: Arc::clone(&store) as _,
+        ports: Ports {
+            clock: Arc::clone(&clock),
+            entropy,
+            ledger: port,
+            upstream: Arc::clone(&upstreams) as _,
+            vault,
+            approvals: Arc::new(Nobody),
+            halt: Arc::new(NeverHalted),
+            tasks: Tasks::new(micros(config.task_idle), config.limits.tasks_max, config.task_by_trace),
+            channels: Channels::new(config.limits.sessions_max),
+            slots: Arc::new(Semaphore::new(config.limits.calls_max)),
+            limits: pipeline_limits(config),
+            propagation: Propagation {
+                trace_context: telemetry.propagation.trace_context,
+                baggage: telemetry.propagation.baggage,
+            },
+        },
+    });
+    let stop = CancellationToken::new();
+    let doorkeeper = Arc::new(Doorkeeper::new(known, config.limits.failures_per_minute_max));
+    let mut running = Running {
+        address: config.listen,
+        control: config.control,
+        gate,
+        store,
+        ledger,
+        exporter,
+        upstreams,
+        watch: None,
+        stop,
+        tasks: Vec::new(),
+        clock,
+    };
+    running.listen(config, doorkeeper).await?;
+    running.watch = reload::watch(&running.store).context("the bundle's directories cannot be watched")?;
+    running.event("started", &format!("listening on {}, control on {}", running.address, running.control));
+    Ok((running, generated))
+}
+
+impl Running {
+    async fn listen(&mut self, config: &Config, doorkeeper: Arc<Doorkeeper>) -> anyhow::Result<()> {
+        let taken =
+            |address: SocketAddr| format!("cannot listen on {address}; choose another with `listen` or `--listen`");
+        let data = TcpListener::bind(config.listen).await.with_context(|| taken(config.listen))?;
+        let operators = TcpListener::bind(config.control).await.with_context(|| taken(config.control))?;
+        (self.address, self.control) = (data.local_addr()?, operators.local_addr()?);
+        let borders = |address| Borders::new(address, &config.allowed_hosts, &config.allowed_origins);
+        let listener = Arc::new(Listener {
+            gate: Arc::clone(&self.gate),
+            doorkeeper: Arc::clone(&doorkeeper),
+            borders: borders(self.address),
+            body_bytes_max: config.limits.body_bytes_max,
+            head_bytes_max: config.limits.head_bytes_max,
+            connections_max: config.limits.connections_max,
+            shutdown: Duration::from_secs(config.limits.shutdown_s),
+        });
+        let control = Arc::new(Control {
+            gate: Arc::clone(&self.gate),
+            store: Arc::clone(&self.store),
+            ledger: Arc::clone(&self.ledger),
+            ledger_path: config.ledger(),
+            upstreams: Arc::clone(&self.upstreams),
+            exporter: Arc::clone(&self.exporter),
+            doorkeeper,
+            borders: borders(self.control),
+        });
+        self.tasks.push(tokio::spawn(listen::serve(data, listener, self.stop.clone())));
+        let stop = self.stop.clone();
+        self.tasks.push(tokio::spawn(async move {
+            if let Err(e) = control::serve(operators, control, stop).await {
+                tracing::error!("the control listener ended: {e}");
+            }
+        }));
+        Ok(())
+    }
+
+    /// Ends everything in order: no new frames, children ended, the ledger flushed, spans delivered; each step bounded.
+    pub async fn close(mut self) {
+        self.event("stopped", "asked to stop");
+        self.stop.cancel();
+        self.watch.take();
+        self.upstreams.close().await;
+        for task in self.tasks.drain(..) {
+            if let Err(e) = task.await {
+                tracing::error!("a listener did not end well: {e}");
+            }
+        }
+        let (ledger, exporter) = (Arc::clone(&self.ledger), Arc::clone(&self.exporter));
+        let ended = tokio::task::spawn_blocking(move || {
+            let closing = ledger.close();
+            (closing, exporter.shutdown(Duration::from_secs(5)))
+        });
+        match ended.await {
+            Ok((closing, lost)) => {
+                if closing.lost > 0 || !closing.ended {
+                    tracing::error!(
+                        lost = closing.lost,
+                        "entries of the ledger may be lost: the disk did not answer in time"
+                    );
+                }
+                if lost.spans > 0 {
+                    tracing::warn!(spans = lost.spans, fault = lost.fault.as_deref(), "spans were not delivered");
+                }
+            }
+            Err(e) => tracing::error!("closing failed: {e}"),
+        }
+    }
+
+    fn event(&self, what: &str, detail: &str) {
+        let event = Event {
+            at_us: self.clock.now_us(),
+            what: what.to_owned(),
+            by: None,
+            snapshot: Some(pep::ports::Snapshots::current(&*self.store).digest()),
+            detail: detail.to_owned(),
+        };
+        if let Err(e) = self.ledger.append(Entry::Event(event)) {
+            tracing::error!("`{what}` could not be recorded: {e}");
+        }
+    }
+}
+
+async fn open_ledger(config: &Config, exporter: Arc<Exporter>) -> anyhow::Result<Arc<SqliteLedger>> {
+    let path = config.ledger();
+    let opened = tokio::task::spawn_blocking(move || {
+        let sink = Box::new(move |entry: &Entry| {
+            if let Entry::Record(record) = entry {
+                exporter.offer(record);
+            }
+        });
+        SqliteLedger::open(&path, Options { sinks: vec![sink], ..Options::default() })
+    });
+    Ok(Arc::new(opened.await??))
+}
+
+fn upstreams(config: &Config, vault: Arc<LocalVault>) -> anyhow::Result<Upstreams> {
+    let limits = &config.limits;
+    let http = HttpUpstream::new(limits.message_bytes_max, vault)?;
+    let stdio = StdioUpstream::new(StdioLimits {
+        bytes_max: limits.message_bytes_max,
+        children_max: limits.children_max,
+        idle: Duration::from_secs(limits.child_idle_s),
+        grace: Duration::from_millis(limits.child_grace_ms),
+        starts_per_minute: limits.child_starts_per_minute_max,
+    });
+    Ok(Upstreams::new(http, stdio, limits.calls_per_server_max))
+}
+
+fn pipeline_limits(config: &Config) -> Limits {
+    Limits {
+        depth_max: config.limits.depth_max,
+        arguments_bytes_max: config.limits.record_arguments_bytes_max,
+        listing_age_us_max: i64::try_from(config.limits.listing_age_s_max)
+            .unwrap_or(i64::MAX)
+            .saturating_mul(1_000_000),
+        stream_idle_ms_max: config.limits.stream_idle_s.saturating_mul(1000),
+        ..Limits::STANDARD
+    }
+}
+
+/// Who may come: as configured; else the agent `local` with the token of the environment, or with one made now.
+fn principals(
+    config: &Config,
+    token: Option<&str>,
+    entropy: &SystemEntropy,
+) -> anyhow::Result<(Vec<Known>, Option<Generated>)> {
+    if !config.principals.is_empty() {
+        return Ok((config.principals.clone(), None));
+    }
+    let kept = config.data.join("tokens");
+    if token.is_none()
+        && let Ok(text) = std::fs::read_to_string(&kept)
+        && let [agent, operator] = text.lines().filter_map(crate::config::hex32).collect::<Vec<_>>().as_slice()
+    {
+        return Ok((bootstrap(*agent, *operator), None));
+    }
+    let made =
+        || format!("wg_{}{}", hex(&pep::ports::Entropy::bytes(entropy)), hex(&pep::ports::Entropy::bytes(entropy)));
+    let generated = Generated { agent: token.map_or_else(&made, str::to_owned), operator: made() };
+    let digests = (token_digest(&generated.agent), token_digest(&generated.operator));
+    if token.is_none() {
+        // Only the digests are kept, so that a restart does not lock out the clients that were set up with these.
+        write_private(&kept, &format!("{}\n{}\n", hex(&digests.0), hex(&digests.1)))
+            .with_context(|| format!("the tokens' digests cannot be kept in {}", kept.display()))?;
+    }
+    Ok((bootstrap(digests.0, digests.1), Some(generated)))
+}
+
+fn bootstrap(agent: [u8; 32], operator: [u8; 32]) -> Vec<Known> {
+    let principal = |name: &str| Principal {
+        agent: name.to_owned(),
+        teams: Vec::new(),
+        user: String::new(),
+        tenant: "default".to_owned(),
+        method: "token".to_owned(),
+    };
+    vec![
+        Known { principal: principal("local"), role: None, token_sha256: agent },
+        Known { principal: principal("operator"), role: Some(Role::Admin), token_sha256: operator },
+    ]
+}
+
+/// Writes a file that only its owner may read.
+fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    file.write_all(text.as_bytes())
+}
+
+/// A gate's start in the log: where it listens, what it enforces, how secure it is.
+pub fn announce(running: &Running, config: &Config, generated: Option<&Generated>) {
+    let snapshot = pep::ports::Snapshots::current(&*running.store);
+    let tools: usize = snapshot.registry().servers.values().map(|s| s.tools.len()).sum();
+    let from = config.bundle.as_ref().map_or_else(
+        || "built in".to_owned(),
+        |bundle| format!("{} and {}", bundle.policies.display(), bundle.registry.display()),
+    );
+    tracing::info!(
+        "agents: http://{}/{{server}}/mcp   operators: http://{}/v1/health",
+        running.address,
+        running.control
+    );
+    tracing::info!(
+        "snapshot {}: {} servers, {tools} tools; policies and registry: {from}; ledger: {}",
+        snapshot.digest().short(),
+        snapshot.registry().servers.len(),
+        config.ledger().display()
+    );
+    for note in snapshot.notes() {
+        tracing::warn!("{note}");
+    }
+    let open =
+        if running.address.ip().is_loopback() { "on this machine only" } else { "WITHOUT TLS beyond this machine" };
+    tracing::info!("security: bearer tokens required, default deny, plain HTTP {open}");
+    if let Some(Generated { agent, operator }) = generated {
+        tracing::info!("no principal is configured, so these tokens were made; they are shown this once");
+        tracing::info!("agent token (principal `local`):       {agent}");
+        tracing::info!("operator token (principal `operator`): {operator}");
+    }
+    let at = rfc3339(running.clock.now_us());
+    tracing::debug!("started at {at}, digest {}", Digest::to_string(&snapshot.digest()));
+}
+
+fn told(faults: &[pdp::fault::Fault]) -> String {
+    faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,59 @@
+//! `wicketgate check` and `wicketgate init`.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use pdp::snapshot::Snapshot;
+
+use super::{Places, print, told};
+use crate::reload;
+
+/// Validates a whole configuration.
+pub(super) fn run(places: &Places, schema: bool) -> ExitCode {
+    let config = match places.config() {
+        Ok(config) => config,
+        Err(faults) => return print::failed(&told(&faults)),
+    };
+    let built = reload::read(config.bundle.as_ref()).and_then(|sources| Snapshot::build(&sources));
+    let snapshot = match built {
+        Ok(snapshot) => snapshot,
+        Err(faults) => return print::failed(&told(&faults)),
+    };
+    if schema {
+        print::line(snapshot.policies().schema_text());
+        return ExitCode::SUCCESS;
+    }
+    let registry = snapshot.registry();
+    let (tools, withheld) = registry
+        .servers
+        .values()
+        .flat_map(|s| s.tools.values())
+        .fold((0, 0), |(all, held), tool| (all + 1, held + usize::from(tool.withheld.is_some())));
+    for note in snapshot.notes() {
+        print::line(&format!("note: {note}"));
+    }
+    print::line(&format!(
+        "good: {} servers, {tools} tools ({withheld} withheld), {} policies, snapshot {}",
+        registry.servers.len(),
+        snapshot.policies().projection().len(),
+        snapshot.digest()
+    ));
+    ExitCode::SUCCESS
+}
+
+/// Writes the built-in bundle into a folder. Never over what is there.
+pub(super) fn init(folder: &Path) -> anyhow::Result<ExitCode> {
+    for name in ["policies", "registry"] {
+        let there = folder.join(name);
+        if there.exists() {
+            return Ok(print::failed(&format!("{} exists already; nothing was written", there.display())));
+        }
+    }
+    reload::write_built_in(folder).with_context(|| format!("cannot write into {}", folder.display()))?;
+    print::line(&format!(
+        "wrote {0}/policies and {0}/registry; start the gate there with `wicketgate serve`",
+        folder.display()
+    ));
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,180 @@
+//! The command line: one program, a few verbs. Parses, dispatches, and says what went wrong in words.
+
+mod check;
+mod demo;
+mod print;
+mod registry;
+mod serve;
+mod trace;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use pdp::fault::Fault;
+
+use crate::config::{Config, Overrides};
+
+/// A policy-enforcing proxy for the Model Context Protocol (MCP).
+///
+/// It stands between agent clients and their MCP servers: labels what tools return, judges every call by Cedar policies
+/// over a reviewed registry, and records what happened. Nothing is allowed that no policy permits.
+#[derive(Debug, Parser)]
+#[command(name = "wicketgate", version, about, long_about, max_term_width = 100)]
+#[command(after_help = "Without a command the gate is started, as by `wicketgate serve`.\n\n\
+Try it:      wicketgate demo\n\
+First use:   wicketgate init && wicketgate serve\n\
+Add a server: wicketgate registry scan NAME --command 'npx -y @modelcontextprotocol/server-everything'")]
+struct Cli {
+    #[command(flatten)]
+    places: Places,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+/// Where things are. Each may stand before or after the command.
+#[derive(Debug, Clone, Default, Args)]
+struct Places {
+    /// The configuration file [default: ./wicketgate.toml if there is one]
+    #[arg(long, global = true, value_name = "FILE", env = "WICKETGATE_CONFIG")]
+    config: Option<PathBuf>,
+    /// Where agents connect [default: 127.0.0.1:8640]
+    #[arg(long, global = true, value_name = "ADDRESS", env = "WICKETGATE_LISTEN")]
+    listen: Option<SocketAddr>,
+    /// Where operators connect [default: 127.0.0.1:8641]
+    #[arg(long, global = true, value_name = "ADDRESS", env = "WICKETGATE_CONTROL")]
+    control: Option<SocketAddr>,
+    /// The policies' directory [default: ./policies beside ./registry, else the built-in ones]
+    #[arg(long, global = true, value_name = "DIR", env = "WICKETGATE_POLICIES")]
+    policies: Option<PathBuf>,
+    /// The registry's directory
+    #[arg(long, global = true, value_name = "DIR", env = "WICKETGATE_REGISTRY")]
+    registry: Option<PathBuf>,
+    /// Where the ledger is kept [default: the XDG state directory]
+    #[arg(long, global = true, value_name = "DIR", env = "WICKETGATE_DATA")]
+    data: Option<PathBuf>,
+}
+
+impl Places {
+    fn config(&self) -> Result<Config, Vec<Fault>> {
+        let overrides = Overrides {
+            listen: self.listen,
+            control: self.control,
+            policies: self.policies.clone(),
+            registry: self.registry.clone(),
+            data: self.data.clone(),
+        };
+        Config::read(self.config.as_deref(), &overrides)
+    }
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start the gate (the default)
+    Serve {
+        /// Write log lines as JSON
+        #[arg(long)]
+        log_json: bool,
+    },
+    /// Play an agent against the built-in office: a read, a label, an injected instruction, a live policy edit, the trace
+    Demo,
+    /// Write the built-in policies and registry into a directory, as a start for your own
+    Init {
+        /// The directory
+        #[arg(default_value = ".")]
+        folder: PathBuf,
+    },
+    /// Check a whole configuration: the file, the registry, the policies. All faults at once; exit code 1 if there are any
+    Check {
+        /// Also print the Cedar schema that was generated from the registry
+        #[arg(long)]
+        schema: bool,
+    },
+    /// Work on the registry of reviewed servers
+    #[command(subcommand)]
+    Registry(Registry),
+    /// Tell a task's whole story from the ledger
+    Trace {
+        /// A trace id (or at least 6 of its first digits), a task id, or a record number
+        id: String,
+        /// Print the entries as canonical JSON, one per line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Ask a running gate how it is; exit code 1 if it does not answer
+    Health,
+    /// The built-in demo server, spoken to over standard input and output
+    #[command(hide = true)]
+    Office,
+}
+
+#[derive(Debug, Subcommand)]
+enum Registry {
+    /// List a live server's tools and draft its registry entry
+    Scan(Scan),
+}
+
+#[derive(Debug, Args)]
+struct Scan {
+    /// The server's name: its path on the gate, and its file's
+    name: String,
+    /// For a new entry: the command line that starts the server over standard input and output
+    #[arg(long, value_name = "COMMAND LINE", conflicts_with = "url")]
+    command: Option<String>,
+    /// For a new entry: the server's streamable HTTP endpoint
+    #[arg(long, value_name = "URL")]
+    url: Option<String>,
+    /// The effect of every tool that is new: read, write, destructive, egress, spend, memory_read, memory_write, execute
+    #[arg(long, value_name = "EFFECT", value_delimiter = ',')]
+    effect: Option<Vec<String>>,
+    /// Who has reviewed every tool that is new; without it they are withheld until somebody has
+    #[arg(long, value_name = "WHO")]
+    reviewed_by: Option<String>,
+    /// How many seconds the server may take
+    #[arg(long, default_value_t = 60, value_name = "SECONDS")]
+    timeout: u64,
+    /// Show what would be written, and write nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// Runs the command line.
+#[must_use]
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(e) => return print::failed(&format!("no threads can be had: {e}")),
+    };
+    let outcome = runtime.block_on(dispatch(cli));
+    // Blocking work that does not end, such as a read of standard input, must not hold up the exit.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    match outcome {
+        Ok(code) => code,
+        Err(e) => print::failed(&format!("{e:#}")),
+    }
+}
+
+async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
+    let places = cli.places;
+    match cli.command.unwrap_or(Command::Serve { log_json: false }) {
+        Command::Serve { log_json } => serve::run(&places, log_json).await,
+        Command::Demo => demo::run().await,
+        Command::Init { folder } => check::init(&folder),
+        Command::Check { schema } => Ok(check::run(&places, schema)),
+        Command::Registry(Registry::Scan(scan)) => registry::scan(&places, scan).await,
+        Command::Trace { id, json } => trace::run(&places, &id, json),
+        Command::Health => serve::health(&places).await,
+        Command::Office => {
+            crate::office::serve_stdio().await?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+/// Faults as words, one below the other.
+fn told(faults: &[Fault]) -> String {
+    let all: Vec<String> = faults.iter().map(ToString::to_string).collect();
+    format!("{} {}:\n{}", all.len(), if all.len() == 1 { "fault" } else { "faults" }, all.join("\n"))
+}

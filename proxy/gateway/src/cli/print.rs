@@ -1,0 +1,15 @@
+//! What the command line prints. A reader that has gone away (a closed pipe) is no fault of ours.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+/// Prints a text and a line end to standard output.
+pub(super) fn line(text: &str) {
+    let _closed = writeln!(std::io::stdout().lock(), "{text}");
+}
+
+/// Prints a text to standard error, and answers the exit code of a failure.
+pub(super) fn failed(text: &str) -> ExitCode {
+    let _closed = writeln!(std::io::stderr().lock(), "wicketgate: {text}");
+    ExitCode::FAILURE
+}

@@ -1,0 +1,183 @@
+//! `wicketgate registry scan`: from a live server to a draft that a person reviews.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow};
+use pdp::digest::Digest;
+use serde::Deserialize;
+
+use super::{Places, Scan, print, told};
+use crate::clock::{SystemClock, rfc3339};
+use crate::scan::{self, DraftOptions, Reviewed, ScanTransport};
+
+/// What a scan reads of a registry file: only how the server is reached. The rest may be a draft still.
+#[derive(Debug, Deserialize)]
+struct Head {
+    transport: Transport,
+    credential: Option<Credential>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+enum Transport {
+    Stdio {
+        command: String,
+        #[serde(default)]
+        args: Vec<String>,
+        #[serde(default)]
+        env: BTreeMap<String, String>,
+        #[serde(default)]
+        env_from: Vec<String>,
+        cwd: Option<PathBuf>,
+    },
+    Http {
+        url: String,
+    },
+    Builtin {
+        server: String,
+    },
+}
+
+#[derive(Debug, Deserialize)]
+struct Credential {
+    env: Option<String>,
+    file: Option<PathBuf>,
+    header: Option<String>,
+    prefix: Option<String>,
+    variable: Option<String>,
+}
+
+/// Scans a server and writes the draft.
+pub(super) async fn scan(places: &Places, asked: Scan) -> anyhow::Result<ExitCode> {
+    let folder = match folder(places) {
+        Ok(folder) => folder,
+        Err(words) => return Ok(print::failed(&words)),
+    };
+    let file = folder.join("servers").join(format!("{}.toml", asked.name));
+    let tools_file = folder.join("servers").join(format!("{}.tools.json", asked.name));
+    let text = match std::fs::read_to_string(&file) {
+        Ok(text) => text,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => match new_entry(&asked) {
+            Some(text) => text,
+            None => {
+                let words = format!("there is no {}; give `--command` or `--url` to draft a new entry", file.display());
+                return Ok(print::failed(&words));
+            }
+        },
+        Err(e) => return Err(e).with_context(|| file.display().to_string()),
+    };
+    let head: Head = toml::from_str(&text).with_context(|| file.display().to_string())?;
+    let found = scan::list_tools(&transport(head)?, Duration::from_secs(asked.timeout)).await?;
+    let today: String = rfc3339(pep::ports::Clock::now_us(&SystemClock::start())).chars().take(10).collect();
+    let options = DraftOptions {
+        effect: asked.effect,
+        reviewed_at: asked.reviewed_by.as_ref().map(|_| today),
+        reviewed_by: asked.reviewed_by,
+    };
+    let tools = std::fs::read_to_string(&tools_file).ok();
+    let digest = |text: &str| Digest::of_json(text).map(|d| d.to_string()).map_err(|e| e.to_string());
+    let draft = scan::draft(&found, Reviewed { registry: &text, tools: tools.as_deref() }, &digest, &options)?;
+    if asked.dry_run {
+        print::line(&draft.registry);
+    } else {
+        write(&file, &draft.registry)?;
+        write(&tools_file, &draft.tools)?;
+    }
+    let server = found.server_name.as_deref().unwrap_or("a server that gives no name");
+    let version = found.server_version.as_deref().unwrap_or("");
+    print::line(&format!("{server} {version}, speaking MCP {}", found.protocol_version));
+    print::line(&draft.summary.to_string());
+    if !asked.dry_run {
+        print::line(&format!("Written: {}\nWritten: {}", file.display(), tools_file.display()));
+        print::line(
+            "Next: read each tool, set its `effect`, `reviewed_by` and `reviewed_at`; then `wicketgate check`.",
+        );
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn folder(places: &Places) -> Result<PathBuf, String> {
+    if let Some(registry) = &places.registry {
+        return Ok(registry.clone());
+    }
+    let config = places.config().map_err(|faults| told(&faults))?;
+    config.bundle.map(|bundle| bundle.registry).ok_or_else(|| {
+        "there is no registry directory here; make one with `wicketgate init`, or name one with `--registry`".to_owned()
+    })
+}
+
+/// The head of a new entry.
+fn new_entry(asked: &Scan) -> Option<String> {
+    let word = |text: &str| toml::Value::from(text).to_string();
+    let transport = match (&asked.command, &asked.url) {
+        (Some(line), _) => {
+            let mut words = line.split_whitespace();
+            let command = words.next()?;
+            let args: Vec<String> = words.map(word).collect();
+            format!("kind = \"stdio\"\ncommand = {}\nargs = [{}]", word(command), args.join(", "))
+        }
+        (None, Some(url)) => format!("kind = \"http\"\nurl = {}", word(url)),
+        (None, None) => return None,
+    };
+    Some(format!(
+        "name = {0}\nowner = \"\"\n# The downstream system it acts on.\nsystem = {0}\n\
+         # The labels its results carry unless a tool says otherwise. Text that others can write is untrusted.\n\
+         labels = [\"untrusted\"]\n# \"quoted\" hands text over as evidence between markers.\ndeliver = \"plain\"\n\
+         # Features beyond tools that are open: resources, prompts, completion, logging, sampling, elicitation, roots, tasks.\n\
+         open = []\n\n[transport]\n{transport}\n",
+        word(&asked.name)
+    ))
+}
+
+fn transport(head: Head) -> anyhow::Result<ScanTransport> {
+    let secret = head.credential.as_ref().map(secret).transpose()?;
+    Ok(match head.transport {
+        Transport::Http { url } => {
+            let headers = head.credential.zip(secret).map(|(rule, secret)| {
+                let prefix = rule.prefix.unwrap_or_else(|| "Bearer ".to_owned());
+                (rule.header.unwrap_or_else(|| "authorization".to_owned()), format!("{prefix}{secret}"))
+            });
+            ScanTransport::Http { url, headers: headers.into_iter().collect() }
+        }
+        Transport::Stdio { command, args, mut env, env_from, cwd } => {
+            let passed = ["PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR", "SHELL"].map(str::to_owned);
+            for name in passed.into_iter().chain(env_from) {
+                if let (Ok(value), false) = (std::env::var(&name), env.contains_key(&name)) {
+                    env.insert(name, value);
+                }
+            }
+            if let Some((name, secret)) = head.credential.and_then(|rule| rule.variable).zip(secret) {
+                env.insert(name, secret);
+            }
+            ScanTransport::Stdio { command, args, env, cwd }
+        }
+        Transport::Builtin { server } => {
+            let program = std::env::current_exe()?.display().to_string();
+            ScanTransport::Stdio { command: program, args: vec![server], env: BTreeMap::new(), cwd: None }
+        }
+    })
+}
+
+fn secret(rule: &Credential) -> anyhow::Result<String> {
+    match (&rule.env, &rule.file) {
+        (Some(name), _) => std::env::var(name).map_err(|_| anyhow!("the variable `{name}` is not set")),
+        (None, Some(path)) => {
+            let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+            Ok(text.trim().to_owned())
+        }
+        (None, None) => Err(anyhow!("the credential names neither `env` nor `file`")),
+    }
+}
+
+/// Writes a file whole or not at all: a watching gate must never read half of one.
+fn write(path: &Path, text: &str) -> anyhow::Result<()> {
+    let beside = path.with_extension("new");
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    std::fs::write(&beside, text).with_context(|| beside.display().to_string())?;
+    std::fs::rename(&beside, path).with_context(|| path.display().to_string())
+}

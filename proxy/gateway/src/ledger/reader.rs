@@ -1,0 +1,245 @@
+//! Reads a ledger beside its writer, from any thread or process. Changes nothing.
+//!
+//! Columns only find entries; what is answered is built from their bodies. Story, replay and console read through
+//! this; it knows none of them.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use pdp::record::{Ending, Entry};
+use rusqlite::types::Value;
+use rusqlite::{Connection, OpenFlags, params_from_iter};
+
+use super::fault::StoreFault;
+use super::schema::{self, signed};
+
+/// How many entries a query answers when it does not say.
+const LIMIT: usize = 1000;
+
+/// How many entries back the latest traces are looked for, so that the question costs the same in any ledger.
+const LOOK_BACK: i64 = 20_000;
+
+/// Which entries a query asks for: those that fit every field given.
+#[derive(Debug, Clone)]
+pub struct Filter {
+    /// The trace, 32 hexadecimal digits.
+    pub trace: Option<String>,
+    /// The task.
+    pub task: Option<String>,
+    /// The tool, on calls of tools.
+    pub tool: Option<String>,
+    /// The server.
+    pub server: Option<String>,
+    /// The principal's key, `tenant/agent`; for events, who caused them.
+    pub principal: Option<String>,
+    /// The credential that was lent, by reference.
+    pub credential: Option<String>,
+    /// The downstream system.
+    pub system: Option<String>,
+    /// The decision's word: `allow`, `escalate` or `deny`.
+    pub decision: Option<String>,
+    /// The ending.
+    pub ending: Option<Ending>,
+    /// Not before, in microseconds since 1970-01-01T00:00Z.
+    pub since_us: Option<i64>,
+    /// Before, in microseconds since 1970-01-01T00:00Z.
+    pub until_us: Option<i64>,
+    /// At most so many, the latest.
+    pub limit: usize,
+}
+
+impl Default for Filter {
+    fn default() -> Self {
+        Self {
+            trace: None,
+            task: None,
+            tool: None,
+            server: None,
+            principal: None,
+            credential: None,
+            system: None,
+            decision: None,
+            ending: None,
+            since_us: None,
+            until_us: None,
+            limit: LIMIT,
+        }
+    }
+}
+
+impl Filter {
+    /// The query and its parameters. Answers the latest entries first.
+    ///
+    /// The first thing given stands bare and picks the index; the others carry a `+`, which keeps SQLite from an index
+    /// that it knows no statistics of. So they stand in the order of how few entries they commonly leave.
+    pub(super) fn statement(&self) -> (String, Vec<Value>) {
+        let texts = [
+            ("trace = ?", &self.trace),
+            ("task = ?", &self.task),
+            ("target = ?", &self.tool),
+            ("credential = ?", &self.credential),
+            ("principal = ?", &self.principal),
+            ("system = ?", &self.system),
+            ("server = ?", &self.server),
+            ("decision = ?", &self.decision),
+            ("ending = ?", &self.ending.map(|ending| ending.word().to_owned())),
+        ];
+        let mut parts = Vec::new();
+        let mut values: Vec<Value> = Vec::new();
+        for (part, value) in texts {
+            if let Some(value) = value {
+                parts.push(if parts.is_empty() { part.to_owned() } else { format!("+{part}") });
+                values.push(value.clone().into());
+            }
+        }
+        if self.tool.is_some() {
+            parts.push("+method = 'tools/call'".to_owned());
+        }
+        for (part, value) in [("at_us >= ?", self.since_us), ("at_us < ?", self.until_us)] {
+            if let Some(value) = value {
+                parts.push(part.to_owned());
+                values.push(value.into());
+            }
+        }
+        if parts.is_empty() {
+            parts.push("TRUE".to_owned());
+        }
+        values.push(i64::try_from(self.limit).unwrap_or(i64::MAX).into());
+        let conditions = parts.join(" AND ");
+        (format!("SELECT seq, body FROM entries WHERE {conditions} ORDER BY at_us DESC, seq DESC LIMIT ?"), values)
+    }
+}
+
+/// One trace in a list of the latest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TraceLine {
+    /// The trace, 32 hexadecimal digits.
+    pub trace: String,
+    /// Its task.
+    pub task: String,
+    /// When its last entry was made, in microseconds since 1970-01-01T00:00Z.
+    pub at_us: i64,
+    /// The server of its last entry.
+    pub server: String,
+    /// The principal of its last entry.
+    pub principal: Option<String>,
+}
+
+/// A connection that only reads. It may be sent to another thread, not shared.
+#[derive(Debug)]
+pub struct Reader {
+    path: PathBuf,
+    connection: Connection,
+}
+
+impl Reader {
+    /// Opens the ledger at `path`, which may be in use by its gate.
+    ///
+    /// # Errors
+    /// When there is none, it is something else, or a later version wrote it.
+    pub fn open(path: &Path) -> Result<Self, StoreFault> {
+        if !path.exists() {
+            return Err(StoreFault::Missing { path: path.to_owned() });
+        }
+        let asked = StoreFault::database(path, "read");
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags).map_err(asked)?;
+        connection.busy_timeout(Duration::from_secs(5)).map_err(asked)?;
+        schema::check_reader(&connection, path)?;
+        Ok(Self { path: path.to_owned(), connection })
+    }
+
+    /// Everything of one trace, in the order written.
+    ///
+    /// # Errors
+    /// When the database or an entry cannot be read.
+    pub fn by_trace(&self, trace: &str) -> Result<Vec<(u64, Entry)>, StoreFault> {
+        self.select("SELECT seq, body FROM entries WHERE trace = ? ORDER BY seq", vec![trace.to_owned().into()])
+    }
+
+    /// Everything of one task, in the order written.
+    ///
+    /// # Errors
+    /// When the database or an entry cannot be read.
+    pub fn by_task(&self, task: &str) -> Result<Vec<(u64, Entry)>, StoreFault> {
+        self.select("SELECT seq, body FROM entries WHERE task = ? ORDER BY seq", vec![task.to_owned().into()])
+    }
+
+    /// Everything of one frame: its intent, if it had one, and its record.
+    ///
+    /// # Errors
+    /// When the database or an entry cannot be read.
+    pub fn by_number(&self, number: u64) -> Result<Vec<(u64, Entry)>, StoreFault> {
+        self.select("SELECT seq, body FROM entries WHERE number = ? ORDER BY seq", vec![signed(number).into()])
+    }
+
+    /// The latest entries that fit, in the order of their time.
+    ///
+    /// # Errors
+    /// When the database or an entry cannot be read.
+    pub fn query(&self, filter: &Filter) -> Result<Vec<(u64, Entry)>, StoreFault> {
+        let (query, values) = filter.statement();
+        let mut found = self.select(&query, values)?;
+        found.reverse();
+        Ok(found)
+    }
+
+    /// The traces whose ids begin so, at most `limit` of them, sorted.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn traces_starting(&self, prefix: &str, limit: usize) -> Result<Vec<String>, StoreFault> {
+        let asked = StoreFault::database(&self.path, "read");
+        // A range on the index. Trace ids are hexadecimal, so `g` stands behind every continuation.
+        let query =
+            "SELECT DISTINCT trace FROM entries WHERE trace >= ?1 AND trace < ?1 || 'g' ORDER BY trace LIMIT ?2";
+        let mut statement = self.connection.prepare_cached(query).map_err(asked)?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows = statement.query_map((prefix, limit), |row| row.get(0)).map_err(asked)?;
+        rows.collect::<Result<_, _>>().map_err(asked)
+    }
+
+    /// The traces with the latest entries, latest first.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn latest_traces(&self, limit: usize) -> Result<Vec<TraceLine>, StoreFault> {
+        let asked = StoreFault::database(&self.path, "read");
+        let query = "SELECT trace, task, at_us, server, principal FROM entries \
+            WHERE trace IS NOT NULL AND seq > (SELECT ifnull(max(seq), 0) FROM entries) - ?1 ORDER BY seq DESC";
+        let mut statement = self.connection.prepare_cached(query).map_err(asked)?;
+        let mut rows = statement.query([LOOK_BACK]).map_err(asked)?;
+        let mut lines: Vec<TraceLine> = Vec::new();
+        while let Some(row) = rows.next().map_err(asked)? {
+            if lines.len() >= limit {
+                break;
+            }
+            let line = TraceLine {
+                trace: row.get(0).map_err(asked)?,
+                task: row.get(1).map_err(asked)?,
+                at_us: row.get(2).map_err(asked)?,
+                server: row.get(3).map_err(asked)?,
+                principal: row.get(4).map_err(asked)?,
+            };
+            if lines.iter().all(|known| known.trace != line.trace) {
+                lines.push(line);
+            }
+        }
+        Ok(lines)
+    }
+
+    fn select(&self, query: &str, values: Vec<Value>) -> Result<Vec<(u64, Entry)>, StoreFault> {
+        let asked = StoreFault::database(&self.path, "read");
+        let mut statement = self.connection.prepare_cached(query).map_err(asked)?;
+        let mut rows = statement.query(params_from_iter(values)).map_err(asked)?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next().map_err(asked)? {
+            let seq = row.get::<_, i64>(0).map_err(asked)?.unsigned_abs();
+            let body: String = row.get(1).map_err(asked)?;
+            let entry = Entry::read(&body);
+            let path = || self.path.clone();
+            found.push((seq, entry.map_err(|source| StoreFault::Entry { path: path(), seq, source })?));
+        }
+        Ok(found)
+    }
+}

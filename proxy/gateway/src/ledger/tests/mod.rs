@@ -1,0 +1,215 @@
+//! What a ledger promises, held against real files, real processes and a real disk that says no.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
+
+mod durable;
+mod outage;
+mod crash;
+mod read;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use pdp::decision::Decision;
+use pdp::digest::Digest;
+use pdp::label::LabelSet;
+use pdp::principal::Principal;
+use pdp::record::{
+    DecisionNote, Direction, Ending, Entry, Event, FrameKind, Intent, RECORD_VERSION, Record, ResultNote,
+};
+use pep::ports::{Ledger, LedgerFault};
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+use super::{Options, Reader, Sink, SqliteLedger};
+
+pub(super) const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+
+/// A folder with a ledger in it.
+pub(super) struct Place {
+    pub(super) folder: TempDir,
+    pub(super) path: PathBuf,
+}
+
+pub(super) fn place() -> Place {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state").join("ledger.db");
+    Place { folder, path }
+}
+
+pub(super) fn open(path: &Path) -> SqliteLedger {
+    SqliteLedger::open(path, Options::default()).unwrap()
+}
+
+/// Waits for a future on this thread.
+pub(super) fn wait<F: Future>(future: F) -> F::Output {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+}
+
+pub(super) fn principal() -> Principal {
+    Principal {
+        agent: "claude".into(),
+        teams: vec!["support".into()],
+        user: "alice".into(),
+        tenant: "default".into(),
+        method: "token".into(),
+    }
+}
+
+pub(super) fn intent(number: u64) -> Entry {
+    Entry::Intent(Intent {
+        number,
+        trace: TRACE.into(),
+        task: "session-1".into(),
+        at_us: 1_700_000_000_000_000 + i64::try_from(number).unwrap(),
+        principal: principal(),
+        server: "office".into(),
+        method: "tools/call".into(),
+        target: Some("send_mail".into()),
+        body: Digest::of_bytes(b"body"),
+        snapshot: Digest::of_bytes(b"snapshot"),
+    })
+}
+
+pub(super) fn bare_record(number: u64) -> Record {
+    Record {
+        v: RECORD_VERSION,
+        number,
+        trace: TRACE.into(),
+        span: format!("{number:016x}"),
+        parent: None,
+        link: None,
+        task: "session-1".into(),
+        started_us: 1_700_000_000_000_000 + i64::try_from(number).unwrap(),
+        took_us: 1500,
+        direction: Direction::ToServer,
+        kind: FrameKind::Request,
+        protocol: Some("2025-11-25".into()),
+        principal: Some(principal()),
+        client: Some("127.0.0.1".into()),
+        server: "office".into(),
+        system: Some("mail.example".into()),
+        transport: Some("stdio".into()),
+        session: Some("ab12cd34ef56".into()),
+        request_id: Some(number.to_string()),
+        method: Some("tools/call".into()),
+        target: Some("send_mail".into()),
+        pin: None,
+        effects: BTreeSet::new(),
+        arguments_digest: None,
+        arguments: Some(serde_json::json!({"to": "bob", "text": "hello"})),
+        snapshot: Digest::of_bytes(b"snapshot"),
+        decision: Some(DecisionNote {
+            decision: Decision::allow(),
+            rules: Vec::new(),
+            labels: LabelSet::default(),
+            grants: BTreeSet::new(),
+        }),
+        credential: Some("office-token".into()),
+        labels: LabelSet::default(),
+        stages: Vec::new(),
+        attempts: Vec::new(),
+        notes: Vec::new(),
+        bytes_in: 120,
+        result: Some(ResultNote { bytes: 64, ..ResultNote::default() }),
+        ending: Ending::Served,
+        refusal: None,
+    }
+}
+
+pub(super) fn record(number: u64) -> Entry {
+    Entry::Record(Box::new(bare_record(number)))
+}
+
+pub(super) fn event(what: &str) -> Entry {
+    Entry::Event(Event { at_us: 7, what: what.into(), by: None, snapshot: None, detail: "for a test".into() })
+}
+
+/// What an entry is, in a word.
+pub(super) fn word(entry: &Entry) -> String {
+    match entry {
+        Entry::Intent(intent) => format!("intent {}", intent.number),
+        Entry::Record(record) => format!("record {} {}", record.number, record.ending.word()),
+        Entry::Event(event) => format!("event {}", event.what),
+    }
+}
+
+/// The whole ledger in words. Checks that the sequence has no gap and that each body is canonical.
+pub(super) fn words(path: &Path) -> Vec<String> {
+    let connection = Connection::open(path).unwrap();
+    let sound: String = connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+    assert_eq!(sound, "ok");
+    let mut statement = connection.prepare("SELECT seq, body FROM entries ORDER BY seq").unwrap();
+    let rows =
+        statement.query_map([], |row| Ok((row.get::<_, i64>(0)?.unsigned_abs(), row.get::<_, String>(1)?))).unwrap();
+    let mut words = Vec::new();
+    for row in rows {
+        let (seq, body) = row.unwrap();
+        let entry = Entry::read(&body).unwrap();
+        assert_eq!(seq, words.len() as u64 + 1, "the sequence has a gap before {seq}");
+        assert_eq!(entry.canonical().unwrap(), body);
+        words.push(word(&entry));
+    }
+    words
+}
+
+/// A sink that holds the writer's thread at the first entry until it is let go, and then reports each entry.
+pub(super) struct Gate {
+    pub(super) held: mpsc::Receiver<()>,
+    pub(super) let_go: mpsc::Sender<()>,
+    pub(super) heard: mpsc::Receiver<String>,
+}
+
+pub(super) fn gate() -> (Sink, Gate) {
+    let (held_out, held) = mpsc::channel();
+    let (let_go, let_go_in) = mpsc::channel::<()>();
+    let (heard_out, heard) = mpsc::channel();
+    let first = std::cell::Cell::new(true);
+    let sink: Sink = Box::new(move |entry| {
+        if first.replace(false) {
+            held_out.send(()).unwrap();
+            let_go_in.recv().unwrap();
+        }
+        heard_out.send(word(entry)).ok();
+    });
+    (sink, Gate { held, let_go, heard })
+}
+
+/// Looks again and again until `found` holds; a bound for a test that would otherwise hang, not a measurement.
+pub(super) fn until(what: &str, mut found: impl FnMut() -> bool) {
+    for _ in 0..3000 {
+        if found() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    panic!("waited in vain until {what}");
+}
+
+pub(super) fn is_broken(outcome: &Result<(), LedgerFault>, words: &str) -> bool {
+    matches!(outcome, Err(LedgerFault::Broken(why)) if why.contains(words))
+}
+
+pub(super) fn reader(path: &Path) -> Reader {
+    Reader::open(path).unwrap()
+}
+
+/// Closes a ledger that must have written all it took.
+pub(super) fn close(ledger: SqliteLedger) {
+    let closing = ledger.close();
+    assert_eq!((closing.lost, closing.ended), (0, true));
+    drop(ledger);
+}
+
+/// The health of a ledger as the port sees it.
+pub(super) fn health(ledger: &dyn Ledger) -> Result<(), LedgerFault> {
+    ledger.health()
+}

@@ -1,0 +1,160 @@
+//! Text of others made safe to look at: nothing in it can move the cursor, hide, reorder or imitate.
+//!
+//! Control, format (bidirectional, zero-width), unassigned and combining characters, and characters that look like
+//! nothing, are written as escapes. Letters of every script stay as they are. Where something is left out, a note says
+//! how much.
+
+use serde_json::Value;
+
+/// How many characters of one text are shown.
+const TEXT_MAX: usize = 400;
+
+/// How many characters of one string among arguments are shown.
+const STRING_MAX: usize = 80;
+
+/// About how many characters of arguments are shown in all.
+const ARGUMENTS_MAX: usize = 1200;
+
+/// A text in one line, its backslashes doubled so that an escape cannot be forged.
+pub(super) fn text(text: &str) -> String {
+    let mut out = String::new();
+    for character in text.chars().take(TEXT_MAX) {
+        match character {
+            '\\' => out.push_str("\\\\"),
+            other => push(other, &mut out),
+        }
+    }
+    out.push_str(&left_out(text.chars().skip(TEXT_MAX).count()));
+    out
+}
+
+fn push(character: char, out: &mut String) {
+    match character {
+        ' '..='~' => out.push(character),
+        _ if looks_like_nothing(character) => out.extend(character.escape_unicode()),
+        _ => out.extend(character.escape_debug()),
+    }
+}
+
+/// Letters and symbols, by their category, that are drawn as empty space: the Hangul fillers and the blank Braille
+/// pattern. Everything else that is invisible, `escape_debug` escapes.
+fn looks_like_nothing(character: char) -> bool {
+    matches!(character, '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}' | '\u{2800}')
+}
+
+fn left_out(count: usize) -> String {
+    match count {
+        0 => String::new(),
+        1 => " [1 character left out]".to_owned(),
+        _ => format!(" [{count} characters left out]"),
+    }
+}
+
+/// A JSON value in one line. Members stand in the order of their names.
+pub(super) fn json(value: &Value) -> String {
+    let mut out = String::new();
+    write(value, &mut out);
+    out
+}
+
+fn write(value: &Value, out: &mut String) {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => out.push_str(&value.to_string()),
+        Value::String(text) => write_string(text, out),
+        Value::Array(items) => write_list(('[', ']'), items.iter(), out, write),
+        Value::Object(members) => {
+            let mut sorted: Vec<_> = members.iter().collect();
+            sorted.sort_by_key(|(name, _)| *name);
+            write_list(('{', '}'), sorted.into_iter(), out, |(name, item), out| {
+                write_string(name, out);
+                out.push_str(": ");
+                write(item, out);
+            });
+        }
+    }
+}
+
+fn write_list<T>(
+    (open, close): (char, char),
+    items: impl ExactSizeIterator<Item = T>,
+    out: &mut String,
+    write_item: impl Fn(T, &mut String),
+) {
+    let count = items.len();
+    out.push(open);
+    for (n, item) in items.enumerate() {
+        if n > 0 {
+            out.push_str(", ");
+        }
+        if out.len() > ARGUMENTS_MAX {
+            out.push_str(&format!("[{} more left out]", count - n));
+            break;
+        }
+        write_item(item, out);
+    }
+    out.push(close);
+}
+
+fn write_string(text: &str, out: &mut String) {
+    let shown: String = text.chars().take(STRING_MAX).collect();
+    for character in Value::from(shown).to_string().chars() {
+        push(character, out);
+    }
+    out.push_str(&left_out(text.chars().skip(STRING_MAX).count()));
+}
+
+/// Breaks a line into lines of at most `width` characters, at spaces where there are any. Loses only the space it
+/// breaks at.
+pub(super) fn wrap(line: &str, width: usize) -> Vec<String> {
+    let mut rest: Vec<char> = line.chars().collect();
+    let mut lines = Vec::new();
+    while rest.len() > width {
+        let space = rest.iter().take(width + 1).rposition(|character| *character == ' ');
+        let (end, next) = space.filter(|at| *at > 0).map_or((width, width), |at| (at, at + 1));
+        let tail = rest.split_off(next);
+        rest.truncate(end);
+        lines.push(rest.into_iter().collect());
+        rest = tail;
+    }
+    lines.push(rest.into_iter().collect());
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_hides_or_reorders_is_escaped_and_letters_are_not() {
+        assert_eq!(text("a\u{202e}b\u{200b}c\u{1b}[31m\n"), "a\\u{202e}b\\u{200b}c\\u{1b}[31m\\n");
+        assert_eq!(
+            text("\u{feff}\u{ad}\u{e0041}\u{3164}\u{2800}\u{a0}"),
+            "\\u{feff}\\u{ad}\\u{e0041}\\u{3164}\\u{2800}\\u{a0}"
+        );
+        assert_eq!(text("a\u{fe0f}\u{9b}\u{7f}\u{2028}"), "a\\u{fe0f}\\u{9b}\\u{7f}\\u{2028}");
+        assert_eq!(text("Grüße, Ελλάδα, 漢字 \"'"), "Grüße, Ελλάδα, 漢字 \"'");
+        assert_eq!(text("\\u{200b}"), "\\\\u{200b}", "an escape cannot be forged");
+        assert_eq!(super::json(&json!("\\u{200b} \u{200b}\n")), r#""\\u{200b} \u{200b}\n""#);
+    }
+
+    #[test]
+    fn what_is_left_out_is_counted() {
+        assert_eq!(text(&"x".repeat(401)), format!("{} [1 character left out]", "x".repeat(400)));
+        let long = super::json(&json!({"b": "y".repeat(200), "a": [1, true, null]}));
+        assert_eq!(
+            long,
+            format!("{{\"a\": [1, true, null], \"b\": \"{}\" [120 characters left out]}}", "y".repeat(80))
+        );
+        let many: Vec<u32> = (1000..2000).collect();
+        let shown = super::json(&json!({"many": many, "next": 1}));
+        assert!(shown.ends_with(", [801 more left out]], [1 more left out]}"), "{shown}");
+    }
+
+    #[test]
+    fn lines_break_at_spaces_and_lose_nothing_else() {
+        assert_eq!(wrap("one two  three", 8), ["one two ", "three"]);
+        assert_eq!(wrap("abcdefgh ij", 4), ["abcd", "efgh", "ij"]);
+        assert_eq!(wrap("", 4), [""]);
+    }
+}
