@@ -1,1 +1,3 @@
-//! Stub.
+//! What holds the rules, feature by feature: one binary, so that it links once.
+
+mod otlp;
