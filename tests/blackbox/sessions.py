@@ -66,7 +66,7 @@ def play(client: Client, server: Server, target: dict[str, Any], folder: Path, s
         "steps": server.story(folder, modern(client, server)),
         "roots": [{"uri": folder.as_uri(), "name": "work"}],
         "sampling": stories.SAMPLING,
-        "elicitation": stories.ELICITATION,
+        "elicitation": {**stories.ELICITATION, **server.user},
     }
     path = scratch / "story.json"
     path.write_text(json.dumps(story))

@@ -17,6 +17,7 @@ Step = dict[str, Any]
 
 SAMPLING = "a word from the model"
 ELICITATION = {"name": "Ana", "check": True}
+CLARIFICATION = {"interpretation": "technical"}
 
 
 def call(name: str, arguments: dict[str, Any] | None = None, *says: str, **more: Any) -> Step:
@@ -85,6 +86,22 @@ def everything() -> list[Step]:
         {"do": "read", "uri": text, "says": ["Resource 7: This is a plaintext"]},
         {"do": "ping"},
         {"do": "cancel", "name": "trigger-long-running-operation", "arguments": {"duration": 3, "steps": 30}},
+        call("echo", {"message": "still here"}, "Echo: still here"),
+    ]
+
+
+def research() -> list[Step]:
+    """A task of 2025-11-25: created, polled, asking the user in its midst, and its result fetched at the end."""
+    query = {"topic": "wicket gates", "ambiguous": True}
+    return [
+        wait("message"),
+        {"do": "list_tools", "names": ["simulate-research-query"]},
+        {
+            "do": "task",
+            "name": "simulate-research-query",
+            "arguments": query,
+            "says": ["wicket gates", CLARIFICATION["interpretation"]],
+        },
         call("echo", {"message": "still here"}, "Echo: still here"),
     ]
 

@@ -13,7 +13,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import programs
@@ -34,7 +34,18 @@ class Server:
     # The steps, given the working folder and whether the client speaks the modern era.
     story: Callable[[Path, bool], list[stories.Step]]
     modern: bool = False
+    # What the user answers beside the stories' own name and consent.
+    user: dict[str, str] = field(default_factory=dict)
 
+
+# Played by the one SDK that still has the tasks of 2025-11-25.
+RESEARCH = Server(
+    "research",
+    "http",
+    lambda _folder, _port: programs.everything("streamableHttp"),
+    lambda _folder, _modern: stories.research(),
+    user=stories.CLARIFICATION,
+)
 
 SERVERS = {
     server.name: server

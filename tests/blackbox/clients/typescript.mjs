@@ -123,6 +123,22 @@ const steps = {
     }
   },
 
+  // Calls a tool as a task of 2025-11-25 (v1 only), keeping the statuses it went through, and takes its result when it is done.
+  task: async (client, step, outcome) => {
+    outcome.statuses = [];
+    let result;
+    for await (const message of client.experimental.tasks.callToolStream(
+      { name: step.name, arguments: step.arguments },
+      undefined,
+      { task: { ttl: 60_000 } },
+    )) {
+      if (message.type === "taskStatus") outcome.statuses.push(message.task.status);
+      else if (message.type === "result") result = message.result;
+      else if (message.type === "error") throw message.error;
+    }
+    return result;
+  },
+
   // Waits until so many notifications of a method have come since the session began.
   wait: (_client, step) =>
     new Promise((resolve) => {
