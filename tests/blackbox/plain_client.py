@@ -1,0 +1,147 @@
+"""A client that is no SDK: it sends exactly the message a test wants and gives back what came, of either era.
+
+For tests that need a message no SDK would send, or full control of `_meta` and headers.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+from typing import Any
+from urllib.parse import urlsplit
+
+from relay import events
+
+MODERN = "2026-07-28"
+LEGACY = "2025-11-25"
+
+
+class Answer:
+    """An HTTP answer: its status, its headers, and the JSON-RPC messages in it."""
+
+    def __init__(self, status: int, headers: dict[str, str], text: str) -> None:
+        self.status = status
+        self.headers = headers
+        self.text = text
+        if headers.get("content-type", "").startswith("text/event-stream"):
+            self.messages = [json.loads(data) for data in events(text)]
+        elif text.startswith("{"):
+            self.messages = [json.loads(text)]
+        else:
+            self.messages = []
+
+    def last(self) -> dict[str, Any]:
+        """The last message, which is the answer to the request."""
+        assert self.messages, f"HTTP {self.status} without a message: {self.text[:500]}"
+        message: dict[str, Any] = self.messages[-1]
+        return message
+
+    def result(self) -> dict[str, Any]:
+        """The result; fails on an error."""
+        message = self.last()
+        assert "result" in message, f"HTTP {self.status}: {message}"
+        result: dict[str, Any] = message["result"]
+        return result
+
+
+def post(url: str, message: dict[str, Any], headers: dict[str, str], seconds: float = 60) -> Answer:
+    """Sends one message and reads the answer to its end."""
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=seconds)
+    try:
+        given = {"content-type": "application/json", "accept": "application/json, text/event-stream", **headers}
+        connection.request("POST", parts.path, json.dumps(message).encode(), given)
+        answer = connection.getresponse()
+        return Answer(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read().decode())
+    finally:
+        connection.close()
+
+
+def delete(url: str, headers: dict[str, str]) -> int:
+    """Ends a session; the status."""
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=60)
+    try:
+        connection.request("DELETE", parts.path, headers=headers)
+        answer = connection.getresponse()
+        answer.read()
+        return answer.status
+    finally:
+        connection.close()
+
+
+class LegacySession:
+    """A session of the legacy era that declares no capabilities and opens no stream of its own."""
+
+    def __init__(self, url: str, headers: dict[str, str], meta: dict[str, Any] | None = None) -> None:
+        self.url = url
+        self.headers = dict(headers)
+        self.number = 0
+        params: dict[str, Any] = {
+            "protocolVersion": LEGACY,
+            "capabilities": {},
+            "clientInfo": {"name": "plain", "version": "1"},
+        }
+        if meta:
+            params["_meta"] = meta
+        opened = self.request("initialize", params)
+        self.opened = opened.result()
+        session = opened.headers.get("mcp-session-id")
+        if session:
+            self.headers["mcp-session-id"] = session
+        self.headers["mcp-protocol-version"] = self.opened["protocolVersion"]
+        initialized = post(url, {"jsonrpc": "2.0", "method": "notifications/initialized"}, self.headers)
+        assert initialized.status == 202, initialized.text
+
+    def request(self, method: str, params: dict[str, Any] | None = None) -> Answer:
+        """Sends a request."""
+        self.number += 1
+        message: dict[str, Any] = {"jsonrpc": "2.0", "id": self.number, "method": method}
+        if params is not None:
+            message["params"] = params
+        return post(self.url, message, self.headers)
+
+    def call(self, tool: str, arguments: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Calls a tool; its result."""
+        return self.request("tools/call", {"name": tool, "arguments": arguments or {}}).result()
+
+    def close(self) -> int:
+        """Ends the session; the status."""
+        return delete(self.url, self.headers)
+
+
+def modern_request(
+    url: str,
+    method: str,
+    params: dict[str, Any],
+    headers: dict[str, str],
+    meta: dict[str, Any] | None = None,
+) -> Answer:
+    """One request of the modern era, complete with the members and headers it must carry."""
+    envelope = {
+        "io.modelcontextprotocol/protocolVersion": MODERN,
+        "io.modelcontextprotocol/clientInfo": {"name": "plain", "version": "1"},
+        "io.modelcontextprotocol/clientCapabilities": {},
+        **(meta or {}),
+    }
+    mirrored = {"mcp-protocol-version": MODERN, "mcp-method": method}
+    if name := params.get("name") or params.get("uri"):
+        mirrored["mcp-name"] = name
+    message = {"jsonrpc": "2.0", "id": 1, "method": method, "params": {**params, "_meta": envelope}}
+    return post(url, message, {**headers, **mirrored})
+
+
+def modern_call(
+    url: str,
+    tool: str,
+    arguments: dict[str, Any],
+    headers: dict[str, str],
+    meta: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Calls a tool in the modern era; its result."""
+    return modern_request(url, "tools/call", {"name": tool, "arguments": arguments}, headers, meta).result()
+
+
+def text(result: dict[str, Any]) -> str:
+    """The texts of a tool's result."""
+    return "\n".join(block.get("text", "") for block in result["content"])
