@@ -94,6 +94,8 @@ pub enum Code {
     AnswerLost,
     /// The server broke the protocol in a frame of its own.
     BrokenFrame,
+    /// The client cancelled the call while it was under way.
+    Cancelled,
 }
 
 /// One line of the table.
@@ -111,7 +113,7 @@ const fn line(name: &'static str, http: u16, rpc: i64, source: Source, again: bo
 
 impl Code {
     /// Every code, for coverage.
-    pub const ALL: [Self; 36] = [
+    pub const ALL: [Self; 37] = [
         Self::NoRoute,
         Self::VerbNotAllowed,
         Self::HostRefused,
@@ -148,6 +150,7 @@ impl Code {
         Self::TimedOut,
         Self::AnswerLost,
         Self::BrokenFrame,
+        Self::Cancelled,
     ];
 
     /// The table. JSON-RPC codes: those of JSON-RPC 2.0 and MCP where they name the fault, otherwise our own, which lie
@@ -192,6 +195,7 @@ impl Code {
             Self::TimedOut => line("timed_out", 200, 50401, Upstream, false),
             Self::AnswerLost => line("answer_lost", 200, 50203, Upstream, false),
             Self::BrokenFrame => line("broken_frame", 200, 50204, Upstream, false),
+            Self::Cancelled => line("cancelled", 200, 49900, Client, false),
         }
     }
 

@@ -9,7 +9,7 @@ use pdp::refusal::Refusal;
 use pdp::snapshot::Snapshot;
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::channel::Channel;
+use crate::channel::{Channel, Underway};
 use crate::entry::OpenRecord;
 use crate::envelope::Envelope;
 use crate::frame::Caller;
@@ -43,6 +43,7 @@ pub(crate) struct Head {
     pub(crate) labels: LabelSet,
     pub(crate) channel: Arc<Channel>,
     pub(crate) slot: Option<OwnedSemaphorePermit>,
+    pub(crate) underway: Option<Underway>,
 }
 
 /// Where a refusal or answer goes, which must be known even when nothing else is.
@@ -163,6 +164,14 @@ impl<S> Call<S> {
 }
 
 impl Head {
+    /// Returns when the client has cancelled this request; never for what cannot be cancelled.
+    pub(crate) async fn cancelled(&self) {
+        match &self.underway {
+            Some(underway) => underway.cancelled().await,
+            None => std::future::pending().await,
+        }
+    }
+
     /// Where an answer or a refusal goes.
     pub(crate) fn address(&self) -> Address {
         Address {

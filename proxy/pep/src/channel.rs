@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use pdp::digest::Digest;
+use tokio::sync::Notify;
 
 use crate::task::Task;
 
@@ -27,6 +28,9 @@ struct State {
     pages: HashMap<String, Digest>,
     /// Server requests that were passed to the client and wait for its answer, by id as written.
     asked: HashSet<String>,
+    /// Requests of the client's that are under way, by id as written. A standing channel may hold one id twice: its
+    /// callers do not know of each other.
+    underway: HashMap<String, Vec<Arc<Notify>>>,
     last_us: i64,
 }
 
@@ -152,6 +156,21 @@ impl Channel {
         self.locked(|state| state.asked.remove(id))
     }
 
+    /// A request begins; it is under way until the answer is dropped.
+    pub(crate) fn begin(self: &Arc<Self>, id: &str) -> Underway {
+        let cancelled = Arc::new(Notify::new());
+        self.locked(|state| state.underway.entry(id.to_owned()).or_default().push(Arc::clone(&cancelled)));
+        Underway { channel: Arc::clone(self), id: id.to_owned(), cancelled }
+    }
+
+    /// The client cancels a request. Where several bear its id nobody can say which is meant, and none is cancelled.
+    pub(crate) fn cancel(&self, id: &str) {
+        let found = self.locked(|state| state.underway.get(id).cloned().unwrap_or_default());
+        if let [one] = found.as_slice() {
+            one.notify_one();
+        }
+    }
+
     fn touch(&self, now_us: i64) {
         self.locked(|state| state.last_us = state.last_us.max(now_us));
     }
@@ -162,6 +181,35 @@ impl Channel {
 
     fn locked<T>(&self, read: impl FnOnce(&mut State) -> T) -> T {
         read(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// A request of the client's that is under way.
+#[derive(Debug)]
+pub(crate) struct Underway {
+    channel: Arc<Channel>,
+    id: String,
+    cancelled: Arc<Notify>,
+}
+
+impl Underway {
+    /// Returns when the client has cancelled the request.
+    pub(crate) async fn cancelled(&self) {
+        self.cancelled.notified().await;
+    }
+}
+
+impl Drop for Underway {
+    fn drop(&mut self) {
+        self.channel.locked(|state| {
+            let rest = state.underway.get_mut(&self.id).map(|all| {
+                all.retain(|one| !Arc::ptr_eq(one, &self.cancelled));
+                all.len()
+            });
+            if rest == Some(0) {
+                state.underway.remove(&self.id);
+            }
+        });
     }
 }
 

@@ -166,6 +166,9 @@ pub enum SendFault {
     /// The server needs a session and the call names none.
     #[error("the server needs a session")]
     NeedsSession,
+    /// The client cancelled the call; the attempt was dropped.
+    #[error("the client cancelled the call")]
+    Cancelled,
     /// Too much is under way with this server; nothing was sent.
     #[error("too much is under way with this server")]
     Busy,

@@ -122,5 +122,5 @@ pub(crate) fn refusal_text(address: &Address, refusal: &Refusal, advice: Option<
 
 /// Whether the model, and not the client's transport, is the one to read a refused tool call.
 fn is_for_the_model(code: Code) -> bool {
-    code.http_status() == 200 && !matches!(code, Code::UnknownTool | Code::BadParameters | Code::Busy)
+    code.http_status() == 200 && !matches!(code, Code::UnknownTool | Code::BadParameters | Code::Busy | Code::Cancelled)
 }

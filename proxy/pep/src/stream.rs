@@ -12,6 +12,7 @@ use crate::entry::OpenRecord;
 use crate::frame::{EventOf, Frame};
 use crate::ports::{BoxFuture, Gate};
 use crate::reply::Body;
+use crate::stages::s7_action::CANCELLED;
 use crate::stages::s8_outcome::{Flow, Step};
 use crate::stages::s9_audit;
 
@@ -64,7 +65,14 @@ impl EventStream {
                 self.over = true;
                 break;
             };
-            match self.flow.step(&self.head, entry, &self.gate.ports).await {
+            let step = tokio::select! {
+                step = self.flow.step(&self.head, entry, &self.gate.ports) => step,
+                () = self.head.cancelled() => {
+                    self.cancelled().await;
+                    return None;
+                }
+            };
+            match step {
                 Step::Silent(event) => {
                     self.resumable |= event.id.is_some();
                     return Some(event);
@@ -106,6 +114,16 @@ impl EventStream {
             Some(told.unwrap_or_else(|refusal| s9_audit::refusal_event(&address, &refusal, self.named.clone())));
         self.head.slot = None;
         event
+    }
+
+    /// The client cancelled the request: a legacy server sends no answer, so nothing else would end it.
+    async fn cancelled(&mut self) {
+        self.over = true;
+        self.head.slot = None;
+        let Some(mut entry) = self.entry.take() else { return };
+        let ending = if entry.has_intent() { Ending::Indeterminate } else { Ending::Abandoned };
+        entry.write(|record| record.refusal = Some(Refusal::new(Code::Cancelled, CANCELLED)));
+        let _refused = s9_audit::close(entry, ending, &self.gate.ports).await;
     }
 
     /// A message of the server's own: a frame like any other.

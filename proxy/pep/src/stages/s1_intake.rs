@@ -77,6 +77,8 @@ pub(crate) fn admit(frame: Frame, gate: &Arc<Gate>) -> Result<Call<Proposed>, St
     if version.is_none() {
         entry.write(|record| record.protocol = channel.protocol().map(str::to_owned));
     }
+    let underway = (message.kind == FrameKind::Request && direction == Direction::ToServer)
+        .then(|| channel.begin(message.envelope.id.as_deref().unwrap_or_default()));
     let head = Head {
         caller: frame.caller,
         principal,
@@ -92,6 +94,7 @@ pub(crate) fn admit(frame: Frame, gate: &Arc<Gate>) -> Result<Call<Proposed>, St
         task,
         channel,
         slot,
+        underway,
     };
     Ok(Call::open(head, entry, Proposed { _made_here: () }))
 }

@@ -175,7 +175,12 @@ pub(crate) async fn execute(mut call: Call<Credentialed>, ports: &Ports) -> Resu
     let started_us = call.elapsed_us();
     let timeout = timeout_of(call.state().server(), call.state().subject());
     let dispatch = dispatch(&call, outbound, headers, receipt);
-    let sent = match tokio::time::timeout(timeout, ports.upstream.send(dispatch)).await {
+    let attempt = tokio::time::timeout(timeout, ports.upstream.send(dispatch));
+    let outcome = tokio::select! {
+        outcome = attempt => outcome,
+        () = call.head().cancelled() => Ok(Err(SendFault::Cancelled)),
+    };
+    let sent = match outcome {
         Ok(sent) => sent.map_err(|fault| refusal_of(&fault)),
         Err(_) => {
             let words = "the server did not answer in time; whether the call had an effect is unknown, so do not simply repeat it";
@@ -188,6 +193,10 @@ pub(crate) async fn execute(mut call: Call<Credentialed>, ports: &Ports) -> Resu
     };
     let (address, ended_us) = (address_of(&call.state().server().transport), call.elapsed_us());
     call.entry().write(|record| record.attempts.push(Attempt { span, started_us, ended_us, address, status, fault }));
+    if call.head().envelope.method.as_deref() == Some("notifications/cancelled") {
+        let id = call.head().envelope.param(&call.head().text, "requestId").unwrap_or_default();
+        call.head().channel.cancel(id);
+    }
     match sent {
         Ok(raw) => Ok(call.advance(|was: Credentialed| {
             let (server, subject, obligations, _spent) = was.into_parts();
@@ -332,6 +341,9 @@ fn address_of(transport: &Transport) -> String {
     }
 }
 
+/// What is recorded of a call that its client cancelled.
+pub(crate) const CANCELLED: &str = "the client cancelled the call while it was under way";
+
 fn refusal_of(fault: &SendFault) -> Refusal {
     let (code, words) = match fault {
         SendFault::Unreachable(why) => {
@@ -350,6 +362,7 @@ fn refusal_of(fault: &SendFault) -> Refusal {
             let words = "`Mcp-Session-Id` is missing: initialize first, then send the session's id with every message";
             (Code::SessionMissing, words.to_owned())
         }
+        SendFault::Cancelled => (Code::Cancelled, CANCELLED.to_owned()),
         SendFault::Busy => (Code::Busy, "too much is under way with this server; try again in a moment".to_owned()),
     };
     Refusal::new(code, words)

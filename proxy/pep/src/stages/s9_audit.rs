@@ -78,12 +78,16 @@ fn unavailable(fault: &LedgerFault) -> Refusal {
 
 /// How a stopped frame ended: what was sent and not answered may have had its effect.
 fn ending_of(entry: &OpenRecord, code: Code) -> Ending {
-    let sent = matches!(code, Code::TimedOut | Code::AnswerLost | Code::Unreachable | Code::CredentialUnavailable);
-    match (sent, entry.has_intent(), code) {
-        (true, true, Code::TimedOut | Code::AnswerLost) => Ending::Indeterminate,
-        (true, _, Code::CredentialUnavailable) if !entry.has_intent() => Ending::Refused,
-        (true, _, _) => Ending::Failed,
-        (false, _, _) => Ending::Refused,
+    let acted = entry.has_intent();
+    let unanswered = matches!(code, Code::TimedOut | Code::AnswerLost | Code::Cancelled);
+    // A server's own doorkeeper refuses only what was sent.
+    let failed = matches!(code, Code::TimedOut | Code::AnswerLost | Code::Unreachable)
+        || (acted && code == Code::CredentialUnavailable);
+    match (acted && unanswered, code == Code::Cancelled, failed) {
+        (true, _, _) => Ending::Indeterminate,
+        (false, true, _) => Ending::Abandoned,
+        (false, false, true) => Ending::Failed,
+        (false, false, false) => Ending::Refused,
     }
 }
 
