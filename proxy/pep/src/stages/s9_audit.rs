@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use pdp::record::{Direction, Ending, Entry, Intent};
+use pdp::record::{Direction, Ending, Entry, FrameKind, Intent};
 use pdp::refusal::{Code, Refusal};
 
 use crate::call::{Address, Call, Stopped};
@@ -107,7 +107,9 @@ fn refusal_reply(address: &Address, refusal: &Refusal, advice: Option<&str>, nam
     let text = refusal_text(address, refusal, advice, named);
     match (address.direction, &address.channel) {
         (Direction::ToClient, Some(channel)) => {
-            let answer = address.id.as_ref().map(|_| Answer::new(Arc::clone(channel), text));
+            // Only a request is answered: the id of a stray answer may be that of a question of the server's own.
+            let asks = address.kind == FrameKind::Request;
+            let answer = asks.then(|| Answer::new(Arc::clone(channel), text));
             Reply::new(refusal.code.http_status(), Vec::new(), answer.map_or(Body::Empty, Body::ToServer))
         }
         (Direction::ToClient, None) => Reply::new(refusal.code.http_status(), Vec::new(), Body::Empty),
