@@ -24,8 +24,8 @@ pub struct Channel {
 struct State {
     /// The digests of the live definitions, once a listing is whole.
     listed: Option<Listing>,
-    /// The pages of a listing under way.
-    pages: HashMap<String, Digest>,
+    /// Listings under way: what their pages held so far, by the cursor of the page that is to come.
+    pages: HashMap<String, HashMap<String, Digest>>,
     /// Server requests that were passed to the client and wait for its answer, by id as written.
     asked: HashSet<String>,
     /// Requests of the client's that are under way, by id as written. A standing channel may hold one id twice: its
@@ -53,6 +53,16 @@ pub(crate) enum Live {
 
 /// How many of a server's questions one client may have open.
 const ASKED_MAX: usize = 256;
+/// How many listings of one channel may be under way. Beyond it all begin anew: they are few, and quick.
+const LISTINGS_MAX: usize = 64;
+
+/// A page of a listing: the cursor it was asked for by, nothing for the first, and the one it names for the next,
+/// nothing on the last.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Page<'a> {
+    pub(crate) at: Option<&'a str>,
+    pub(crate) next: Option<&'a str>,
+}
 
 impl Channel {
     /// The channel of a session.
@@ -112,29 +122,34 @@ impl Channel {
         self.protocol.as_deref()
     }
 
-    /// Takes one page of a listing. The first page begins it anew, the last makes it known.
-    pub(crate) fn take_page(
-        &self,
-        first: bool,
-        last: bool,
-        tools: impl IntoIterator<Item = (String, Digest)>,
-        now_us: i64,
-    ) {
+    /// Takes one page of a listing; the last makes the whole known. Pages are joined by their cursors, since several
+    /// clients may leaf through one channel at a time. A page whose predecessor is not known completes nothing.
+    pub(crate) fn take_page(&self, page: Page<'_>, tools: impl IntoIterator<Item = (String, Digest)>, now_us: i64) {
         self.locked(|state| {
-            if first {
-                state.pages.clear();
+            let so_far = page.at.map_or_else(|| Some(HashMap::new()), |at| state.pages.remove(at));
+            let Some(mut listing) = so_far else { return };
+            for (name, digest) in tools {
+                // Of two definitions of one name nobody can say which one a call would meet.
+                listing.entry(name).and_modify(|known| *known = ambiguous()).or_insert(digest);
             }
-            state.pages.extend(tools);
-            if last {
-                let tools = std::mem::take(&mut state.pages);
-                state.listed = Some(Listing { tools, at_us: now_us });
+            match page.next {
+                None => state.listed = Some(Listing { tools: listing, at_us: now_us }),
+                Some(next) => {
+                    if state.pages.len() >= LISTINGS_MAX {
+                        state.pages.clear();
+                    }
+                    state.pages.insert(next.to_owned(), listing);
+                }
             }
         });
     }
 
-    /// Forgets what was listed: the server says its list has changed.
+    /// Forgets what was listed, whole or in part: the server says its list has changed.
     pub(crate) fn forget_listing(&self) {
-        self.locked(|state| state.listed = None);
+        self.locked(|state| {
+            state.listed = None;
+            state.pages.clear();
+        });
     }
 
     pub(crate) fn live(&self, tool: &str, now_us: i64, age_max_us: i64) -> Live {
@@ -289,6 +304,11 @@ impl Channels {
     }
 }
 
+/// The digest of no definition.
+pub(crate) fn ambiguous() -> Digest {
+    Digest::of_bytes(b"ambiguous")
+}
+
 fn session_key(server: &str, session: &str) -> String {
     format!("session {server} {session}")
 }
@@ -303,14 +323,22 @@ mod tests {
         let channel = Channel::standing("s", "p");
         let digest = Digest::of_bytes(b"x");
         assert_eq!(channel.live("a", 0, 100), Live::Unknown);
-        channel.take_page(true, false, [("a".to_owned(), digest)], 0);
+        let (first, last) = (Page { at: None, next: Some("2") }, Page { at: Some("2"), next: None });
+        channel.take_page(last, [("b".to_owned(), digest)], 0);
+        channel.take_page(first, [("a".to_owned(), digest)], 0);
         assert_eq!(channel.live("a", 0, 100), Live::Unknown);
-        channel.take_page(false, true, [("b".to_owned(), digest)], 5);
+        channel.take_page(last, [("b".to_owned(), digest)], 5);
         assert_eq!(channel.live("a", 100, 100), Live::Is(digest));
         assert_eq!(channel.live("c", 100, 100), Live::Gone);
         assert_eq!(channel.live("a", 106, 100), Live::Unknown);
+        channel.take_page(first, [("a".to_owned(), digest)], 6);
         channel.forget_listing();
         assert_eq!(channel.live("a", 6, 100), Live::Unknown);
+        channel.take_page(last, [("b".to_owned(), digest)], 6);
+        assert_eq!(channel.live("b", 6, 100), Live::Unknown);
+        channel.take_page(first, [("a".to_owned(), digest)], 6);
+        channel.take_page(last, [("a".to_owned(), digest)], 6);
+        assert_eq!(channel.live("a", 6, 100), Live::Is(ambiguous()));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use pdp::digest::Digest;
 use pdp::json;
 use pdp::registry::Server;
 
+use crate::channel::ambiguous;
 use crate::envelope::member;
 
 /// What became of a page of `tools/list`.
@@ -15,15 +16,15 @@ pub(crate) struct Listing {
     pub(crate) live: Vec<(String, Digest)>,
     /// What was left out, in words.
     pub(crate) withheld: Vec<String>,
-    /// Whether this is the last page.
-    pub(crate) last: bool,
+    /// The cursor of the next page, or nothing on the last.
+    pub(crate) next: Option<String>,
 }
 
 /// Filters one page. Nothing where the result is not a tool listing.
 pub(crate) fn filter(result: &str, server: &Server) -> Option<Listing> {
     let tools = member(result, "tools")?;
     let items = json::items(tools).ok()?;
-    let mut out = Listing { last: member(result, "nextCursor").is_none_or(|raw| raw == "null"), ..Listing::default() };
+    let mut out = Listing { next: member(result, "nextCursor").and_then(cursor), ..Listing::default() };
     let mut kept: Vec<&str> = Vec::with_capacity(items.len());
     let names: Vec<Option<String>> = items.iter().map(|item| name_of(item.get())).collect();
     for (item, name) in items.iter().zip(&names) {
@@ -43,6 +44,11 @@ pub(crate) fn filter(result: &str, server: &Server) -> Option<Listing> {
     Some(out)
 }
 
+/// A cursor, read as a string where it is one: a client may escape it in another way than the server did.
+pub(crate) fn cursor(raw: &str) -> Option<String> {
+    (raw != "null").then(|| json::string(raw).map_or_else(|_| raw.to_owned(), |text| text.into_owned()))
+}
+
 fn name_of(tool: &str) -> Option<String> {
     member(tool, "name").and_then(|raw| json::string(raw).ok()).map(|name| name.into_owned())
 }
@@ -58,8 +64,7 @@ fn standing(
     let name = name.ok_or("a tool without a name")?;
     let shown: String = json::quoted(&name.chars().take(128).collect::<String>());
     if twice {
-        // Of two definitions of one name nobody can say which one a call would meet: neither is the reviewed one.
-        live.push((name.to_owned(), Digest::of_bytes(b"ambiguous")));
+        live.push((name.to_owned(), ambiguous()));
         return Err(format!("{shown}: listed twice"));
     }
     let digest = Digest::of_json(tool).map_err(|e| format!("{shown}: its definition cannot be digested: {e}"))?;

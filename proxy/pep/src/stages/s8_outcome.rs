@@ -16,7 +16,7 @@ use pdp::refusal::{Code, Refusal};
 use pdp::registry::{Deliver, Server};
 
 use crate::call::{Call, Head, Stopped};
-use crate::channel::Channel;
+use crate::channel::{Channel, Page};
 use crate::entry::OpenRecord;
 use crate::envelope::{Envelope, member};
 use crate::ports::Ports;
@@ -252,8 +252,9 @@ fn list(
 ) -> Result<Option<String>, Refusal> {
     let words = "the server's answer is not a list of tools";
     let page = listing::filter(result, &context.server).ok_or_else(|| Refusal::new(Code::AnswerLost, words))?;
-    let first = head.envelope.param(&head.text, "cursor").is_none();
-    head.channel.take_page(first, page.last, page.live, ports.clock.now_us());
+    let at = head.envelope.param(&head.text, "cursor").and_then(listing::cursor);
+    let place = Page { at: at.as_deref(), next: page.next.as_deref() };
+    head.channel.take_page(place, page.live, ports.clock.now_us());
     if !page.withheld.is_empty() {
         entry.note(format!("withheld: {}", page.withheld.join("; ")));
     }
