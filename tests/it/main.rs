@@ -1,3 +1,13 @@
-//! What holds the rules, feature by feature: one binary, so that it links once.
+//! What holds the rules, feature by feature: one binary, so that it links once. Modules stand in reading order.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may panic: that is how it fails"
+)]
+
+mod world;
+mod path;
 
 mod otlp;

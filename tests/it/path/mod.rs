@@ -1,0 +1,33 @@
+//! The path of a frame, feature by feature: a script, and the trail it leaves. The language is told in `world/script.rs`.
+
+/// One test for each script, and the list of them all for the coverage test.
+macro_rules! scripts {
+    ($($(#[$doc:meta])* $name:ident: $script:literal => $expected:literal;)*) => {
+        $(
+            $(#[$doc])*
+            #[test]
+            fn $name() {
+                $crate::world::check($script, $expected);
+            }
+        )*
+
+        /// Every script of this file, by the name of its test.
+        pub(crate) const ALL: &[(&str, &str)] = &[$((stringify!($name), $script)),*];
+    };
+}
+
+pub(crate) mod wire;
+pub(crate) mod frames;
+pub(crate) mod streams;
+pub(crate) mod methods;
+pub(crate) mod tools;
+pub(crate) mod law;
+pub(crate) mod labels;
+pub(crate) mod failures;
+
+/// Every script there is.
+pub(crate) fn all() -> impl Iterator<Item = &'static (&'static str, &'static str)> {
+    [wire::ALL, frames::ALL, streams::ALL, methods::ALL, tools::ALL, law::ALL, labels::ALL, failures::ALL]
+        .into_iter()
+        .flatten()
+}

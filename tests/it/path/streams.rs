@@ -1,0 +1,244 @@
+//! Answers that come as streams: progress, questions of the server's, the answer, and every way to end without one.
+
+scripts! {
+    progress_then_the_answer: r#"
+        given > tools/list mail
+        mail streams
+        | notifications/progress {"progressToken":1,"progress":1}
+        | notifications/progress {"progressToken":1,"progress":2,"message":"half"}
+        | answer {"content":[{"type":"text","text":"done"}]}
+        > tools/call mail send {"to":"joe"}
+        show
+        show task
+    "# => r#"
+        intent: tools/call mail send
+        sent to mail: tools/call send
+        <! notifications/progress mail: all nine -> served [untrusted]
+        event notifications/progress
+        <! notifications/progress mail: all nine -> served [untrusted]
+        event notifications/progress
+        > tools/call mail send: all nine -> served
+        event answer
+        the stream is over
+        200 {"jsonrpc":"2.0","id":2,"result":{"content":[{"type":"text","text":"done"}],"_meta":{"dev.wicketgate/label":{"source":{"server":"mail","tool":"send"},"trust":"trusted","labels":[],"trace":"0000000000000003abababababababab","record":2}}}}
+        untrusted
+    "#;
+
+    a_question_of_the_servers_is_judged: r#"
+        lab streams
+        | sampling/createMessage? {"messages":[]}
+        | answer {}
+        > prompts/list lab
+        as bob
+        lab streams
+        | sampling/createMessage? {"messages":[]}
+        | elicitation/create? {"url":"https://evil.test/"}
+        | answer {"tools":[]}
+        > tools/list lab
+    "# => r#"
+        sent to lab: prompts/list
+        < sampling/createMessage lab: all nine -> served
+        event sampling/createMessage
+        > prompts/list lab: all nine -> served
+        event answer
+        the stream is over
+        sent to lab: tools/list
+        > tools/list lab: all nine -> served
+    "#;
+
+    /// `bank` opens no feature: its question is refused to the bank, and the client never hears of it.
+    a_question_of_a_closed_kind_goes_back_to_the_server: r#"
+        bank streams
+        | sampling/createMessage? {"messages":[]}
+        | notifications/message {"level":"info","data":"x"}
+        | #3 notifications/message {"level":"info","data":"x"}
+        | answer {"tools":[]}
+        > tools/list bank
+    "# => r#"
+        sent to bank: tools/list
+        > tools/list bank: all nine -> served
+    "#;
+
+    /// What is refused on a stream keeps its place in the numbering, so that a client that resumes misses nothing.
+    the_same_question_cannot_be_open_twice: r#"
+        lab streams
+        | roots/list?
+        | roots/list?
+        open lab
+    "# => r#"
+        sent to lab: stream
+        < roots/list lab: all nine -> served
+        event roots/list
+        < roots/list lab: intake>classify>policy>guardrail>approval>credential>audit -> refused busy
+        told lab: its 7 is refused, busy
+        >~ stream lab: all nine -> served
+        the stream is over
+    "#;
+
+    /// A response is never answered: only the question of the server's would be.
+    a_stray_answer_of_the_servers_goes_nowhere: r#"
+        mail streams
+        | {"jsonrpc":"2.0","id":99,"result":{}}
+        | {"jsonrpc":"2.0","id":99,"method":"x","result":{}}
+        | not JSON at all
+        | {"jsonrpc":"2.0","method":"notifications/tools/list_changed"}
+        open mail
+    "# => r#"
+        sent to mail: stream
+        <= mail: intake>audit -> refused broken_frame
+        told mail: its 99 is refused, broken_frame
+        <? mail: audit -> refused not_json_rpc
+        <? mail: audit -> refused not_json
+        <! notifications/tools/list_changed mail: all nine -> served [untrusted]
+        event notifications/tools/list_changed
+        >~ stream mail: all nine -> served
+        the stream is over
+    "#;
+
+    after_the_answer_nothing_follows: r#"
+        mail streams
+        | answer {"tools":[]}
+        | notifications/tools/list_changed
+        > tools/list mail
+    "# => r#"
+        sent to mail: tools/list
+        > tools/list mail: all nine -> served
+    "#;
+
+    an_answer_to_another_request_is_not_handed_over: r#"
+        given > tools/list bank
+        bank streams
+        | {"jsonrpc":"2.0","id":"other","result":{"content":[]}}
+        > tools/call bank pay {"to":"joe","amount":1}
+        show refusal
+    "# => r#"
+        intent: tools/call bank pay
+        sent to bank: tools/call pay
+        > tools/call bank pay: all nine -> indeterminate answer_lost
+        event answer
+        the stream is over
+        the server's answer is not the answer to this request
+    "#;
+
+    a_stream_that_ends_without_an_answer: r#"
+        given > tools/list bank
+        bank streams
+        | notifications/progress {"progressToken":1,"progress":1}
+        > tools/call bank pay {"to":"joe","amount":1}
+        show
+        bank streams
+        | breaks connection reset
+        > tools/call bank balance
+        show notes
+    "# => r#"
+        intent: tools/call bank pay
+        sent to bank: tools/call pay
+        <! notifications/progress bank: all nine -> served
+        event notifications/progress
+        > tools/call bank pay: all nine -> indeterminate answer_lost
+        event answer
+        the stream is over
+        200 tool result answer_lost: the server's stream ended before its answer; whether the call had an effect is unknown
+        sent to bank: tools/call balance
+        > tools/call bank balance: all nine -> failed answer_lost
+        event answer
+        the stream is over
+        the stream broke: connection reset
+    "#;
+
+    /// A client that saw an event id resumes from it: an answer of the gate's would end its wait.
+    a_stream_that_ends_and_can_be_resumed: r#"
+        given > tools/list bank
+        bank streams
+        | #1
+        | #2 notifications/progress {"progressToken":1,"progress":1}
+        | retry 500
+        > tools/call bank pay {"to":"joe","amount":1}
+    "# => r#"
+        intent: tools/call bank pay
+        sent to bank: tools/call pay
+        event #1
+        <! notifications/progress bank: all nine -> served
+        event #2 notifications/progress
+        event retry 500
+        > tools/call bank pay: all nine -> indeterminate answer_lost
+        the stream is over
+    "#;
+
+    a_stream_that_falls_silent_is_given_up: r#"
+        given > tools/list mail
+        mail streams
+        | comment hello
+        | hangs
+        > tools/call mail read {"id":1}
+        show notes
+        mail streams
+        | hangs
+        open mail
+        show notes
+    "# => r#"
+        sent to mail: tools/call read
+        event comment hello
+        > tools/call mail read: all nine -> failed answer_lost
+        event answer
+        the stream is over
+        the stream broke: the server was silent for too long
+        sent to mail: stream
+        >~ stream mail: all nine -> served
+        the stream is over
+        the stream broke: the server was silent for too long
+    "#;
+
+    a_caller_that_leaves_an_answer_on_its_way: r#"
+        given > tools/list bank
+        bank streams
+        | comment hello
+        | hangs
+        & > tools/call bank pay {"to":"joe","amount":1}
+        hang up
+        bank streams
+        | hangs
+        & > tools/call bank balance
+        hang up
+    "# => r#"
+        intent: tools/call bank pay
+        sent to bank: tools/call pay
+        event comment hello
+        > tools/call bank pay: intake>classify>policy>guardrail>approval>credential>action>outcome -> indeterminate
+        sent to bank: tools/call balance
+        > tools/call bank balance: intake>classify>policy>guardrail>approval>credential>action>outcome -> abandoned
+    "#;
+
+    /// Every event is a frame: a halted gate lets none pass, and the answer that is owed still comes.
+    a_halt_holds_the_servers_messages_back: r#"
+        lab streams
+        | hangs
+        | notifications/message {"level":"info","data":"x"}
+        | #5 notifications/message {"level":"info","data":"x"}
+        | answer {}
+        & > ping lab
+        halt fire drill
+        release
+        wait
+    "# => r#"
+        sent to lab: ping
+        <! notifications/message lab info: intake>classify>policy>audit -> refused halted
+        <! notifications/message lab info: intake>classify>policy>audit -> refused halted
+        event #5
+        > ping lab: all nine -> served
+        event answer
+        the stream is over
+    "#;
+
+    a_listing_that_comes_as_a_stream_is_filtered_too: r#"
+        mail adds evil
+        mail streams
+        mail listing streams
+        > tools/list mail
+    "# => r#"
+        sent to mail: tools/list
+        > tools/list mail: all nine -> failed answer_lost
+        event refusal answer_lost
+        the stream is over
+    "#;
+}
