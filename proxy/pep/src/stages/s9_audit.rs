@@ -46,9 +46,10 @@ pub(crate) async fn seal(ending: Result<Call<Labelled>, Stopped>, gate: &Arc<Gat
             match labelled.into_handed() {
                 Handed::Whole { status, headers, text } => {
                     let address = head.address();
+                    let named = entry.read(|record| (record.number, record.trace.clone())).unwrap_or_default();
                     match close(entry, Ending::Served, &gate.ports).await {
                         Ok(()) => Reply::new(status, headers, text.map_or(Body::Empty, Body::Json)),
-                        Err(refusal) => refusal_reply(&address, &refusal, None, (0, String::new())),
+                        Err(refusal) => refusal_reply(&address, &refusal, None, named),
                     }
                 }
                 Handed::Stream(mut flow) => {
@@ -68,7 +69,16 @@ pub(crate) async fn close(mut entry: OpenRecord, ending: Ending, ports: &Ports) 
     let Some(record) = entry.seal(ending) else { return Ok(()) };
     let entry = Entry::Record(record);
     let written = if durable { ports.ledger.commit(entry).await } else { ports.ledger.append(entry) };
-    written.map_err(|fault| unavailable(&fault))
+    written.map_err(|fault| if durable { unrecorded(&fault) } else { unavailable(&fault) })
+}
+
+/// The refusal of an answer whose record could not be written though its intent was: to say "try again" might do it twice.
+fn unrecorded(fault: &LedgerFault) -> Refusal {
+    let words = format!(
+        "the ledger could not take the record ({fault}), so the answer is withheld; whether the call had an effect is \
+         not told, so do not simply repeat it"
+    );
+    Refusal::new(Code::AnswerLost, words)
 }
 
 fn unavailable(fault: &LedgerFault) -> Refusal {
