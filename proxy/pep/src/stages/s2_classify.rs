@@ -123,12 +123,7 @@ fn tool_subject(call: &Call<Proposed>, server: &Server) -> Result<Subject, Refus
     let Some(params) = head.envelope.params.clone().and_then(|at| head.text.get(at)) else {
         return Err(bad("`tools/call` needs `params` with a `name`"));
     };
-    let members = json::members(params).map_err(|_| bad("`params` must be an object"))?;
-    for (name, _) in &members {
-        if let Some(near) = ["name", "arguments", "_meta"].iter().find(|n| n.eq_ignore_ascii_case(name) && *n != name) {
-            return Err(bad(&format!("`params.{near}` is written in another case: some servers would read both")));
-        }
-    }
+    spelt(params, &["name", "arguments", "_meta"])?;
     let name = head.envelope.param_string(&head.text, "name").ok_or_else(|| bad("`params.name` must be a string"))?;
     let Some(tool) = server.reviewed(&name) else {
         let shown = json::quoted(&name.chars().take(128).collect::<String>());
@@ -137,6 +132,18 @@ fn tool_subject(call: &Call<Proposed>, server: &Server) -> Result<Subject, Refus
     let arguments = head.envelope.param(&head.text, "arguments").filter(|raw| *raw != "null");
     let arguments = arguments.and_then(|raw| json::place(&head.text, raw));
     Ok(Subject::Tool { tool: Arc::clone(tool), arguments })
+}
+
+/// Refuses a member whose name differs from one that is judged only in case: some servers would read it as that one.
+fn spelt(params: &str, judged: &[&str]) -> Result<(), Refusal> {
+    let bad = |words: String| Err(Refusal::new(Code::BadParameters, words));
+    let Ok(members) = json::members(params) else { return bad("`params` must be an object".to_owned()) };
+    for (name, _) in &members {
+        if let Some(near) = judged.iter().find(|n| n.eq_ignore_ascii_case(name) && *n != name) {
+            return bad(format!("`params.{near}` is written in another case: some servers would read both"));
+        }
+    }
+    Ok(())
 }
 
 /// A client's answer to a question of the server's that the gate passed on.
@@ -169,8 +176,21 @@ fn method_subject(call: &Call<Proposed>, server: &Server, name: &str) -> Result<
     if name == "session/end" {
         require_session(call)?;
     }
-    let target = known.and_then(|m| m.target).and_then(|member| head.envelope.param_string(&head.text, member));
-    Ok(Subject::Method { name: name.to_owned(), known, target: target.unwrap_or_default() })
+    let target = known.and_then(|m| m.target).map_or_else(|| Ok(String::new()), |member| target(call, member))?;
+    Ok(Subject::Method { name: name.to_owned(), known, target })
+}
+
+/// What a method acts on, exactly as the server will read it; nothing where the message names nothing.
+fn target(call: &Call<Proposed>, member: &str) -> Result<String, Refusal> {
+    let head = call.head();
+    let Some(params) = head.envelope.params.clone().and_then(|at| head.text.get(at)) else { return Ok(String::new()) };
+    spelt(params, &[member, "_meta"])?;
+    match head.envelope.param(&head.text, member) {
+        None => Ok(String::new()),
+        Some(raw) => json::string(raw).map(|text| text.into_owned()).map_err(|_| {
+            Refusal::new(Code::BadParameters, format!("`params.{member}` must be a string"))
+        }),
+    }
 }
 
 fn require_session(call: &Call<Proposed>) -> Result<(), Refusal> {
