@@ -279,10 +279,8 @@ fn content(entry: &mut OpenRecord, context: &Context, ports: &Ports, result: &st
     }
     let (tool, resource) = match &context.subject {
         Subject::Tool { tool, .. } => (Some(tool), None),
-        Subject::Method { known: Some(known), target, .. } if known.feature != Feature::Lifecycle => {
-            (None, Some(target))
-        }
-        Subject::Method { .. } => return clean,
+        Subject::Method { known: Some(known), .. } if known.feature == Feature::Lifecycle => return clean,
+        Subject::Method { target, .. } => (None, Some(target)),
     };
     let current = clean.as_deref().unwrap_or(result);
     let labels = context.subject.labels(&context.server);
