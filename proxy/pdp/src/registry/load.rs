@@ -218,6 +218,11 @@ impl Reader<'_> {
 
     fn open(&mut self, word: &Spanned<String>) -> Option<String> {
         let name = word.get_ref();
+        if name == "tools/call" {
+            // Opened as a method it would pass by its tool's review: as a notification, or from the server.
+            self.fault(word.span().start, "`tools/call` is not opened as a method", "name each tool under `[tools]`");
+            return None;
+        }
         let feature = Feature::OPENABLE.iter().any(|f| f.name() == name);
         if feature || name.contains('/') {
             return Some(name.clone());
