@@ -124,13 +124,7 @@ struct LedgerState {
 
 impl FakeLedger {
     pub(crate) fn new(journal: Arc<Journal>, points: Arc<Points>) -> Self {
-        Self {
-            journal,
-            points,
-            numbers: AtomicU64::new(0),
-            entries: Mutex::default(),
-            state: Mutex::default(),
-        }
+        Self { journal, points, numbers: AtomicU64::new(0), entries: Mutex::default(), state: Mutex::default() }
     }
 
     pub(crate) fn be_ill(&self, ill: bool) {
@@ -291,13 +285,7 @@ pub(crate) struct FakeApprovals {
 
 impl FakeApprovals {
     pub(crate) fn new(journal: Arc<Journal>, points: Arc<Points>) -> Self {
-        Self {
-            journal,
-            points,
-            verdict: Mutex::new(Verdict::Nobody),
-            waits: Mutex::default(),
-            holds: Mutex::default(),
-        }
+        Self { journal, points, verdict: Mutex::new(Verdict::Nobody), waits: Mutex::default(), holds: Mutex::default() }
     }
 }
 

@@ -66,19 +66,7 @@ impl World {
         };
         let gate = Arc::new(Gate { snapshots: Arc::clone(&snapshots) as _, ports });
         let told = Mutex::default();
-        Arc::new(Self {
-            gate,
-            journal,
-            points,
-            ledger,
-            upstream,
-            clock,
-            vault,
-            approvals,
-            halt,
-            snapshots,
-            told,
-        })
+        Arc::new(Self { gate, journal, points, ledger, upstream, clock, vault, approvals, halt, snapshots, told })
     }
 
     /// Carries one frame through the gate, reads its reply to the end, and notes the events of a stream as they pass.
@@ -172,7 +160,11 @@ pub(crate) fn check(script: &str, expected: &str) {
     let world = run(script);
     let trimmed = |text: &str| text.lines().map(str::trim).filter(|l| !l.is_empty()).collect::<Vec<_>>().join("\n");
     let (found, expected) = (trimmed(&world.journal.text()), trimmed(expected));
-    assert!(found == expected, "\n{}\n--- what happened, to be copied where it is right:\n{found}\n", diff(&expected, &found));
+    assert!(
+        found == expected,
+        "\n{}\n--- what happened, to be copied where it is right:\n{found}\n",
+        diff(&expected, &found)
+    );
 }
 
 /// Two texts side by side, as far as it helps: common lines once, others marked.
@@ -182,8 +174,7 @@ pub(crate) fn diff(expected: &str, found: &str) -> String {
     let mut table = vec![vec![0usize; new.len() + 1]; old.len() + 1];
     for i in (0..old.len()).rev() {
         for j in (0..new.len()).rev() {
-            table[i][j] =
-                if old[i] == new[j] { table[i + 1][j + 1] + 1 } else { table[i + 1][j].max(table[i][j + 1]) };
+            table[i][j] = if old[i] == new[j] { table[i + 1][j + 1] + 1 } else { table[i + 1][j].max(table[i][j + 1]) };
         }
     }
     let (mut i, mut j, mut out) = (0, 0, String::new());

@@ -270,7 +270,11 @@ impl Stage {
             "unreadable" => {
                 let (server, name) = cut(rest);
                 let code = Code::ALL.into_iter().find(|c| c.name() == name).expect("a refusal's name");
-                return Some(Frame::unreadable(caller(&self.caller), server, Refusal::new(code, "it was not readable")));
+                return Some(Frame::unreadable(
+                    caller(&self.caller),
+                    server,
+                    Refusal::new(code, "it was not readable"),
+                ));
             }
             _ => return None,
         };

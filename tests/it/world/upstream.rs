@@ -125,9 +125,8 @@ impl FakeUpstream {
     /// What a server answers when it was told nothing.
     fn usual(&self, server: &str, kind: FrameKind, message: &Value) -> Act {
         let id = &message["id"];
-        let answer = |result: String| {
-            Act::Whole(200, Vec::new(), format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#))
-        };
+        let answer =
+            |result: String| Act::Whole(200, Vec::new(), format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#));
         match (kind, message["method"].as_str()) {
             (FrameKind::Stream, _) => Act::Stream(Vec::new()),
             (FrameKind::EndSession, _) => Act::Whole(200, Vec::new(), String::new()),

@@ -187,9 +187,9 @@ fn target(call: &Call<Proposed>, member: &str) -> Result<String, Refusal> {
     spelt(params, &[member, "_meta"])?;
     match head.envelope.param(&head.text, member) {
         None => Ok(String::new()),
-        Some(raw) => json::string(raw).map(|text| text.into_owned()).map_err(|_| {
-            Refusal::new(Code::BadParameters, format!("`params.{member}` must be a string"))
-        }),
+        Some(raw) => json::string(raw)
+            .map(|text| text.into_owned())
+            .map_err(|_| Refusal::new(Code::BadParameters, format!("`params.{member}` must be a string"))),
     }
 }
 

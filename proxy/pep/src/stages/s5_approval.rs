@@ -67,9 +67,10 @@ async fn escalate(
     let why = reasons(call.state().rules());
     match ports.approvals.ask(&hold).await {
         Verdict::Granted(given) => judged_again(call, ports, given, &what),
-        Verdict::Refused(reason) => {
-            Err(Refusal::new(Code::Denied, format!("`{what}` was refused by an approver: {reason}")))
-        }
+        Verdict::Refused(reason) => Err(Refusal::new(
+            Code::Denied,
+            format!("`{what}` was refused by an approver: {}.", reason.trim_end_matches('.')),
+        )),
         Verdict::Nobody => {
             let words = format!(
                 "`{what}` needs a person's approval, and nobody can give it here: {why}. It was not carried out."
