@@ -174,6 +174,7 @@ impl Running {
             borders: borders(self.control),
         });
         self.tasks.push(tokio::spawn(listen::serve(data, listener, self.stop.clone())));
+        self.tasks.push(tokio::spawn(sweep(Arc::clone(&self.upstreams), self.stop.clone())));
         let stop = self.stop.clone();
         self.tasks.push(tokio::spawn(async move {
             if let Err(e) = control::serve(operators, control, stop).await {
@@ -226,6 +227,15 @@ impl Running {
         if let Err(e) = self.ledger.append(Entry::Event(event)) {
             tracing::error!("`{what}` could not be recorded: {e}");
         }
+    }
+}
+
+/// How often unused child processes are looked for.
+const SWEEP: Duration = Duration::from_secs(5);
+
+async fn sweep(upstreams: Arc<Upstreams>, stop: CancellationToken) {
+    while tokio::time::timeout(SWEEP, stop.cancelled()).await.is_err() {
+        upstreams.sweep();
     }
 }
 

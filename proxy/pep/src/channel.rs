@@ -3,9 +3,11 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use pdp::digest::Digest;
-use tokio::sync::Notify;
+use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::task::Task;
 
@@ -30,7 +32,7 @@ struct State {
     asked: HashSet<String>,
     /// Requests of the client's that are under way, by id as written. A standing channel may hold one id twice: its
     /// callers do not know of each other.
-    underway: HashMap<String, Vec<Arc<Notify>>>,
+    underway: HashMap<String, Vec<Arc<watch::Sender<Option<Instant>>>>>,
     last_us: i64,
 }
 
@@ -51,6 +53,8 @@ pub(crate) enum Live {
     Unknown,
 }
 
+/// How long a cancelled request may still be answered.
+const CANCEL_GRACE: Duration = Duration::from_secs(2);
 /// How many of a server's questions one client may have open.
 const ASKED_MAX: usize = 256;
 /// How many listings of one channel may be under way. Beyond it all begin anew: they are few, and quick.
@@ -173,7 +177,7 @@ impl Channel {
 
     /// A request begins; it is under way until the answer is dropped.
     pub(crate) fn begin(self: &Arc<Self>, id: &str) -> Underway {
-        let cancelled = Arc::new(Notify::new());
+        let cancelled = Arc::new(watch::Sender::new(None));
         self.locked(|state| state.underway.entry(id.to_owned()).or_default().push(Arc::clone(&cancelled)));
         Underway { channel: Arc::clone(self), id: id.to_owned(), cancelled }
     }
@@ -182,7 +186,7 @@ impl Channel {
     pub(crate) fn cancel(&self, id: &str) {
         let found = self.locked(|state| state.underway.get(id).cloned().unwrap_or_default());
         if let [one] = found.as_slice() {
-            one.notify_one();
+            one.send_replace(Some(Instant::now()));
         }
     }
 
@@ -204,13 +208,17 @@ impl Channel {
 pub(crate) struct Underway {
     channel: Arc<Channel>,
     id: String,
-    cancelled: Arc<Notify>,
+    cancelled: Arc<watch::Sender<Option<Instant>>>,
 }
 
 impl Underway {
-    /// Returns when the client has cancelled the request.
+    /// Returns when the client has cancelled the request and the server has had time to say so itself: some answer a
+    /// cancelled request, most do not, and then nothing else would end it.
     pub(crate) async fn cancelled(&self) {
-        self.cancelled.notified().await;
+        let mut seen = self.cancelled.subscribe();
+        // The sender lives in `self`, so waiting cannot fail.
+        let at = seen.wait_for(Option::is_some).await.ok().and_then(|at| *at);
+        tokio::time::sleep_until(at.unwrap_or_else(Instant::now) + CANCEL_GRACE).await;
     }
 }
 

@@ -39,6 +39,11 @@ impl Upstreams {
         self.stdio.close().await;
     }
 
+    /// Ends what nobody has used for long. To be called from time to time: a client that just goes away says nothing.
+    pub fn sweep(&self) {
+        self.stdio.end_idle();
+    }
+
     /// How many child processes run now.
     #[must_use]
     pub fn children(&self) -> usize {

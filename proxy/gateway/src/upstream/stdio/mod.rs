@@ -156,6 +156,7 @@ impl StdioUpstream {
     ) -> Result<Raw, SendFault> {
         let id = dispatch.id().unwrap_or_default().to_owned();
         let listening = dispatch.method() == Some("subscriptions/listen");
+        let probing = shared && dispatch.method() == Some("server/discover");
         let Outbound::Message(text) = dispatch.into_outbound() else {
             return Err(SendFault::Unreachable("a request without a message".to_owned()));
         };
@@ -166,7 +167,12 @@ impl StdioUpstream {
                 SendFault::Unreachable(format!("a request with the id {id} is under way already"))
             }
         })?;
-        first(waiting, headers).await
+        let answered = first(waiting, headers).await?;
+        if probing && answered.refused {
+            // A legacy server: its client will open a session, which gets a process of its own.
+            child.end_in_background();
+        }
+        Ok(answered.raw)
     }
 
     fn start(&self, server: &Server, secret: Option<&str>, key: &str) -> Result<Arc<Child>, SendFault> {
@@ -213,7 +219,8 @@ impl StdioUpstream {
         }
     }
 
-    fn end_idle(&self) {
+    /// Ends the children nobody has used for long.
+    pub(super) fn end_idle(&self) {
         let idle: Vec<Arc<Child>> = {
             let mut children = self.lock();
             let keys: Vec<String> =
@@ -245,15 +252,27 @@ fn session_id() -> Result<String, getrandom::Error> {
     Ok(bytes.iter().map(|b| format!("{b:02x}")).collect())
 }
 
+/// What a request was answered with first.
+struct First {
+    raw: Raw,
+    /// It was a JSON-RPC error.
+    refused: bool,
+}
+
 /// Waits for the first event of a request.
-async fn first(mut waiting: Waiting, headers: Vec<(String, String)>) -> Result<Raw, SendFault> {
+async fn first(mut waiting: Waiting, headers: Vec<(String, String)>) -> Result<First, SendFault> {
     match waiting.next().await {
         None => Err(SendFault::Lost("the process ended".to_owned())),
         Some(Err(words)) => Err(SendFault::Lost(words)),
         Some(Ok(event)) if waiting.is_answered() => {
-            Ok(Raw::whole(200, headers, Bytes::from(event.data.unwrap_or_default())))
+            let text = event.data.unwrap_or_default();
+            let refused = route::member(&text, "error").is_some();
+            Ok(First { raw: Raw::whole(200, headers, Bytes::from(text)), refused })
         }
-        Some(Ok(event)) => Ok(Raw::stream(200, headers, Box::new(Begun { first: Some(event), waiting }))),
+        Some(Ok(event)) => {
+            let begun = Begun { first: Some(event), waiting };
+            Ok(First { raw: Raw::stream(200, headers, Box::new(begun)), refused: false })
+        }
     }
 }
 
