@@ -109,9 +109,8 @@ impl Borders {
     pub fn new(address: std::net::SocketAddr, hosts: &BTreeSet<String>, origins: &BTreeSet<String>) -> Self {
         let mut all: BTreeSet<String> = hosts.iter().map(|h| h.to_ascii_lowercase()).collect();
         all.insert(address.ip().to_string());
-        if address.ip().is_loopback() {
-            all.extend(["localhost", "127.0.0.1", "::1"].map(str::to_owned));
-        }
+        // Nobody else can make these names lead here, so they are safe under any address.
+        all.extend(["localhost", "127.0.0.1", "::1"].map(str::to_owned));
         let origins = origins.iter().map(|o| o.to_ascii_lowercase()).collect();
         Self { hosts: all, origins, loopback: address.ip().is_loopback() }
     }
