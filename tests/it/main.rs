@@ -9,5 +9,8 @@
 
 mod world;
 mod path;
+mod cancel;
+mod matrix;
+mod coverage;
 
 mod otlp;

@@ -43,13 +43,13 @@ scripts! {
         intent: tools/call bank pay
         sent to bank: tools/call pay
         not taken: > tools/call bank pay: all nine -> served
-        503 error 50301 ledger_unavailable: the ledger cannot take the record (writing failed: no space left); no call is made until it can
+        200 tool result answer_lost: the ledger could not take the record (writing failed: no space left), so the answer is withheld; whether the call had an effect is not told, so do not simply repeat it
         intent: tools/call bank pay
         sent to bank: tools/call pay
         not taken: > tools/call bank pay: all nine -> served
-        event refusal ledger_unavailable
+        event answer
         the stream is over
-        200 error 50301 ledger_unavailable: the ledger cannot take the record (writing failed: no space left); no call is made until it can
+        200 tool result answer_lost: the ledger could not take the record (writing failed: no space left), so the answer is withheld; whether the call had an effect is not told, so do not simply repeat it
     "#;
 
     a_harmless_call_needs_a_record_too: r#"
@@ -67,7 +67,6 @@ scripts! {
         > tools/call bank balance: all nine -> served [private]
     "#;
 
-    /// The ledger falls ill after intake: the harmless call stops where its intent would have been written.
     a_credential_that_cannot_be_had: r#"
         given > tools/list bank
         vault is empty

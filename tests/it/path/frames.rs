@@ -172,4 +172,38 @@ scripts! {
         event comment hello
         >~ stream mail: intake>classify>policy>guardrail>approval>credential>action>outcome -> served
     "#;
+
+    /// A legacy client cancels by a notification: the call it names ends, and its place is free.
+    a_call_that_its_client_cancels: r#"
+        given > tools/list bank
+        slots 1
+        bank hangs
+        & > tools/call bank pay {"to":"joe","amount":1}
+        ! notifications/cancelled bank {"requestId":2}
+        wait
+        show
+        bank streams
+        | hangs
+        & > tools/call bank balance
+        ! notifications/cancelled bank {"requestId":99}
+        ! notifications/cancelled bank {"requestId":3}
+        wait
+        > ping bank
+    "# => r#"
+        intent: tools/call bank pay
+        sent to bank: tools/call pay
+        sent to bank: notifications/cancelled
+        >! notifications/cancelled bank: all nine -> served
+        > tools/call bank pay: intake>classify>policy>guardrail>approval>credential>audit -> indeterminate cancelled
+        200 error 49900 cancelled: the client cancelled the call while it was under way
+        sent to bank: tools/call balance
+        sent to bank: notifications/cancelled
+        >! notifications/cancelled bank: all nine -> served
+        sent to bank: notifications/cancelled
+        >! notifications/cancelled bank: all nine -> served
+        > tools/call bank balance: all nine -> abandoned cancelled
+        the stream is over
+        sent to bank: ping
+        > ping bank: all nine -> served
+    "#;
 }

@@ -163,7 +163,7 @@ scripts! {
     "#;
 
     a_progress_message_raises_the_task: r#"
-        mail streams
+        mail listing streams
         | notifications/progress {"progressToken":1,"progress":1}
         | answer {"tools":[]}
         > tools/list mail
@@ -175,7 +175,11 @@ scripts! {
         show task
     "# => r#"
         sent to mail: tools/list
+        <! notifications/progress mail: all nine -> served [untrusted]
+        event notifications/progress
         > tools/list mail: all nine -> served
+        event answer
+        the stream is over
         none
         sent to mail: ping
         <! notifications/progress mail: all nine -> served [untrusted]
@@ -183,7 +187,7 @@ scripts! {
         > ping mail: all nine -> served
         event answer
         the stream is over
-        none
+        untrusted
     "#;
 
     opening_and_listing_raise_nothing: r#"

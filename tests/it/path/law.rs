@@ -76,7 +76,7 @@ scripts! {
     "# => r#"
         asked for owner: bank pay
         > tools/call bank pay: intake>classify>policy>guardrail>audit -> refused denied
-        200 tool result denied: `pay` was refused by an approver: not to joe Tools of `bank` that remain open to you: balance.
+        200 tool result denied: `pay` was refused by an approver: not to joe. Tools of `bank` that remain open to you: balance.
     "#;
 
     a_grant_that_was_not_asked_for_helps_nothing: r#"

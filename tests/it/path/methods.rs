@@ -205,14 +205,11 @@ scripts! {
         show
         > prompts/get lab {"Name":"greet"}
     "# => r#"
-        sent to lab: resources/read
-        > resources/read lab file:///ok: all nine -> served
-        200 {"jsonrpc":"2.0","id":1,"result":{"contents":[{"uri":"file:///a","text":"words"}],"_meta":{"dev.wicketgate/label":{"source":{"server":"lab","resource":"file:///ok"},"trust":"trusted","labels":[],"trace":"0000000000000003abababababababab","record":1}}}}
-        sent to lab: resources/read
-        > resources/read lab: all nine -> served
-        200 {"jsonrpc":"2.0","id":2,"result":{"contents":[{"uri":"file:///a","text":"words"}],"_meta":{"dev.wicketgate/label":{"source":{"server":"lab"},"trust":"trusted","labels":[],"trace":"0000000000000003abababababababab","record":2}}}}
-        sent to lab: prompts/get
-        > prompts/get lab: all nine -> served
+        > resources/read lab: intake>audit -> refused bad_parameters
+        200 error -32602 bad_parameters: `params.uri` is written in another case: some servers would read both
+        > resources/read lab: intake>audit -> refused bad_parameters
+        200 error -32602 bad_parameters: `params.uri` must be a string
+        > prompts/get lab: intake>audit -> refused bad_parameters
     "#;
 
     /// A vendor's method brings content like any other.
@@ -230,6 +227,6 @@ scripts! {
         intent: vendor/thing lab
         sent to lab: vendor/thing
         > vendor/thing lab: all nine -> served
-        200 {"jsonrpc":"2.0","id":2,"result":{"x":1}}
+        200 {"jsonrpc":"2.0","id":2,"result":{"x":1,"_meta":{"dev.wicketgate/label":{"source":{"server":"lab"},"trust":"trusted","labels":[],"trace":"0000000000000003abababababababab","record":2}}}}
     "#;
 }

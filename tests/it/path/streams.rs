@@ -33,8 +33,8 @@ scripts! {
         lab streams
         | sampling/createMessage? {"messages":[]}
         | elicitation/create? {"url":"https://evil.test/"}
-        | answer {"tools":[]}
-        > tools/list lab
+        | answer {}
+        > ping lab
     "# => r#"
         sent to lab: prompts/list
         < sampling/createMessage lab: all nine -> served
@@ -42,13 +42,19 @@ scripts! {
         > prompts/list lab: all nine -> served
         event answer
         the stream is over
-        sent to lab: tools/list
-        > tools/list lab: all nine -> served
+        sent to lab: ping
+        < sampling/createMessage lab: intake>classify>audit -> refused denied
+        told lab: its 7 is refused, denied
+        < elicitation/create lab https://evil.test/: intake>classify>audit -> refused denied
+        told lab: its 7 is refused, denied
+        > ping lab: all nine -> served
+        event answer
+        the stream is over
     "#;
 
     /// `bank` opens no feature: its question is refused to the bank, and the client never hears of it.
     a_question_of_a_closed_kind_goes_back_to_the_server: r#"
-        bank streams
+        bank listing streams
         | sampling/createMessage? {"messages":[]}
         | notifications/message {"level":"info","data":"x"}
         | #3 notifications/message {"level":"info","data":"x"}
@@ -56,7 +62,14 @@ scripts! {
         > tools/list bank
     "# => r#"
         sent to bank: tools/list
+        < sampling/createMessage bank: intake>audit -> refused method_closed
+        told bank: its 7 is refused, method_closed
+        <! notifications/message bank: intake>audit -> refused method_closed
+        <! notifications/message bank: intake>audit -> refused method_closed
+        event #3
         > tools/list bank: all nine -> served
+        event answer
+        the stream is over
     "#;
 
     /// What is refused on a stream keeps its place in the numbering, so that a client that resumes misses nothing.
@@ -86,7 +99,6 @@ scripts! {
     "# => r#"
         sent to mail: stream
         <= mail: intake>audit -> refused broken_frame
-        told mail: its 99 is refused, broken_frame
         <? mail: audit -> refused not_json_rpc
         <? mail: audit -> refused not_json
         <! notifications/tools/list_changed mail: all nine -> served [untrusted]
@@ -96,13 +108,15 @@ scripts! {
     "#;
 
     after_the_answer_nothing_follows: r#"
-        mail streams
+        mail listing streams
         | answer {"tools":[]}
         | notifications/tools/list_changed
         > tools/list mail
     "# => r#"
         sent to mail: tools/list
         > tools/list mail: all nine -> served
+        event answer
+        the stream is over
     "#;
 
     an_answer_to_another_request_is_not_handed_over: r#"
@@ -231,14 +245,15 @@ scripts! {
     "#;
 
     a_listing_that_comes_as_a_stream_is_filtered_too: r#"
-        mail adds evil
-        mail streams
         mail listing streams
+        | answer {"tools":[{"name":"evil","inputSchema":{"type":"object"}}]}
         > tools/list mail
+        show
     "# => r#"
         sent to mail: tools/list
-        > tools/list mail: all nine -> failed answer_lost
-        event refusal answer_lost
+        > tools/list mail: all nine -> served
+        event answer
         the stream is over
+        200 {"jsonrpc":"2.0","id":1,"result":{"tools":[]}}
     "#;
 }

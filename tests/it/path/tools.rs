@@ -152,9 +152,7 @@ scripts! {
         > tools/list mail: all nine -> served
         sent to mail: tools/list
         > tools/list mail: all nine -> served
-        intent: tools/call mail send
-        sent to mail: tools/call send
-        > tools/call mail send: all nine -> served
+        > tools/call mail send: intake>audit -> refused definition_changed
     "#;
 
     /// Two clients of one principal leaf through the pages at the same time.
@@ -175,7 +173,9 @@ scripts! {
         > tools/list mail: all nine -> served
         sent to mail: tools/list
         > tools/list mail: all nine -> served
-        > tools/call mail send: intake>audit -> refused definition_changed
+        intent: tools/call mail send
+        sent to mail: tools/call send
+        > tools/call mail send: all nine -> served
     "#;
 
     /// A page is of the listing it continues: after a change the first must be read again.
@@ -198,9 +198,11 @@ scripts! {
         the stream is over
         sent to mail: tools/list
         > tools/list mail: all nine -> served
-        intent: tools/call mail send
-        sent to mail: tools/call send
-        > tools/call mail send: all nine -> served
+        sent to mail: tools/list
+        > tools/list mail: all nine -> served
+        sent to mail: tools/list
+        > tools/list mail: all nine -> served
+        > tools/call mail send: intake>audit -> refused definition_changed
     "#;
 
     what_cannot_be_learnt_is_not_called: r#"
@@ -241,8 +243,9 @@ scripts! {
         > tools/call mail {"name":"read","arguments":{"id":1},"Arguments":{"id":2}}
         show
         > tools/call mail {"arguments":{"id":1}}
-        > tools/call mail []
-        > tools/call mail
+        raw mail {"jsonrpc":"2.0","id":1,"method":"tools/call","params":[]}
+        raw mail {"jsonrpc":"2.0","id":1,"method":"tools/call"}
+        show
     "# => r#"
         > tools/call mail send: intake>audit -> refused bad_arguments
         200 tool result bad_arguments: the arguments do not fit the tool's schema: /to: value is not of type "string"
@@ -252,8 +255,9 @@ scripts! {
         > tools/call mail: intake>audit -> refused bad_parameters
         200 error -32602 bad_parameters: `params.arguments` is written in another case: some servers would read both
         > tools/call mail: intake>audit -> refused bad_parameters
-        > tools/call mail: intake>audit -> refused unknown_tool
-        > tools/call mail: intake>audit -> refused unknown_tool
+        > tools/call mail: intake>audit -> refused bad_parameters
+        > tools/call mail: intake>audit -> refused bad_parameters
+        200 error -32602 bad_parameters: `tools/call` needs `params` with a `name`
     "#;
 
     /// Some servers would take the second for the first, so the law cannot judge either.

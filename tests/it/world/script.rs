@@ -35,7 +35,7 @@ pub(super) async fn run(world: &Arc<World>, script: &str) {
         modern: false,
         id: 0,
         under_way: None,
-        server: String::new(),
+        server: (String::new(), false),
     };
     for line in script.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
         stage.step(line).await;
@@ -54,8 +54,8 @@ struct Stage {
     modern: bool,
     id: u64,
     under_way: Option<JoinHandle<()>>,
-    /// The server whose stream `|` continues.
-    server: String,
+    /// The server whose stream `|` continues, and whether it is of its listing.
+    server: (String, bool),
 }
 
 fn cut(text: &str) -> (&str, &str) {
@@ -81,7 +81,7 @@ impl Stage {
         } else if let (server, rest) = cut(line)
             && bundle::names().any(|name| name == server)
         {
-            self.server = server.to_owned();
+            self.server = (server.to_owned(), rest.starts_with("listing "));
             self.tell(server, rest);
         } else {
             self.command(line).await;
@@ -120,7 +120,7 @@ impl Stage {
                 world.points.release();
                 self.settle().await;
             }
-            "|" => world.upstream.item(&self.server, item(rest)),
+            "|" => world.upstream.item(&self.server.0, self.server.1, item(rest)),
             "later" => world.clock.pass(rest.parse().unwrap()),
             "slots" => {
                 let slots = &world.gate.ports.slots;

@@ -106,9 +106,9 @@ impl FakeUpstream {
         self.side(server, |side| side.page = page);
     }
 
-    /// Appends to the stream that is to come next.
-    pub(crate) fn item(&self, server: &str, item: Item) {
-        self.side(server, |side| match side.next.back_mut() {
+    /// Appends to the stream that is to come next, of the listing or of anything else.
+    pub(crate) fn item(&self, server: &str, listing: bool, item: Item) {
+        self.side(server, |side| match if listing { side.next_listing.back_mut() } else { side.next.back_mut() } {
             Some(Act::Stream(items)) => items.push(item),
             other => panic!("`|` continues a stream, but {server} was told {other:?}"),
         });
