@@ -290,13 +290,16 @@ pub(super) fn named<'s>(spans: &'s [Span], name: &str) -> &'s Span {
     spans.iter().find(|s| s.name == name).unwrap()
 }
 
+/// A value as text: strings as they are, whole numbers behind `#`. The gate sends no others.
 fn shown(value: &AnyValue) -> String {
-    match value.value.as_ref().unwrap() {
-        any_value::Value::StringValue(text) => text.clone(),
-        any_value::Value::IntValue(number) => format!("#{number}"),
-        any_value::Value::ArrayValue(list) => {
-            format!("[{}]", list.values.iter().map(shown).collect::<Vec<_>>().join(", "))
-        }
-        other => format!("{other:?}"),
+    let value = value.value.as_ref().unwrap();
+    if let any_value::Value::StringValue(text) = value {
+        text.clone()
+    } else if let any_value::Value::IntValue(number) = value {
+        format!("#{number}")
+    } else if let any_value::Value::ArrayValue(list) = value {
+        format!("[{}]", list.values.iter().map(shown).collect::<Vec<_>>().join(", "))
+    } else {
+        format!("{value:?}")
     }
 }

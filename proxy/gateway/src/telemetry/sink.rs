@@ -239,3 +239,41 @@ fn line(span: &SpanData) -> serde_json::Value {
         "links": links,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may panic")]
+    use super::*;
+    use crate::telemetry::project;
+
+    #[test]
+    fn a_span_on_the_console_is_one_line_of_json() {
+        let record = serde_json::json!({
+            "v": 1, "number": 7, "task": "t-1", "trace": "0af7651916cd43dd8448eb211c80319c", "span": "b7ad6b7169203331",
+            "started_us": 1_000, "took_us": 20, "direction": "to_server", "kind": "request", "server": "mail",
+            "method": "tools/list", "snapshot": format!("sha256:{}", "0".repeat(64)), "stages": [], "bytes_in": 0,
+            "notes": [{ "at_us": 5, "text": "two\nlines" }], "ending": "failed",
+        });
+        let record = serde_json::from_value(record).unwrap();
+        let spans = project::project(&record, &project::Options { arguments: false, value_chars_max: 100 }).unwrap();
+        let shown = line(spans.first().unwrap());
+        assert!(!shown.to_string().contains('\n'));
+        let of = |pointer: &str| shown.pointer(pointer).and_then(|v| v.as_str()).unwrap_or_default().to_owned();
+        assert_eq!(of("/span"), "tools/list");
+        assert_eq!(of("/kind"), "server");
+        assert_eq!(of("/trace_id"), "0af7651916cd43dd8448eb211c80319c");
+        assert_eq!((of("/start_us"), of("/end_us")), ("1000".to_owned(), "1020".to_owned()));
+        assert_eq!(of("/status"), "error: ");
+        assert_eq!(of("/attributes/wicketgate.server"), "mail");
+        assert_eq!(of("/events/0/wicketgate.note.text"), "two\nlines");
+    }
+
+    #[test]
+    fn a_fault_names_its_causes_and_no_address() {
+        let client = reqwest::blocking::Client::new();
+        let error = client.get("http://127.0.0.1:1/secret-path").send().unwrap_err();
+        let told = chain(&error);
+        assert!(told.to_lowercase().contains("refused"), "{told}");
+        assert!(!told.contains("secret-path") && !told.contains("127.0.0.1"), "{told}");
+    }
+}

@@ -178,8 +178,8 @@ fn protocol<L: Fn(&str) -> Option<String>>(source: &mut Source<L>) {
 
 fn gzip<L: Fn(&str) -> Option<String>>(source: &mut Source<L>) -> bool {
     match source.exporter("COMPRESSION") {
-        Some((_, value)) if value == "gzip" => true,
-        Some((variable, value)) if value != "none" => {
+        Some((_, value)) if value.eq_ignore_ascii_case("gzip") => true,
+        Some((variable, value)) if !value.eq_ignore_ascii_case("none") => {
             source.fault(&variable, format!("{} is neither `gzip` nor `none`; `none` is used", quoted(&value)));
             false
         }
