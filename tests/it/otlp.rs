@@ -3,18 +3,18 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 mod collector;
+mod counting;
 mod loss;
 
 use collector::{
     Answer, Collector, SPAN, TRACE, allowed, attribute, attributes, hex, named, rule, settings_for, shutdown, spans_of,
     stage, story,
 };
-use gateway::telemetry::{Exporter, project, settings};
+use gateway::telemetry::{Exporter, settings};
 use opentelemetry_proto::tonic::trace::v1::Span;
 use pdp::decision::{Decision, Reason};
 use pdp::record::{Attempt, DecisionNote, Direction, Ending, FrameKind, Note, Record, ResultNote};
 use pdp::refusal::{Code, Refusal};
-use proptest::prelude::*;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -463,39 +463,4 @@ async fn what_is_off_or_not_sampled_is_not_sent_and_not_lost() {
     let stats = exporter.stats();
     assert_eq!((stats.unsampled, stats.exported, stats.dropped_failed), (3, 4, 0));
     assert!(collector.spans().iter().all(|s| hex(&s.trace_id).starts_with("ff")));
-}
-
-fn any_record() -> impl Strategy<Value = Record> {
-    let stages = proptest::collection::vec(
-        ("intake|classify|policy|guardrail|approval|credential|action|outcome|audit|x", 0..5_000_u64),
-        0..9,
-    );
-    (stages, 0..3_usize, any::<[bool; 3]>(), any::<i64>(), any::<u64>()).prop_map(
-        |(stages, attempts, [judged, lent, own_parent], started_us, took_us)| {
-            let base = allowed();
-            Record {
-                started_us,
-                took_us,
-                stages: stages.iter().map(|(name, at_us)| stage(name, *at_us)).collect(),
-                attempts: vec![base.attempts[0].clone(); attempts],
-                decision: base.decision.clone().filter(|_| judged),
-                credential: lent.then(|| "c".to_owned()),
-                parent: own_parent.then(|| "00000000000000aa".to_owned()),
-                ..base
-            }
-        },
-    )
-}
-
-proptest! {
-    #[test]
-    fn the_count_of_spans_is_known_before_they_are_made(record in any_record()) {
-        let options = project::Options { arguments: false, value_chars_max: 64 };
-        let spans = project::project(&record, &options).unwrap();
-        prop_assert_eq!(spans.len(), project::count(&record));
-        prop_assert!(spans.iter().all(|s| s.start_time <= s.end_time));
-        prop_assert_eq!(&spans, &project::project(&record, &options).unwrap());
-        let root = project::task_span(&record, &options).unwrap();
-        prop_assert_eq!(root.is_none(), record.parent.is_some());
-    }
 }

@@ -66,6 +66,18 @@ async fn a_collector_that_refuses_connections() {
     assert_eq!(exporter.stats().dropped_failed, stats.dropped_failed + SPANS);
 }
 
+#[tokio::test]
+async fn a_collector_without_tls_where_tls_is_expected() {
+    let collector = Collector::start(Answer::Takes).await;
+    let exporter = exporter(&collector.endpoint.replace("http://", "https://"), &[AT_THE_END]);
+    exporter.offer(&allowed());
+    let lost = shutdown(exporter, Duration::from_secs(5)).await;
+    assert_eq!(lost.spans, SPANS + 1);
+    let fault = lost.fault.unwrap();
+    assert!(!fault.contains("panicked") && !fault.contains("127.0.0.1"), "{fault}");
+    assert_eq!(collector.received().len(), 0);
+}
+
 /// A collector that accepts every connection and then says nothing.
 async fn black_hole() -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
