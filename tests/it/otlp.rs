@@ -5,6 +5,7 @@
 mod collector;
 mod counting;
 mod loss;
+mod stages;
 
 use collector::{
     Answer, Collector, SPAN, TRACE, allowed, attribute, attributes, hex, named, rule, settings_for, shutdown, spans_of,
@@ -13,7 +14,7 @@ use collector::{
 use gateway::telemetry::{Exporter, settings};
 use opentelemetry_proto::tonic::trace::v1::Span;
 use pdp::decision::{Decision, Reason};
-use pdp::record::{Attempt, DecisionNote, Direction, Ending, FrameKind, Note, Record, ResultNote};
+use pdp::record::{Attempt, DecisionNote, Direction, Ending, FrameKind, Record, ResultNote};
 use pdp::refusal::{Code, Refusal};
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,7 +36,7 @@ fn denied() -> Record {
         target: Some("send_mail".to_owned()),
         decision: Some(note),
         labels: Default::default(),
-        stages: vec![stage("intake", 100), stage("classify", 200)],
+        stages: vec![stage("intake", 100), stage("classify", 200), stage("audit", 390)],
         attempts: vec![],
         result: Some(ResultNote { is_error: true, bytes: 300, ..ResultNote::default() }),
         ending: Ending::Refused,
@@ -117,7 +118,7 @@ async fn a_denied_call_says_who_denied_it_and_has_no_client_span() {
     let expected = "\
 INTERNAL task 0..400
   SERVER tools/call send_mail 0..400 ERROR tool_error ()
-    INTERNAL policy 200..400
+    INTERNAL policy 200..390
 ";
     assert_eq!(story(&spans, false), expected);
     for span in &spans[1..] {
@@ -176,6 +177,7 @@ async fn a_call_that_timed_out_is_of_type_timeout() {
     record.attempts[0].fault = Some("no answer in 8 ms".to_owned());
     record.attempts[0].status = None;
     record.stages.truncate(6);
+    record.stages.push(stage("audit", 8_600));
     record.result = None;
     record.ending = Ending::Indeterminate;
     record.refusal = Some(Refusal::new(Code::TimedOut, "the server did not answer in time"));
@@ -246,6 +248,7 @@ CLIENT elicitation/create 0..9000 ERROR -32602 (no luck)
     let own = attributes(&spans[0].attributes);
     assert!(!own.contains_key("client.address") && !own.contains_key("server.address"), "{own:?}");
     assert_eq!(hex(&spans[0].parent_span_id), "00000000000000aa");
+    assert_eq!(spans[0].flags & 0x300, 0x100, "the parent is a span of this gate");
 }
 
 #[tokio::test]
@@ -295,48 +298,21 @@ async fn a_task_has_one_root_however_many_frames_it_has() {
 }
 
 #[tokio::test]
-async fn waits_loans_and_slow_stages_have_spans_and_notes_are_events() {
-    let mut record = allowed();
-    record.transport = Some("stdio".to_owned());
-    record.attempts[0].address = "/usr/bin/mail-server".to_owned();
-    record.attempts[0].status = None;
-    record.client = None;
-    record.credential = Some("mail-token".to_owned());
-    record.decision.as_mut().unwrap().grants = ["owner".to_owned()].into();
-    let late = ["approval", "credential", "action", "outcome", "audit"];
-    record.stages.iter_mut().filter(|s| late.contains(&s.stage.as_str())).for_each(|s| s.at_us += 50_000);
-    record.stages[7].at_us += 600;
-    record.stages[8].at_us += 600;
-    record.attempts[0].started_us += 50_000;
-    record.attempts[0].ended_us += 50_000;
-    record.took_us = 60_000;
-    record.notes = vec![Note { at_us: 250, text: "the argument `to` came from untrusted text".to_owned() }];
+async fn a_frame_that_reached_no_task_is_the_root_of_its_own_trace() {
+    let record = Record {
+        task: String::new(),
+        decision: None,
+        stages: vec![stage("audit", 20)],
+        attempts: vec![],
+        result: None,
+        ending: Ending::Refused,
+        refusal: Some(Refusal::new(Code::Unauthenticated, "no valid token")),
+        took_us: 30,
+        ..allowed()
+    };
     let spans = spans_of(&[record], false).await;
-    let expected = "\
-INTERNAL task 0..60000
-  SERVER tools/call read_mail 0..60000
-    CLIENT tools/call read_mail 50500..58500
-    INTERNAL policy 200..300
-    INTERNAL approval 310..50320
-    INTERNAL credential 50320..50330
-    INTERNAL outcome 58510..59200
-";
-    assert_eq!(story(&spans, false), expected);
-    assert_eq!(attribute(named(&spans, "approval"), "wicketgate.grants").unwrap(), "[owner]");
-    assert_eq!(attribute(named(&spans, "credential"), "wicketgate.credential").unwrap(), "mail-token");
-    assert_eq!(attribute(&spans[1], "network.transport").unwrap(), "pipe");
-    assert_eq!(attribute(&spans[1], "client.address"), None);
-    let client = attributes(&spans[2].attributes);
-    assert_eq!(
-        (client["network.transport"].as_str(), client["wicketgate.program"].as_str()),
-        ("pipe", "/usr/bin/mail-server")
-    );
-    assert!(!client.contains_key("server.address"));
-    assert_eq!(spans[1].events.len(), 1);
-    let event = &spans[1].events[0];
-    assert_eq!(event.name, "wicketgate.note");
-    let text = attributes(&event.attributes).remove("wicketgate.note.text").unwrap();
-    assert_eq!(text, "the argument `to` came from untrusted text");
+    assert_eq!(story(&spans, false), "SERVER tools/call read_mail 0..30 ERROR 40100 (unauthenticated)\n");
+    assert!(spans[0].parent_span_id.is_empty());
 }
 
 #[tokio::test]
@@ -400,7 +376,7 @@ async fn arguments_are_on_spans_only_when_asked_for() {
     }
     let spans = spans_of(&[faulty], false).await;
     assert_eq!(attribute(&spans[1], "wicketgate.reason").unwrap(), "fault");
-    assert!(story(&spans, false).contains("INTERNAL policy 200..400 ERROR policy_fault"));
+    assert!(story(&spans, false).contains("INTERNAL policy 200..390 ERROR policy_fault"));
 
     let spans = spans_of(&[allowed()], true).await;
     let with: Vec<_> = spans.iter().filter_map(|s| attribute(s, "gen_ai.tool.call.arguments")).collect();

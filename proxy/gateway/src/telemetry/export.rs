@@ -109,8 +109,8 @@ impl Exporter {
         self.0.as_ref().map_or_else(Stats::default, |running| running.counts.stats())
     }
 
-    /// Delivers what is waiting, as far as time allows, and answers what was lost. Blocks for at most `deadline` and
-    /// [`SHUTDOWN_MAX`]; call it where blocking is allowed. Later offers are dropped and counted.
+    /// Delivers what is waiting, as far as time allows, and answers what was lost, for the caller to log. Blocks
+    /// for at most `deadline` and [`SHUTDOWN_MAX`]; call it where blocking is allowed. Later offers are dropped and counted.
     pub fn shutdown(&self, deadline: Duration) -> Lost {
         let Some(running) = &self.0 else { return Lost::default() };
         let counts = &running.counts;
@@ -132,9 +132,6 @@ impl Exporter {
         }
         let stats = counts.stats();
         let spans = stats.dropped_failed.saturating_sub(before);
-        if spans > 0 {
-            tracing::warn!(spans, fault = stats.last_fault, "spans were lost at the end");
-        }
         Lost { spans, fault: stats.last_fault.filter(|_| spans > 0) }
     }
 }

@@ -9,7 +9,8 @@
 //! Otherwise the frames of a task would each be a root, so one span named `task` stands above them ([`task_span`]). Its
 //! id is a digest of the trace id: every frame can name it as parent before anybody has emitted it, and a second gate
 //! or a restarted one emits the same span again instead of another. It covers the first frame only, since a task's end
-//! is known too late or never; the backends show later frames below it all the same. It is named `task` and not
+//! is known too late or never; the backends show later frames below it all the same. A frame that was refused before it
+//! reached a task has a trace of its own and is its root. The root of a task is named `task` and not
 //! `task <id>`: backends keep a list of span names, which must stay short; the id is the attribute `wicketgate.task`.
 //!
 //! This module knows no exporter, no queue and no clock.
@@ -82,12 +83,12 @@ pub fn count(record: &Record) -> usize {
     1 + record.attempts.len() + stages(record).count()
 }
 
-/// The root above a task's frames, or nothing when the caller named a parent for this one.
+/// The root above a task's frames, or nothing for a frame that has another parent or never reached a task.
 ///
 /// # Errors
 /// As [`project`].
 pub fn task_span(record: &Record, options: &Options) -> Result<Option<SpanData>, Unprojectable> {
-    if record.parent.is_some() {
+    if record.parent.is_some() || record.task.is_empty() {
         return Ok(None);
     }
     let frame = Frame::of(record)?;
@@ -149,10 +150,12 @@ fn frame_span(frame: &Frame<'_>, options: &Options) -> Result<SpanData, Unprojec
     let record = frame.record;
     let parent = match &record.parent {
         Some(parent) => span_id(record, "parent", parent)?,
+        None if record.task.is_empty() => SpanId::INVALID,
         None => task_span_id(&record.trace),
     };
     let mut span = frame.span(name(record), frame.span, parent, (0, record.took_us));
-    span.parent_span_is_remote = record.parent.is_some();
+    // What goes to the client has a span of this gate as parent: that of the call it belongs to.
+    span.parent_span_is_remote = record.parent.is_some() && record.direction == Direction::ToServer;
     span.span_kind = match record.direction {
         Direction::ToServer => SpanKind::Server,
         Direction::ToClient => SpanKind::Client,
@@ -213,25 +216,39 @@ impl Stage<'_> {
                 let attempts: u64 = record.attempts.iter().map(|a| a.ended_us.saturating_sub(a.started_us)).sum();
                 self.took_us().saturating_sub(attempts) > STAGE_US_MIN
             }
+            // The record says when sealing began: what lies before it is an answer being streamed.
+            AUDIT => false,
             _ => self.took_us() > STAGE_US_MIN,
         }
     }
 }
 
-/// The stages that did work, in order. A frame that was refused in the policy stage did not pass it, yet was judged: it
-/// then has a decision and no time for that stage, whose work lasted until the frame's end.
+const AUDIT: &str = "audit";
+/// The stages in the order in which a frame passes them.
+const ORDER: [&str; 9] =
+    ["intake", "classify", "policy", "guardrail", "approval", "credential", "action", "outcome", AUDIT];
+
+/// The stage a frame is in when this one is behind it.
+fn after(stage: Option<&str>) -> &'static str {
+    let behind = stage.map_or(0, |name| ORDER.iter().position(|o| *o == name).map_or(ORDER.len(), |n| n + 1));
+    ORDER.get(behind).copied().unwrap_or(AUDIT)
+}
+
+/// The stages that did work, in order. A stage that ends a frame is not among those it passed: its work is the time up
+/// to the sealing or, if the frame was dropped and never sealed, up to its end.
 fn stages(record: &Record) -> impl Iterator<Item = Stage<'_>> {
-    let passed = record.stages.iter().scan(0, |before_us, stage| {
+    let passed = record.stages.iter().scan((0, None), |(before_us, behind), stage| {
+        let name = if stage.stage == AUDIT { after(*behind) } else { &stage.stage };
         let start_us = *before_us;
-        *before_us = stage.at_us.max(start_us);
-        Some(Stage { name: &stage.stage, start_us, end_us: *before_us })
+        (*before_us, *behind) = (stage.at_us.max(start_us), Some(stage.stage.as_str()));
+        Some(Stage { name, start_us, end_us: *before_us })
     });
-    let judged_last = record.decision.is_some() && !record.stages.iter().any(|s| s.stage == "policy");
-    let refused_in_policy = judged_last.then(|| {
+    let last = record.stages.last().map(|s| s.stage.as_str());
+    let unsealed = (last != Some(AUDIT)).then(|| {
         let start_us = record.stages.iter().map(|s| s.at_us).max().unwrap_or(0);
-        Stage { name: "policy", start_us, end_us: record.took_us.max(start_us) }
+        Stage { name: after(last), start_us, end_us: record.took_us.max(start_us) }
     });
-    passed.chain(refused_in_policy).filter(|stage| stage.did_work(record))
+    passed.chain(unsealed).filter(|stage| stage.did_work(record))
 }
 
 /// `{method} {tool or prompt}`, as the conventions have it. What a caller invented (a method or tool that the registry
