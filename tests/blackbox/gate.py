@@ -120,8 +120,8 @@ class Gate:
 
         def whole() -> bool:
             nonlocal said
-            said = self.command("trace", trace, "--config", str(self.config))
-            return all(word in said for word in words)
+            code, said = self.run("trace", trace, "--config", str(self.config))
+            return code == 0 and all(word in said for word in words)
 
         try:
             wait_until(whole, f"the story to tell of {', '.join(words)}", 10)
