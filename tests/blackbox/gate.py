@@ -93,20 +93,41 @@ class Gate:
 
     # What an operator runs.
 
-    def command(self, *arguments: str, succeeds: bool = True) -> str:
-        """Runs `wicketgate` with these arguments; what it printed."""
+    def command(self, *arguments: str) -> str:
+        """Runs `wicketgate` with these arguments, which must succeed; what it printed."""
+        code, said = self.run(*arguments)
+        if code != 0:
+            raise AssertionError(f"wicketgate {' '.join(arguments)} ended with {code}:\n{said}")
+        return said
+
+    def run(self, *arguments: str) -> tuple[int, str]:
+        """Runs `wicketgate` with these arguments; its exit code and all that it printed."""
         done = subprocess.run(
             [programs.gate(), *arguments],
             cwd=self.folder,
             stdin=subprocess.DEVNULL,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             text=True,
             timeout=180,
             check=False,
         )
-        if succeeds and done.returncode != 0:
-            raise AssertionError(f"wicketgate {' '.join(arguments)} failed:\n{done.stdout}\n{done.stderr}")
-        return done.stdout
+        return done.returncode, done.stdout
+
+    def story(self, trace: str, *words: str) -> str:
+        """What `wicketgate trace` prints, once it holds these words: reads are committed a moment after their answer."""
+        said = ""
+
+        def whole() -> bool:
+            nonlocal said
+            code, said = self.run("trace", trace, "--config", str(self.config))
+            return code == 0 and all(word in said for word in words)
+
+        try:
+            wait_until(whole, f"the story to tell of {', '.join(words)}", 10)
+        except TimeoutError as late:
+            raise AssertionError(f"{late}:\n{said}") from None
+        return said
 
     def start(self, environment: dict[str, str] | None = None) -> None:
         """Starts `wicketgate serve` and waits until it says it is well."""

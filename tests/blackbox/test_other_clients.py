@@ -14,6 +14,7 @@ import pytest
 
 import programs
 from gate import HEADERS, Gate
+from outcomes import none
 from relay import Exchange, Relay, wire
 from transcripts import Transcript, differences, labels
 from upstreams import SERVERS, serve_http
@@ -93,7 +94,7 @@ def test_the_inspector(
     _, expected = inspect(ports[server], "/mcp", era, tmp_path, *CALLS[what])
     printed, seen = inspect(gate.port, f"/{server}/mcp", era, tmp_path, *CALLS[what])
     assert_answers(what, printed)
-    assert differences(expected, seen, notices=False) == []
+    none(differences(expected, seen, notices=False))
     if what == "call":
         assert [label["source"]["tool"] for label in labels(seen, "tools/call")] == ["echo"]
 
@@ -155,7 +156,7 @@ def test_claude_code(server: str, registered: Gate, ports: dict[str, int], tmp_p
     _, expected = claude_lists(ports[server], "/mcp", HEADERS["authorization"], bare)
     said, seen = claude_lists(gate.port, f"/{server}/mcp", HEADERS["authorization"], through)
     assert "Connected" in said
-    assert differences(Transcript(*wire(expected)), Transcript(*wire(seen)), notices=False) == []
+    none(differences(Transcript(*wire(expected)), Transcript(*wire(seen)), notices=False))
 
 
 def test_claude_code_is_told_why_a_wrong_token_is_refused(registered: Gate, tmp_path: Path, gate: Gate) -> None:

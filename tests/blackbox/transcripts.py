@@ -131,7 +131,8 @@ class Transcript:
             method = get(message, "method")
             given_up = method == "notifications/progress" and get(message, "params", "progressToken") not in tokens
             if method is not None and method not in RACY and not given_up:
-                found.setdefault(method, []).append(settle(message))
+                # A server that takes part in tracing hands the context it was given on in its own requests.
+                found.setdefault(method, []).append(_untraced(settle(message)))
         return {
             method: messages if method == "notifications/progress" else sorted(messages, key=write)
             for method, messages in found.items()
@@ -153,14 +154,17 @@ def differences(direct: Transcript, gated: Transcript, notices: bool = True) -> 
     return found
 
 
-def altered(sent: Transcript, forwarded: Transcript) -> list[str]:
+def altered(sent: Transcript, forwarded: Transcript, shared: bool = False) -> list[str]:
     """What the server received otherwise than the client sent it; trace context the gate adds is left out of account.
 
-    The gate may ask a server for its tools on its own account. And where a client of the modern era cancels by
-    closing its stream, a server over stdio must be told by a message. Those two are not a difference.
+    The gate may ask a server for its tools on its own account. And where a client of the modern era cancels by closing
+    its stream, a server over stdio must be told by a message. Those two are not a difference. One `shared` by many
+    clients of the modern era, over one pipe, must be asked under ids and progress tokens of the gate's own.
     """
     wanted = [_untraced(settle(read(text))) for text in sent.sent]
     came = [_untraced(settle(read(text))) for text in forwarded.sent]
+    if shared:
+        wanted, came = [_unnumbered(message) for message in wanted], [_unnumbered(message) for message in came]
     found = []
     for message in wanted:
         if message in came:
@@ -189,6 +193,26 @@ def _untraced(message: Json) -> Json:
             if len(inner) == 0:
                 continue
         kept.append((key, inner))
+    return kept
+
+
+def _unnumbered(message: Json) -> Json:
+    if get(message, "params", "_meta", "io.modelcontextprotocol/protocolVersion") is None:
+        return message
+    kept = Object()
+    for key, inner in message:
+        if key in ("params", "_meta"):
+            inner = _unnumbered_members(inner)
+        kept.append((key, "<id>" if key == "id" else inner))
+    return kept
+
+
+def _unnumbered_members(value: Object) -> Object:
+    kept = Object()
+    for key, inner in value:
+        if key in ("progressToken", "requestId"):
+            inner = "<token>"
+        kept.append((key, _unnumbered_members(inner) if key == "_meta" else inner))
     return kept
 
 
