@@ -12,5 +12,6 @@ mod path;
 mod cancel;
 mod matrix;
 mod coverage;
+mod tidy;
 
 mod otlp;

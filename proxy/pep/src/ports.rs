@@ -1,7 +1,7 @@
 //! What the stages ask of the outside world. Adapters live in the gateway; fakes in the tests.
 
 use std::collections::BTreeSet;
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -196,7 +196,7 @@ pub trait Approvals: Send + Sync + Debug {
 }
 
 /// A call that waits for people: everything its approval binds.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Hold {
     /// The frame's number.
     pub number: u64,
@@ -220,6 +220,13 @@ pub struct Hold {
     pub grants: BTreeSet<String>,
     /// The rules that ask for them.
     pub rules: Vec<Rule>,
+}
+
+// Written by hand: a derived `Debug` would print arguments into logs.
+impl fmt::Debug for Hold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Hold({}, {} {}, {:?})", self.number, self.server, self.action, self.grants)
+    }
 }
 
 /// What people said.

@@ -68,10 +68,15 @@ impl Reply {
 }
 
 /// The refusal of a server's own request, on its way back to it.
-#[derive(Debug)]
 pub struct Answer {
     channel: Arc<Channel>,
     text: String,
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Answer(to {})", self.channel.server())
+    }
 }
 
 impl Answer {

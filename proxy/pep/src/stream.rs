@@ -17,7 +17,7 @@ use crate::stages::s8_outcome::{Flow, Step};
 use crate::stages::s9_audit;
 
 /// One server-sent event (WHATWG HTML, section 9.2). Over standard streams only `data` is ever set.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Event {
     /// The event's type, where one was named.
     pub event: Option<String>,
@@ -29,6 +29,13 @@ pub struct Event {
     pub retry: Option<String>,
     /// A comment, which keeps the connection alive.
     pub comment: Option<String>,
+}
+
+// Written by hand: a derived `Debug` would print bodies into logs.
+impl std::fmt::Debug for Event {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Event({:?}, {} bytes)", self.id, self.data.as_ref().map_or(0, String::len))
+    }
 }
 
 /// Where events come from.

@@ -382,7 +382,7 @@ fn item(text: &str) -> Item {
             }
             return match item(rest) {
                 Item::Event(event) => Item::Event(Event { id, ..event }),
-                other => other,
+                other @ (Item::Hang | Item::Break(_) | Item::Panic) => other,
             };
         }
         _ if text.starts_with('{') => Event { data: Some(text.to_owned()), ..silent },

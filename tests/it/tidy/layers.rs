@@ -1,0 +1,190 @@
+//! Who may use whom: crates, the pure parts and the world, each stage and the one before it.
+
+use std::collections::BTreeSet;
+
+use super::source::{Source, root};
+use super::{Fault, fault};
+
+/// What the two inner crates may depend on. The gateway is the world, and may use what it needs.
+const MAY_USE: [(&str, &[&str]); 2] = [
+    (
+        "pdp",
+        &[
+            "cedar-policy",
+            "jiff",
+            "jsonschema",
+            "miette",
+            "serde",
+            "serde_json",
+            "serde_json_canonicalizer",
+            "sha2",
+            "thiserror",
+            "toml",
+            "url",
+        ],
+    ),
+    ("pep", &["base64", "bytes", "pdp", "serde", "serde_json", "thiserror", "tokio"]),
+];
+
+/// The parts of tokio that open nothing.
+const TOKIO_IN_PEP: [&str; 3] = ["macros", "sync", "time"];
+
+/// Each crate's manifest.
+pub(super) fn crates(files: &[Source]) -> Vec<Fault> {
+    let mut out = Vec::new();
+    for file in files.iter().filter(|f| f.path.ends_with("Cargo.toml") && f.path != "Cargo.toml") {
+        let manifest: toml::Table = match file.text.parse() {
+            Ok(manifest) => manifest,
+            Err(e) => {
+                out.push(fault("crate", &file.path, format!("{}: {e}", file.path)));
+                continue;
+            }
+        };
+        let name = manifest["package"]["name"].as_str().unwrap_or_default().to_owned();
+        let inherits = manifest.get("lints").and_then(|l| l.get("workspace")).and_then(toml::Value::as_bool);
+        if inherits != Some(true) && !file.text.contains("[workspace]") {
+            out.push(fault("crate", &file.path, format!("{}: `{name}` needs `[lints] workspace = true`", file.path)));
+        }
+        let used: BTreeSet<&str> = manifest
+            .get("dependencies")
+            .and_then(toml::Value::as_table)
+            .into_iter()
+            .flat_map(|t| t.keys().map(String::as_str))
+            .collect();
+        let Some((_, may)) = MAY_USE.iter().find(|(of, _)| *of == name) else { continue };
+        let may: BTreeSet<&str> = may.iter().copied().collect();
+        for stranger in used.difference(&may) {
+            let words =
+                format!("{}: `{name}` may not use `{stranger}`: that is the gateway's, behind a port", file.path);
+            out.push(fault("crate", format!("{name} {stranger}"), words));
+        }
+        for gone in may.difference(&used) {
+            let words = format!("tests/it/tidy/layers.rs: `{name}` no longer uses `{gone}`: take it off MAY_USE");
+            out.push(fault("crate", format!("{name} {gone}"), words));
+        }
+        if name == "pep" {
+            let features = manifest["dependencies"]["tokio"]["features"].as_array().cloned().unwrap_or_default();
+            for feature in features.iter().filter_map(toml::Value::as_str).filter(|f| !TOKIO_IN_PEP.contains(f)) {
+                let words = format!("{}: tokio's `{feature}` reaches the world: only {TOKIO_IN_PEP:?} here", file.path);
+                out.push(fault("crate", format!("pep tokio {feature}"), words));
+            }
+        }
+    }
+    out
+}
+
+/// The inner crates open no file, socket or process and read no environment; only intake sees the snapshot store.
+pub(super) fn no_world(files: &[Source]) -> Vec<Fault> {
+    const WORLD: [&str; 12] = [
+        "std::fs",
+        "std::net",
+        "std::env",
+        "std::process",
+        "std::io",
+        "std::thread::spawn",
+        "std::thread::sleep",
+        "tokio::spawn",
+        "tokio::fs",
+        "tokio::net",
+        "tokio::process",
+        "include_str!",
+    ];
+    let mut out = Vec::new();
+    let inner =
+        |f: &&Source| f.is_rust() && (f.path.starts_with("proxy/pdp/src/") || f.path.starts_with("proxy/pep/src/"));
+    for file in files.iter().filter(inner) {
+        for word in WORLD {
+            for at in Source::words(&file.product, word) {
+                let words = format!("{}: `{word}`: ask a port for it", file.at(at));
+                out.push(fault("world", format!("{} {word}", file.path), words));
+            }
+        }
+        if file.path != "proxy/pep/src/stages/s1_intake.rs" {
+            for (at, _) in file.product.match_indices(".snapshots") {
+                let words = format!("{}: only intake reads the snapshot store: one call, one law", file.at(at));
+                out.push(fault("world", format!("{} .snapshots", file.path), words));
+            }
+        }
+    }
+    out
+}
+
+/// What every stage may use beside the state of the stage before it.
+const FOR_ALL: [&str; 11] =
+    ["call", "channel", "entry", "envelope", "frame", "ports", "reply", "rewrite", "stream", "task", "trace"];
+
+/// Envelopes and evidence, declared where they are opened or minted: whoever seals or needs one may name it.
+const SEALED: [(&str, &str); 6] = [
+    ("s6_credential", "s7_action::Secret"),
+    ("s7_action", "s2_classify::Subject"),
+    ("s7_action", "s4_guardrail::halted"),
+    ("s7_action", "s8_outcome::Raw"),
+    ("s7_action", "s9_audit"),
+    ("s8_outcome", "s2_classify::Subject"),
+];
+
+/// Each stage knows the state of the one before it, and no other stage.
+pub(super) fn stages(files: &[Source]) -> Vec<Fault> {
+    let mut out = Vec::new();
+    let mut met = BTreeSet::new();
+    for file in files.iter().filter(|f| f.path.starts_with("proxy/pep/src/stages/s")) {
+        let stage = file.path.trim_start_matches("proxy/pep/src/stages/").trim_end_matches(".rs");
+        for (at, path) in file.paths(&file.product) {
+            let path = path.trim_start_matches("crate::");
+            let inner = path.strip_prefix("stages::").unwrap_or(path);
+            let first = path.split("::").next().unwrap_or_default();
+            if FOR_ALL.contains(&first) || follows(inner, stage) {
+                continue;
+            }
+            if let Some(sealed) = SEALED.iter().find(|(of, what)| *of == stage && within(inner, what)) {
+                met.insert(*sealed);
+                continue;
+            }
+            let shown = if within(inner, "s3_policy") { "s3_policy" } else { inner };
+            let words = format!("{}: `{stage}` may not use `{inner}`: what it needs comes with its state", file.at(at));
+            out.push(fault("stage", format!("{stage} {shown}"), words));
+        }
+    }
+    let whole = files.iter().any(|f| f.path.ends_with("/s9_audit.rs"));
+    for (of, what) in SEALED.iter().filter(|sealed| whole && !met.contains(*sealed)) {
+        let words = format!("tests/it/tidy/layers.rs: `{of}` no longer uses `{what}`: take it off SEALED");
+        out.push(fault("stage", format!("{of} {what}"), words));
+    }
+    out.extend(files.iter().filter(|f| f.path == "proxy/pep/src/call.rs").flat_map(states_alone));
+    out
+}
+
+fn within(path: &str, above: &str) -> bool {
+    path == above || path.strip_prefix(above).is_some_and(|rest| rest.starts_with("::"))
+}
+
+/// Whether `path` is a state of the stage before `stage`: `s3_policy::Judged` for `s4_guardrail`.
+fn follows(path: &str, stage: &str) -> bool {
+    let number =
+        |name: &str| name.strip_prefix('s').and_then(|n| n.split('_').next()).and_then(|n| n.parse::<u8>().ok());
+    let item = path.rsplit("::").next().unwrap_or_default();
+    let state = item.starts_with(char::is_uppercase) && (item != "Subject" || stage == "s3_policy");
+    // The audit stage ends what the outcome stage made, whole or as a stream.
+    state && number(path).zip(number(stage)).is_some_and(|(of, own)| of + 1 == own)
+}
+
+/// `call.rs` names the states for its table of steps, and calls no stage.
+fn states_alone(file: &Source) -> Vec<Fault> {
+    let paths = file.paths(&file.product).into_iter();
+    let functions = paths.filter(|(_, p)| {
+        p.starts_with("crate::stages") && !p.rsplit("::").next().is_some_and(|n| n.starts_with(char::is_uppercase))
+    });
+    functions.map(|(at, p)| fault("stage", &p, format!("{}: `{p}`: only `flow` calls a stage", file.at(at)))).collect()
+}
+
+/// The stages as files, in order.
+pub(super) fn stage_files() -> Vec<String> {
+    let folder = root().join("proxy/pep/src/stages");
+    let mut names: Vec<String> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+        .filter(|name| name.starts_with('s'))
+        .collect();
+    names.sort();
+    names
+}
