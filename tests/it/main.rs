@@ -12,6 +12,7 @@ mod path;
 mod cancel;
 mod matrix;
 mod coverage;
+mod bypass;
 mod tidy;
 
 mod otlp;

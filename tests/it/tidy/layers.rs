@@ -73,6 +73,42 @@ pub(super) fn crates(files: &[Source]) -> Vec<Fault> {
     out
 }
 
+/// What `.cargo/deny.toml` bans is not in the lock file, and who may use what is exactly who does.
+pub(super) fn bans(files: &[Source]) -> Vec<Fault> {
+    let table = |path: &str| files.iter().find(|f| f.path == path).and_then(|f| f.text.parse::<toml::Table>().ok());
+    let (Some(rules), Some(lock)) = (table(".cargo/deny.toml"), table("Cargo.lock")) else {
+        return vec![fault("bans", "deny", ".cargo/deny.toml or Cargo.lock is missing, or cannot be read")];
+    };
+    let text =
+        |value: &toml::Value, key: &str| value.get(key).and_then(toml::Value::as_str).unwrap_or_default().to_owned();
+    let list = |value: &toml::Value, key: &str| -> BTreeSet<String> {
+        let items = value.get(key).and_then(toml::Value::as_array).cloned().unwrap_or_default();
+        items.iter().filter_map(toml::Value::as_str).map(str::to_owned).collect()
+    };
+    let packages = lock["package"].as_array().cloned().unwrap_or_default();
+    let mut out = Vec::new();
+    for ban in rules["bans"]["deny"].as_array().into_iter().flatten() {
+        let name = text(ban, "crate");
+        let uses =
+            |p: &&toml::Value| list(p, "dependencies").iter().any(|d| d.split(' ').next() == Some(name.as_str()));
+        let users: BTreeSet<String> = packages.iter().filter(uses).map(|p| text(p, "name")).collect();
+        let may = list(ban, "wrappers");
+        let there = packages.iter().any(|p| text(p, "name") == name);
+        if there && may.is_empty() {
+            out.push(fault("bans", &name, format!("Cargo.lock: `{name}` is banned: {}", text(ban, "reason"))));
+        }
+        for stranger in users.difference(&may).filter(|_| !may.is_empty()) {
+            let words = format!("Cargo.lock: `{stranger}` may not use `{name}`: {}", text(ban, "reason"));
+            out.push(fault("bans", format!("{stranger} {name}"), words));
+        }
+        for gone in may.difference(&users) {
+            let words = format!(".cargo/deny.toml: `{gone}` no longer uses `{name}`: take it off its wrappers");
+            out.push(fault("bans", format!("{gone} {name}"), words));
+        }
+    }
+    out
+}
+
 /// The inner crates open no file, socket or process and read no environment; only intake sees the snapshot store.
 pub(super) fn no_world(files: &[Source]) -> Vec<Fault> {
     const WORLD: [&str; 12] = [

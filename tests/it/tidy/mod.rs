@@ -114,6 +114,11 @@ fn crates_use_what_they_may() {
 }
 
 #[test]
+fn what_is_banned_is_not_there() {
+    hold(&["bans"], layers::bans);
+}
+
+#[test]
 fn the_decision_and_the_path_know_no_world() {
     hold(&["world"], layers::no_world);
 }
@@ -159,6 +164,8 @@ fn each_rule_can_fail() {
         (style::never_written, file("proxy/a.rs", "#[allow(dead_code)]\nfn a() {}")),
         (style::never_written, file("proxy/a.md", concat!("TO", "DO: more"))),
         (style::clock, file("proxy/gateway/src/a.rs", "fn a() { SystemTime::now() }")),
+        (layers::crates, file("proxy/pep/Cargo.toml", "[package]\nname = \"pep\"\n[dependencies]\ntokio = {}")),
+        (layers::bans, file("Cargo.lock", "")),
         (layers::no_world, file("proxy/pep/src/a.rs", "use std::fs;")),
         (layers::no_world, file("proxy/pep/src/stages/s3_policy.rs", "fn a(g: &Gate) { g.snapshots.current() }")),
         (layers::stages, file("proxy/pep/src/stages/s5_approval.rs", "use crate::stages::s7_action::Executed;")),
