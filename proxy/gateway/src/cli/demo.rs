@@ -77,9 +77,9 @@ async fn acts(running: &Running, folder: &Path, token: String, operator: &str) -
 
     title("2. A labelled result", "mail_list, then mail_read: anybody can write to this inbox");
     let inbox = agent.call("mail_list", json!({})).await?;
-    let label = &inbox["_meta"]["dev.wicketgate/label"];
+    let label = inbox.pointer("/_meta/dev.wicketgate~1label").ok_or_else(|| anyhow!("the result carries no label"))?;
     print::line(&format!("   label: {label}"));
-    let trace = label["trace"].as_str().map(str::to_owned).ok_or_else(|| anyhow!("the result carries no label"))?;
+    let trace = text_at(label, "/trace").to_owned();
     show(&agent.call("mail_read", json!({ "id": "m-103" })).await?);
 
     title("3. What the mail asked for", "the agent falls for it and tries to pay");
@@ -142,7 +142,7 @@ impl Agent {
         let answer: Value = serde_json::from_str(data).with_context(|| format!("the answer to {method}: {text}"))?;
         match answer.get("result") {
             Some(result) => Ok(result.clone()),
-            None => Err(anyhow!("{method} was answered with {}", answer["error"])),
+            None => Err(anyhow!("{method} was answered with {answer}")),
         }
     }
 
@@ -178,9 +178,14 @@ fn title(title: &str, words: &str) {
 
 /// Prints a result's text, or its refusal.
 fn show(result: &Value) {
-    let mark = if result["isError"] == true { "x" } else { "<" };
-    let text = result["content"][0]["text"].as_str().unwrap_or_default();
-    for line in text.lines() {
+    let refused = result.pointer("/isError").is_some_and(|v| v == true);
+    let mark = if refused { "x" } else { "<" };
+    for line in text_at(result, "/content/0/text").lines() {
         print::line(&format!("   {mark} {line}"));
     }
+}
+
+/// The string at a JSON pointer; nothing where there is none.
+fn text_at<'v>(value: &'v Value, pointer: &str) -> &'v str {
+    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }

@@ -283,7 +283,7 @@ impl Child {
             .filter(|(key, waiter)| match (&outline.subscription, by_token) {
                 (Some(id), _) => *key == id,
                 (None, Some(token)) => waiter.token.as_ref().is_some_and(|(inner, _)| inner == token),
-                (None, None) => !waiter.listening && !(outline.is_broadcast() && state.readers > 0),
+                (None, None) => !(waiter.listening || outline.is_broadcast() && state.readers > 0),
             })
             .max_by_key(|(_, waiter)| waiter.order)
             .map(|(key, _)| key.clone());
