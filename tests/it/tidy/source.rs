@@ -76,7 +76,7 @@ impl Source {
             let after = text[at + word.len()..].chars().next();
             let starts = word.starts_with(part);
             let ends = word.ends_with(part);
-            !(starts && before.is_some_and(part)) && !(ends && after.is_some_and(part))
+            !(starts && before.is_some_and(part) || ends && after.is_some_and(part))
         })
     }
 
