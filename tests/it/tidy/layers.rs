@@ -40,7 +40,8 @@ pub(super) fn crates(files: &[Source]) -> Vec<Fault> {
                 continue;
             }
         };
-        let name = manifest["package"]["name"].as_str().unwrap_or_default().to_owned();
+        let package = manifest.get("package").and_then(|p| p.get("name")).and_then(toml::Value::as_str);
+        let name = package.unwrap_or_default().to_owned();
         let inherits = manifest.get("lints").and_then(|l| l.get("workspace")).and_then(toml::Value::as_bool);
         if inherits != Some(true) && !file.text.contains("[workspace]") {
             out.push(fault("crate", &file.path, format!("{}: `{name}` needs `[lints] workspace = true`", file.path)));
@@ -63,7 +64,9 @@ pub(super) fn crates(files: &[Source]) -> Vec<Fault> {
             out.push(fault("crate", format!("{name} {gone}"), words));
         }
         if name == "pep" {
-            let features = manifest["dependencies"]["tokio"]["features"].as_array().cloned().unwrap_or_default();
+            let tokio = manifest.get("dependencies").and_then(|d| d.get("tokio"));
+            let features =
+                tokio.and_then(|t| t.get("features")).and_then(toml::Value::as_array).cloned().unwrap_or_default();
             for feature in features.iter().filter_map(toml::Value::as_str).filter(|f| !TOKIO_IN_PEP.contains(f)) {
                 let words = format!("{}: tokio's `{feature}` reaches the world: only {TOKIO_IN_PEP:?} here", file.path);
                 out.push(fault("crate", format!("pep tokio {feature}"), words));
@@ -85,9 +88,9 @@ pub(super) fn bans(files: &[Source]) -> Vec<Fault> {
         let items = value.get(key).and_then(toml::Value::as_array).cloned().unwrap_or_default();
         items.iter().filter_map(toml::Value::as_str).map(str::to_owned).collect()
     };
-    let packages = lock["package"].as_array().cloned().unwrap_or_default();
+    let packages = lock.get("package").and_then(toml::Value::as_array).cloned().unwrap_or_default();
     let mut out = Vec::new();
-    for ban in rules["bans"]["deny"].as_array().into_iter().flatten() {
+    for ban in rules.get("bans").and_then(|b| b.get("deny")).and_then(toml::Value::as_array).into_iter().flatten() {
         let name = text(ban, "crate");
         let uses =
             |p: &&toml::Value| list(p, "dependencies").iter().any(|d| d.split(' ').next() == Some(name.as_str()));
