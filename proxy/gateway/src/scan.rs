@@ -27,6 +27,7 @@ pub use self::difference::difference;
 pub use self::draft::{Change, Draft, DraftFault, DraftOptions, Reviewed, Summary, Unpinned, draft};
 pub use self::fault::ScanFault;
 use self::recording::Recording;
+use self::session::Opening;
 
 /// How to reach the server that is scanned.
 #[derive(Clone)]
@@ -101,16 +102,25 @@ pub async fn list_tools(transport: &ScanTransport, timeout: Duration) -> Result<
     let faulty = |stop| fault::from_stop(stop, timeout, &recording);
     match transport {
         ScanTransport::Stdio { command, args, env, cwd } => {
-            let mut child = child::spawn(command, args, env, cwd.as_deref())?;
-            let wire = child.pipes(&recording)?;
-            let read = Box::pin(session::read_all(wire, &recording, deadline)).await;
-            // The child is ended before anything is said of the fault: only then has it said its last word.
-            let ended = child.end().await;
-            read.map_err(|stop| fault::with_child(faulty(stop), command, &ended))
+            let mut opening = Opening::Probe;
+            loop {
+                let mut child = child::spawn(command, args, env, cwd.as_deref())?;
+                let wire = child.pipes(&recording)?;
+                let read = Box::pin(session::read_all(wire, &recording, deadline, opening)).await;
+                // The child is ended before anything is said of the fault: only then has it said its last word.
+                let ended = child.end().await;
+                match read {
+                    Err(stop) if opening == Opening::Probe && session::answered_late(&stop) => {
+                        opening = Opening::Initialize;
+                    }
+                    read => return read.map_err(|stop| fault::with_child(faulty(stop), command, &ended)),
+                }
+            }
         }
         ScanTransport::Http { url, headers } => {
             let wire = http::connect(url, headers, &recording)?;
-            Box::pin(session::read_all(wire, &recording, deadline)).await.map_err(|stop| fault::at(faulty(stop), url))
+            let read = Box::pin(session::read_all(wire, &recording, deadline, Opening::Probe)).await;
+            read.map_err(|stop| fault::at(faulty(stop), url))
         }
     }
 }

@@ -33,13 +33,33 @@ const CLOSE: Duration = Duration::from_secs(3);
 /// JSON-RPC's "method not found".
 const METHOD_NOT_FOUND: i64 = -32601;
 
+/// How a session is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Opening {
+    /// Asks which era the server speaks.
+    Probe,
+    /// Takes it for a legacy server, for as long as it may need to start.
+    Initialize,
+}
+
+/// Whether the server answered the probe only after rmcp had stopped waiting for it (10 s) and opened the legacy way: it was
+/// slow to start, and is no worse a server for that.
+pub(super) fn answered_late(stop: &Stop) -> bool {
+    matches!(stop, Stop::NotMcp(words) if words.contains("conflict initialized response id"))
+}
+
 /// Reads everything a scan wants over `wire`, until `deadline`.
-pub(super) async fn read_all<W, E, A>(wire: W, recording: &Recording, deadline: Instant) -> Result<Scan, Stop>
+pub(super) async fn read_all<W, E, A>(
+    wire: W,
+    recording: &Recording,
+    deadline: Instant,
+    opening: Opening,
+) -> Result<Scan, Stop>
 where
     W: IntoTransport<RoleClient, E, A>,
     E: Error + Send + Sync + 'static,
 {
-    let opening = timeout_at(deadline, open(wire)).await;
+    let opening = timeout_at(deadline, open(wire, opening)).await;
     let mut running =
         opening.map_err(|_| Stop::TimedOut { waiting_for: "the server to open a session".to_owned() })??;
     let mut tools = Vec::new();
@@ -56,16 +76,19 @@ where
 
 type Running = RunningService<RoleClient, ClientConfig>;
 
-async fn open<W, E, A>(wire: W) -> Result<Running, Stop>
+async fn open<W, E, A>(wire: W, opening: Opening) -> Result<Running, Stop>
 where
     W: IntoTransport<RoleClient, E, A>,
     E: Error + Send + Sync + 'static,
 {
     let us = Implementation::new("wicketgate", env!("CARGO_PKG_VERSION"));
     let config = ClientConfig::new(capabilities(), us);
-    let lifecycle = ClientLifecycleMode::Auto {
-        preferred_versions: vec![ProtocolVersion::LATEST],
-        legacy_version: Some(ProtocolVersion::LATEST_WITH_INITIALIZE),
+    let lifecycle = match opening {
+        Opening::Probe => ClientLifecycleMode::Auto {
+            preferred_versions: vec![ProtocolVersion::LATEST],
+            legacy_version: Some(ProtocolVersion::LATEST_WITH_INITIALIZE),
+        },
+        Opening::Initialize => ClientLifecycleMode::Initialize,
     };
     Box::pin(serve_client_with_lifecycle(config, wire, lifecycle)).await.map_err(stop_from_opening)
 }
