@@ -98,7 +98,7 @@ pub async fn start(config: &Config, environment: Environment) -> anyhow::Result<
     let mut telemetry = environment.telemetry;
     telemetry.projection.arguments = config.span_arguments;
     let exporter = Arc::new(Exporter::start(&telemetry, &instance)?);
-    let ledger = open_ledger(config, Arc::clone(&exporter)).await?;
+    let ledger = open_ledger(config, Arc::clone(&clock), Arc::clone(&exporter)).await?;
     let port: Arc<dyn Ledger> = Arc::clone(&ledger) as Arc<dyn Ledger>;
     let opened = Store::open(config.bundle.clone(), Arc::clone(&port), Arc::clone(&clock));
     let store = Arc::new(opened.map_err(|faults| anyhow::anyhow!("the bundle does not build:\n{}", told(&faults)))?);
@@ -239,7 +239,11 @@ async fn sweep(upstreams: Arc<Upstreams>, stop: CancellationToken) {
     }
 }
 
-async fn open_ledger(config: &Config, exporter: Arc<Exporter>) -> anyhow::Result<Arc<SqliteLedger>> {
+async fn open_ledger(
+    config: &Config,
+    clock: Arc<dyn Clock>,
+    exporter: Arc<Exporter>,
+) -> anyhow::Result<Arc<SqliteLedger>> {
     let path = config.ledger();
     let opened = tokio::task::spawn_blocking(move || {
         let sink = Box::new(move |entry: &Entry| {
@@ -247,7 +251,7 @@ async fn open_ledger(config: &Config, exporter: Arc<Exporter>) -> anyhow::Result
                 exporter.offer(record);
             }
         });
-        SqliteLedger::open(&path, Options { sinks: vec![sink], ..Options::default() })
+        SqliteLedger::open(&path, Options { sinks: vec![sink], ..Options::new(clock) })
     });
     Ok(Arc::new(opened.await??))
 }

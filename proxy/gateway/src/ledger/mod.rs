@@ -19,10 +19,10 @@ mod tests;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use pdp::record::Entry;
-use pep::ports::{BoxFuture, Ledger, LedgerFault};
+use pep::ports::{BoxFuture, Clock, Ledger, LedgerFault};
 
 pub use fault::StoreFault;
 pub use queue::Stats;
@@ -38,7 +38,10 @@ use writer::{Farewell, Writer};
 /// How long closing may take at most.
 pub const CLOSE_MAX: Duration = Duration::from_secs(5);
 
-/// How a ledger is opened. The default is right for a gate.
+/// A write that takes longer is a disk that does not answer: calls stop until it does.
+const STALL_MAX: Duration = Duration::from_secs(5);
+
+/// How a ledger is opened.
 pub struct Options {
     /// How many entries may be taken and not yet written. The last quarter is for records and events, so that what has
     /// begun can be recorded.
@@ -47,26 +50,23 @@ pub struct Options {
     pub linger: Duration,
     /// Who hears of durable entries, from the first that recovery writes.
     pub sinks: Vec<Sink>,
-    /// The wall clock, in microseconds since 1970-01-01T00:00Z, for the ledger's own events.
-    pub now_us: fn() -> i64,
+    /// The time of the ledger's own events.
+    pub clock: Arc<dyn Clock>,
 }
 
-impl Default for Options {
-    fn default() -> Self {
-        Self { capacity: 8192, linger: Duration::from_millis(5), sinks: Vec::new(), now_us: wall_clock_us }
+impl Options {
+    /// What is right for a gate: 8,192 entries, 5 ms, nobody who hears.
+    #[must_use]
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { capacity: 8192, linger: Duration::from_millis(5), sinks: Vec::new(), clock }
     }
 }
 
 impl fmt::Debug for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { capacity, linger, sinks, now_us: _ } = self;
+        let Self { capacity, linger, sinks, clock: _ } = self;
         write!(f, "Options {{ capacity: {capacity}, linger: {linger:?}, sinks: {} }}", sinks.len())
     }
-}
-
-fn wall_clock_us() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }
 
 /// What closing came to.
@@ -102,11 +102,11 @@ impl SqliteLedger {
         let path = path.canonicalize().map_err(StoreFault::file(path, "find"))?;
         let lock = Lock::take(&path)?;
         let mut store = Store::open(&path)?;
-        let (next_number, recovered) = store.recover((options.now_us)())?;
+        let (next_number, recovered) = store.recover(options.clock.now_us())?;
         let sinks = Arc::new(Mutex::new(options.sinks));
         writer::publish(&sinks, recovered.iter());
-        let queue = Arc::new(Queue::new(next_number, options.capacity, options.linger));
-        let writer = Writer::new(Arc::clone(&queue), Arc::clone(&sinks), options.now_us, path.clone(), lock, store);
+        let queue = Arc::new(Queue::new(next_number, options.capacity, options.linger, STALL_MAX));
+        let writer = Writer::new(Arc::clone(&queue), Arc::clone(&sinks), options.clock, path.clone(), lock, store);
         let farewell = Farewell(Arc::clone(&queue));
         std::thread::Builder::new()
             .name("ledger".to_owned())
@@ -153,7 +153,7 @@ impl Ledger for SqliteLedger {
     fn commit(&self, entry: Entry) -> BoxFuture<'_, Result<(), LedgerFault>> {
         Box::pin(async move {
             let fate = self.queue.commit(entry)?;
-            fate.await.unwrap_or_else(|_| Err(LedgerFault::Broken("its writer ended unexpectedly".to_owned())))
+            fate.await.unwrap_or_else(|_| Err(LedgerFault::Broken(queue::DEAD.to_owned())))
         })
     }
 

@@ -13,12 +13,12 @@ use tokio::sync::oneshot;
 use super::row::Waiter;
 use pep::ports::LedgerFault;
 
-/// A write that takes longer than this is a disk that does not answer: the ledger is unhealthy until it does.
-const STALL_MAX: Duration = Duration::from_secs(5);
-
 /// How many entries one transaction takes from the queue at most, so that the first of a flood need not wait for the
 /// canonical bytes of the last.
 const GROUP_MAX: usize = 1024;
+
+/// What callers hear when the writer is no more.
+pub(super) const DEAD: &str = "its writer ended unexpectedly";
 
 /// An entry that was taken and not yet written.
 #[derive(Debug)]
@@ -32,6 +32,8 @@ enum Phase {
     Open,
     Closing,
     Closed,
+    /// The writer ended and nobody had asked it to.
+    Dead,
 }
 
 #[derive(Debug)]
@@ -87,6 +89,8 @@ pub(super) struct Queue {
     next_number: AtomicU64,
     capacity: usize,
     linger: Duration,
+    /// A write that takes longer than this is a disk that does not answer: the ledger is unhealthy until it does.
+    stall: Duration,
     state: Mutex<State>,
     /// The writer sleeps on this.
     work: Condvar,
@@ -95,8 +99,9 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    /// An empty queue. `linger` is how long an entry nobody waits for may wait for company.
-    pub(super) fn new(next_number: u64, capacity: usize, linger: Duration) -> Self {
+    /// An empty queue. `linger` is how long an entry nobody waits for may wait for company, `stall`
+    /// how long a write may take before the disk counts as gone.
+    pub(super) fn new(next_number: u64, capacity: usize, linger: Duration, stall: Duration) -> Self {
         let state = State {
             queue: VecDeque::new(),
             waiting: 0,
@@ -112,7 +117,7 @@ impl Queue {
             lost: 0,
         };
         let (work, end) = (Condvar::new(), Condvar::new());
-        Self { next_number: AtomicU64::new(next_number), capacity, linger, state: Mutex::new(state), work, end }
+        Self { next_number: AtomicU64::new(next_number), capacity, linger, stall, state: Mutex::new(state), work, end }
     }
 
     /// The state. A panic elsewhere does not make the counts wrong, so a poisoned lock is used on.
@@ -147,8 +152,9 @@ impl Queue {
         // something that happened: it has the last quarter of the queue to itself, and is kept while the disk is away.
         let plan = matches!(entry, Entry::Intent(_));
         let room = if plan { self.capacity - self.capacity / 4 } else { self.capacity };
-        let fault = match (state.phase, state.fault()) {
+        let fault = match (state.phase, state.fault(self.stall)) {
             (Phase::Closing | Phase::Closed, _) => Some(LedgerFault::Closed),
+            (Phase::Dead, _) => Some(LedgerFault::Broken(DEAD.to_owned())),
             (Phase::Open, Some(why)) if plan => Some(LedgerFault::Broken(why)),
             (Phase::Open, _) if state.queue.len() + state.in_hand >= room => Some(LedgerFault::Full),
             (Phase::Open, Some(why)) => {
@@ -176,8 +182,9 @@ impl Queue {
     /// Why nothing can be written now, or nothing.
     pub(super) fn health(&self) -> Result<(), LedgerFault> {
         let state = self.state();
-        match (state.phase, state.fault()) {
+        match (state.phase, state.fault(self.stall)) {
             (Phase::Closing | Phase::Closed, _) => Err(LedgerFault::Closed),
+            (Phase::Dead, _) => Err(LedgerFault::Broken(DEAD.to_owned())),
             (Phase::Open, Some(why)) => Err(LedgerFault::Broken(why)),
             (Phase::Open, None) if state.queue.len() + state.in_hand >= self.capacity - self.capacity / 4 => {
                 Err(LedgerFault::Full)
@@ -195,7 +202,7 @@ impl Queue {
             groups: state.groups,
             refused: state.refused,
             lost: state.lost,
-            fault: if state.broken.is_some() { state.last_fault.clone() } else { state.fault() },
+            fault: if state.broken.is_some() { state.last_fault.clone() } else { state.fault(self.stall) },
             last_fault: state.last_fault.clone(),
         }
     }
@@ -208,9 +215,9 @@ impl Queue {
             state.phase = Phase::Closing;
             self.work.notify_one();
         }
-        let waited = self.end.wait_timeout_while(state, within, |s| s.phase != Phase::Closed);
+        let waited = self.end.wait_timeout_while(state, within, |state| state.phase == Phase::Closing);
         let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        (state.queue.len() + state.in_hand, state.phase == Phase::Closed)
+        (state.queue.len() + state.in_hand, state.phase != Phase::Closing)
     }
 }
 
@@ -290,9 +297,11 @@ impl Queue {
         let mut state = self.state();
         if state.phase == Phase::Open {
             state.last_fault = Some("the ledger's writer ended unexpectedly; restart the gate".to_owned());
-            state.broken = Some("its writer ended unexpectedly");
+            state.broken = Some(DEAD);
+            state.phase = Phase::Dead;
+        } else {
+            state.phase = Phase::Closed;
         }
-        state.phase = Phase::Closed;
         state.writing_since = None;
         let unwritten = state.queue.iter().filter(|pending| !matches!(pending.entry, Entry::Intent(_))).count();
         state.lost += (unwritten + state.in_hand) as u64;
@@ -315,11 +324,11 @@ impl State {
         group
     }
 
-    fn fault(&self) -> Option<String> {
+    fn fault(&self, stall: Duration) -> Option<String> {
         if let Some(why) = self.broken {
             return Some(why.to_owned());
         }
         let taken = self.writing_since?.elapsed();
-        (taken > STALL_MAX).then(|| format!("the disk has not answered for {} s", taken.as_secs()))
+        (taken > stall).then(|| format!("the disk has not answered for {} s", taken.as_secs()))
     }
 }

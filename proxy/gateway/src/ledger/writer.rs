@@ -16,7 +16,7 @@ use super::file::Lock;
 use super::queue::{Pending, Queue};
 use super::row::Row;
 use super::store::{Store, Tail};
-use pep::ports::LedgerFault;
+use pep::ports::{Clock, LedgerFault};
 
 /// Hears of each entry after it is durable, on the writer's thread: it must not block, nor subscribe in turn.
 pub type Sink = Box<dyn Fn(&Entry) + Send>;
@@ -46,7 +46,7 @@ struct Outage {
 pub(super) struct Writer {
     queue: Arc<Queue>,
     sinks: Arc<Mutex<Vec<Sink>>>,
-    now_us: fn() -> i64,
+    clock: Arc<dyn Clock>,
     path: PathBuf,
     rows: Vec<Row>,
     /// The place of the last entry known to be durable.
@@ -64,26 +64,14 @@ impl Writer {
     pub(super) fn new(
         queue: Arc<Queue>,
         sinks: Arc<Mutex<Vec<Sink>>>,
-        now_us: fn() -> i64,
+        clock: Arc<dyn Clock>,
         path: PathBuf,
         lock: Lock,
         store: Store,
     ) -> Self {
         let durable = store.last();
         let (rows, doubt, outage) = (Vec::new(), None, None);
-        Self {
-            queue,
-            sinks,
-            now_us,
-            path,
-            rows,
-            durable,
-            doubt,
-            outage,
-            log_complaint: false,
-            store: Some(store),
-            lock,
-        }
+        Self { queue, sinks, clock, path, rows, durable, doubt, outage, log_complaint: false, store: Some(store), lock }
     }
 
     /// Writes until the ledger is closed.
@@ -172,7 +160,7 @@ impl Writer {
         }
         tracing::warn!("{detail}");
         let what = "ledger_resumed".to_owned();
-        let event = Event { at_us: (self.now_us)(), what, by: None, snapshot: None, detail };
+        let event = Event { at_us: self.clock.now_us(), what, by: None, snapshot: None, detail };
         match Row::of(Entry::Event(event)) {
             Ok(row) => self.rows.push(Row { given_up_on_failure: true, ..row }),
             Err(fault) => tracing::error!(%fault, "the event of the ledger's recovery has no canonical form"),

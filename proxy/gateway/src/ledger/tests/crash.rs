@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 
 use super::*;
 
@@ -17,7 +16,7 @@ fn intents_without_an_outcome_become_indeterminate_once() {
     close(ledger);
     let (out, heard) = mpsc::channel();
     let sink: Sink = Box::new(move |entry| out.send(word(entry)).unwrap());
-    let ledger = SqliteLedger::open(&place.path, Options { sinks: vec![sink], ..Options::default() }).unwrap();
+    let ledger = SqliteLedger::open(&place.path, Options { sinks: vec![sink], ..options() }).unwrap();
     assert_eq!(ledger.number(), 10);
     let settled = ["record 1 indeterminate", "record 3 indeterminate", "record 4 indeterminate"];
     let told: Vec<String> = heard.try_iter().collect();
@@ -116,11 +115,10 @@ fn every_intent_has_one_outcome(words: &[String]) {
 /// What the child does: sixteen callers, each with a number, a durable intent, a durable record, and a line of output
 /// after each. A line is shorter than a pipe's atomic write, so none is torn.
 fn write_until_killed(path: &Path) {
-    let ledger = Arc::new(open(path));
-    let callers: Vec<_> = (0..16)
-        .map(|_| {
-            let ledger = Arc::clone(&ledger);
-            std::thread::spawn(move || {
+    let ledger = open(path);
+    std::thread::scope(|scope| {
+        for _ in 0..16 {
+            scope.spawn(|| {
                 loop {
                     let number = ledger.number();
                     tell("number", number);
@@ -129,12 +127,9 @@ fn write_until_killed(path: &Path) {
                     wait(ledger.commit(record(number))).unwrap();
                     tell("record", number);
                 }
-            })
-        })
-        .collect();
-    for caller in callers {
-        caller.join().unwrap();
-    }
+            });
+        }
+    });
 }
 
 fn tell(what: &str, number: u64) {

@@ -37,7 +37,7 @@ fn a_commit_waits_for_the_sync_and_not_only_for_the_page_cache() {
 fn entries_that_come_while_the_disk_is_busy_share_one_transaction() {
     let place = place();
     let (sink, gate) = gate();
-    let ledger = SqliteLedger::open(&place.path, Options { sinks: vec![sink], ..Options::default() }).unwrap();
+    let ledger = SqliteLedger::open(&place.path, Options { sinks: vec![sink], ..options() }).unwrap();
     wait(async {
         ledger.commit(event("first")).await.unwrap();
         gate.held.recv().unwrap();
@@ -67,7 +67,7 @@ fn an_appended_entry_becomes_durable_without_anyone_waiting() {
 #[test]
 fn a_commit_takes_along_what_was_appended_before_it_and_keeps_the_order() {
     let place = place();
-    let slow = Options { linger: Duration::from_secs(3600), ..Options::default() };
+    let slow = Options { linger: Duration::from_secs(3600), ..options() };
     let ledger = SqliteLedger::open(&place.path, slow).unwrap();
     ledger.append(intent(1)).unwrap();
     ledger.append(intent(2)).unwrap();
@@ -131,7 +131,7 @@ fn a_second_gate_is_refused_by_any_name_of_the_file() {
     let link = place.folder.path().join("other.db");
     std::os::unix::fs::symlink(&place.path, &link).unwrap();
     for path in [&place.path, &link] {
-        let refused = SqliteLedger::open(path, Options::default()).unwrap_err();
+        let refused = SqliteLedger::open(path, options()).unwrap_err();
         assert!(matches!(refused, StoreFault::InUse { .. }));
         let canonical = place.path.canonicalize().unwrap();
         let want = format!(
@@ -152,7 +152,7 @@ fn a_ledger_of_a_later_version_is_refused_and_left_alone() {
     Connection::open(&place.path).unwrap().pragma_update(None, "user_version", 9).unwrap();
     let before = std::fs::read(&place.path).unwrap();
     let words = format!("schema version 9, and this version of Wicketgate knows {}", schema::VERSION);
-    let fault = SqliteLedger::open(&place.path, Options::default()).unwrap_err();
+    let fault = SqliteLedger::open(&place.path, options()).unwrap_err();
     assert!(fault.to_string().contains(&words), "{fault}");
     let fault = Reader::open(&place.path).unwrap_err();
     assert!(fault.to_string().contains(&words), "{fault}");
@@ -164,14 +164,14 @@ fn a_file_that_is_no_ledger_is_refused_and_left_alone() {
     let place = place();
     std::fs::create_dir_all(place.path.parent().unwrap()).unwrap();
     Connection::open(&place.path).unwrap().execute_batch("CREATE TABLE notes (text)").unwrap();
-    let fault = SqliteLedger::open(&place.path, Options::default()).unwrap_err();
+    let fault = SqliteLedger::open(&place.path, options()).unwrap_err();
     assert!(matches!(fault, StoreFault::Foreign { .. }), "{fault}");
     std::fs::write(
         &place.path,
         "this is no database at all, and longer than a header of one hundred bytes. ".repeat(9),
     )
     .unwrap();
-    let fault = SqliteLedger::open(&place.path, Options::default()).unwrap_err();
+    let fault = SqliteLedger::open(&place.path, options()).unwrap_err();
     assert!(fault.to_string().contains("the file is damaged, restore it or move it away"), "{fault}");
     let missing = place.folder.path().join("none.db");
     let fault = Reader::open(&missing).unwrap_err();

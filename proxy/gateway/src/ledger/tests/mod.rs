@@ -15,7 +15,7 @@ mod read;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use pdp::decision::Decision;
@@ -25,7 +25,7 @@ use pdp::principal::Principal;
 use pdp::record::{
     DecisionNote, Direction, Ending, Entry, Event, FrameKind, Intent, RECORD_VERSION, Record, ResultNote,
 };
-use pep::ports::{Ledger, LedgerFault};
+use pep::ports::{Clock, Ledger, LedgerFault};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
@@ -45,8 +45,22 @@ pub(super) fn place() -> Place {
     Place { folder, path }
 }
 
+/// A clock that stands: the ledger's own events need one, its pace does not.
+#[derive(Debug)]
+struct Noon;
+
+impl Clock for Noon {
+    fn now_us(&self) -> i64 {
+        1_700_000_100_000_000
+    }
+}
+
+pub(super) fn options() -> Options {
+    Options::new(Arc::new(Noon))
+}
+
 pub(super) fn open(path: &Path) -> SqliteLedger {
-    SqliteLedger::open(path, Options::default()).unwrap()
+    SqliteLedger::open(path, options()).unwrap()
 }
 
 /// Waits for a future on this thread.

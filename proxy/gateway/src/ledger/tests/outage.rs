@@ -4,18 +4,18 @@
 
 use std::process::Command;
 
-use pdp::json::JsonFault;
-
 use super::super::fault::StoreFault;
+use super::super::queue::Queue;
 use super::super::row::Row;
 use super::super::store::{Store, Tail};
+use super::super::writer::Farewell;
 use super::*;
 
 #[test]
 fn a_full_queue_refuses_plans_before_facts_and_loses_nothing_it_took() {
     let place = place();
     let (sink, gate) = gate();
-    let options = Options { capacity: 8, sinks: vec![sink], ..Options::default() };
+    let options = Options { capacity: 8, sinks: vec![sink], ..options() };
     let ledger = SqliteLedger::open(&place.path, options).unwrap();
     wait(ledger.commit(event("first"))).unwrap();
     gate.held.recv().unwrap();
@@ -108,6 +108,27 @@ fn a_file_that_is_removed_is_noticed_and_a_new_one_says_what_is_missing() {
     assert!(detail.contains("another file stands in its place, 1 earlier entries are not in it"), "{detail}");
 }
 
+/// Takes away one of the ledger's files under the open ledger, and answers what the ledger holds in the end.
+fn without(name: &str) -> Vec<String> {
+    let place = place();
+    let ledger = open(&place.path);
+    wait(ledger.commit(record(1))).unwrap();
+    std::fs::rename(place.path.with_file_name(name), place.folder.path().join("away")).unwrap();
+    assert!(is_broken(&wait(ledger.commit(record(2))), "removed or replaced"));
+    until("the ledger is healthy again", || health(&ledger).is_ok());
+    wait(ledger.commit(record(3))).unwrap();
+    close(ledger);
+    words(&place.path)
+}
+
+#[test]
+fn each_file_that_goes_is_noticed_before_the_next_entry_is_called_durable() {
+    let all = ["record 1 served", "record 2 served", "event ledger_resumed", "record 3 served"];
+    assert_eq!(without("ledger.db"), all[1..]);
+    assert_eq!(without("ledger.db-wal"), all);
+    assert_eq!(without("ledger.db.lock"), all);
+}
+
 #[test]
 fn a_foreign_hold_on_the_database_is_an_outage_and_ends_with_it() {
     let place = place();
@@ -164,8 +185,56 @@ fn a_group_whose_commit_failed_is_found_to_have_landed_or_not() {
     assert_eq!(store.tail(1, &bodies).unwrap(), Tail::Landed);
     assert!(matches!(store.tail(1, &bodies[..1]), Err(StoreFault::Strange { found: 3, expected: 1, .. })));
     assert_eq!(store.tail(5, &bodies).unwrap(), Tail::Shorter { missing: 2 });
-    assert!(Row::of(intent(1)).is_ok_and(|row| !row.given_up_on_failure));
-    assert_eq!(JsonFault::Kind("x").to_string(), "expected x");
+}
+
+/// A commit can fail after the log was written, and the entries then come to light when the ledger is opened again.
+/// That a foreign connection writes the very same row plays this here: the writer cannot tell the two apart.
+#[test]
+fn a_kept_entry_that_has_landed_is_not_written_again() {
+    let place = place();
+    let (out, heard) = mpsc::channel();
+    let ledger = open(&place.path);
+    ledger.subscribe(Box::new(move |entry| out.send(word(entry)).unwrap()));
+    wait(ledger.commit(intent(1))).unwrap();
+    let foreign = Connection::open(&place.path).unwrap();
+    foreign.execute_batch("BEGIN IMMEDIATE").unwrap();
+    assert!(is_broken(&wait(ledger.commit(record(1))), "another program holds it"));
+    let insert = "INSERT INTO entries (seq, kind, number, at_us, body) VALUES (2, 'record', 1, 1, ?1)";
+    foreign.execute(insert, [record(1).canonical().unwrap()]).unwrap();
+    foreign.execute_batch("COMMIT").unwrap();
+    until("the ledger is healthy again", || health(&ledger).is_ok());
+    close(ledger);
+    assert_eq!(words(&place.path), ["intent 1", "record 1 served", "event ledger_resumed"]);
+    assert_eq!(heard.iter().collect::<Vec<_>>(), ["intent 1", "record 1 served", "event ledger_resumed"]);
+}
+
+#[test]
+fn a_disk_that_does_not_answer_stops_calls() {
+    let queue = Queue::new(1, 8, Duration::ZERO, Duration::ZERO);
+    queue.append(intent(1)).unwrap();
+    assert_eq!(queue.health(), Ok(()));
+    let turn = queue.turn(None);
+    assert_eq!((turn.group.len(), turn.closing), (1, false));
+    // The writer has the group and does not come back.
+    until("the stall is noticed", || is_broken(&queue.health(), "the disk has not answered for"));
+    assert!(queue.append(intent(2)).is_err());
+    assert!(queue.append(record(1)).is_err());
+    assert_eq!(queue.stats().queued, 2, "the record is kept for when it does");
+    assert_eq!(queue.close(Duration::ZERO), (2, false), "and closing does not wait for ever");
+    queue.wrote(1);
+    assert_eq!(queue.turn(None).group.len(), 1);
+}
+
+#[test]
+fn a_writer_that_dies_takes_nobody_with_it() {
+    let queue = Arc::new(Queue::new(1, 8, Duration::ZERO, Duration::from_secs(5)));
+    let fate = queue.commit(record(1)).unwrap();
+    drop(Farewell(Arc::clone(&queue)));
+    assert!(wait(fate).is_err(), "who waits is woken");
+    assert!(is_broken(&queue.health(), "its writer ended unexpectedly"));
+    assert!(is_broken(&queue.append(record(2)), "its writer ended unexpectedly"));
+    assert_eq!(queue.stats().lost, 2);
+    assert_eq!(queue.close(Duration::from_secs(5)), (1, true));
 }
 
 /// The size limit of the operating system stands in for a full disk: the kernel refuses the write in the middle.
