@@ -17,3 +17,5 @@ mod bypass;
 mod tidy;
 
 mod otlp;
+mod gate;
+mod hostile;

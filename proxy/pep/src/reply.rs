@@ -101,12 +101,11 @@ impl Answer {
 /// its plan; everything else is an error. `named` is the record's number and trace.
 pub(crate) fn refusal_text(address: &Address, refusal: &Refusal, advice: Option<&str>, named: (u64, String)) -> String {
     let id = address.id.as_deref().unwrap_or("null");
-    let tool_call = address.kind == FrameKind::Request && address.method.as_deref() == Some("tools/call");
     let (record, trace) = named;
     let facts = serde_json::json!({
         "code": refusal.code.name(), "retry": refusal.code.may_retry(), "trace": trace, "record": record,
     });
-    if tool_call && is_for_the_model(refusal.code) {
+    if is_tool_result(address, refusal.code) {
         let mut words = refusal.message.clone();
         if let Some(more) = advice {
             words.push(' ');
@@ -125,7 +124,12 @@ pub(crate) fn refusal_text(address: &Address, refusal: &Refusal, advice: Option<
     format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"error\":{error}}}")
 }
 
-/// Whether the model, and not the client's transport, is the one to read a refused tool call.
+/// Whether a refusal is told as a tool result: the model, and not the client's transport, is the one to read it.
+pub(crate) fn is_tool_result(address: &Address, code: Code) -> bool {
+    let tool_call = address.kind == FrameKind::Request && address.method.as_deref() == Some("tools/call");
+    tool_call && is_for_the_model(code)
+}
+
 fn is_for_the_model(code: Code) -> bool {
     code.http_status() == 200 && !matches!(code, Code::UnknownTool | Code::BadParameters | Code::Busy | Code::Cancelled)
 }

@@ -4,13 +4,13 @@
 
 use std::sync::Arc;
 
-use pdp::record::{Direction, Ending, Entry, FrameKind, Intent};
+use pdp::record::{Direction, Ending, Entry, FrameKind, Intent, ResultNote};
 use pdp::refusal::{Code, Refusal};
 
 use crate::call::{Address, Call, Stopped};
 use crate::entry::OpenRecord;
 use crate::ports::{Gate, LedgerFault, Ports};
-use crate::reply::{Answer, Body, Reply, refusal_text};
+use crate::reply::{Answer, Body, Reply, is_tool_result, refusal_text};
 use crate::stages::s8_outcome::{Handed, Labelled};
 use crate::stream::EventStream;
 
@@ -103,13 +103,24 @@ fn ending_of(entry: &OpenRecord, code: Code) -> Ending {
 
 async fn refused(stopped: Stopped, ports: &Ports) -> Reply {
     let Stopped { mut entry, address, refusal, advice } = stopped;
-    entry.write(|record| record.refusal = Some(refusal.clone()));
+    entry.write(|record| {
+        record.result = told(&address, refusal.code);
+        record.refusal = Some(refusal.clone());
+    });
     let named = entry.read(|record| (record.number, record.trace.clone())).unwrap_or_default();
     let ending = ending_of(&entry, refusal.code);
     match close(entry, ending, ports).await {
         Ok(()) => refusal_reply(&address, &refusal, advice.as_deref(), named),
         Err(worse) => refusal_reply(&address, &worse, None, named),
     }
+}
+
+/// What a refused request is answered with, as the record and its spans tell it. A frame without an id gets no answer.
+fn told(address: &Address, code: Code) -> Option<ResultNote> {
+    address.id.as_ref()?;
+    let is_error = is_tool_result(address, code);
+    let error_code = (!is_error).then(|| code.rpc_code());
+    Some(ResultNote { is_error, error_code, ..ResultNote::default() })
 }
 
 /// A refusal on its way to whoever sent the frame: a client, or a server whose request was refused.
