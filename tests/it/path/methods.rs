@@ -230,3 +230,17 @@ scripts! {
         200 {"jsonrpc":"2.0","id":2,"result":{"x":1,"_meta":{"dev.wicketgate/label":{"source":{"server":"lab"},"trust":"trusted","labels":[],"trace":"0000000000000003abababababababab","record":2}}}}
     "#;
 }
+
+/// As a method it would pass by the review of its tool: as a notification, or from the server.
+#[test]
+fn a_tool_call_cannot_be_opened_as_a_method() {
+    let text = "name = \"x\"\nopen = [\"tools/call\"]\n[transport]\nkind = \"http\"\nurl = \"https://x.test/\"\n";
+    let file = pdp::fault::SourceFile { path: "servers/x.toml".to_owned(), text: text.to_owned() };
+    let faults = pdp::registry::load(&[file]).unwrap_err();
+    assert_eq!(faults.len(), 1, "{faults:?}");
+    assert!(
+        faults[0].to_string().starts_with("servers/x.toml:2:9: `tools/call` is not opened as a method"),
+        "{}",
+        faults[0]
+    );
+}
