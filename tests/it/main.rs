@@ -19,3 +19,5 @@ mod tidy;
 mod otlp;
 mod gate;
 mod hostile;
+mod swap;
+mod examples;

@@ -148,7 +148,14 @@ fn is_loopback(origin: &str) -> bool {
 fn host_name(host: &str) -> String {
     let host = host.trim().to_ascii_lowercase();
     if let Some(rest) = host.strip_prefix('[') {
-        return rest.split(']').next().unwrap_or_default().to_owned();
+        // What follows the bracket is a port or nothing; anything else is no host at all.
+        let port = |text: &str| {
+            text.is_empty() || text.strip_prefix(':').is_some_and(|p| p.bytes().all(|b| b.is_ascii_digit()))
+        };
+        return rest
+            .split_once(']')
+            .filter(|(_, after)| port(after))
+            .map_or_else(String::new, |(name, _)| name.to_owned());
     }
     match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) && !name.contains(':') => name.to_owned(),
@@ -196,7 +203,7 @@ mod tests {
         for host in ["localhost:8640", "127.0.0.1", "[::1]:8640", "gate.example:443", "LOCALHOST"] {
             assert_eq!(borders.check(Some(host), None), Ok(()), "{host}");
         }
-        for host in ["evil.example", "localhost.evil.example", "", "127.0.0.1.nip.io:8640"] {
+        for host in ["evil.example", "localhost.evil.example", "", "127.0.0.1.nip.io:8640", "[::1].evil.example"] {
             assert_eq!(borders.check(Some(host), None).unwrap_err().code, Code::HostRefused, "{host}");
         }
         assert_eq!(borders.check(None, None).unwrap_err().code, Code::HostRefused);

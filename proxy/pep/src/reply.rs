@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use pdp::json;
-use pdp::record::FrameKind;
+use pdp::record::{Direction, FrameKind};
 use pdp::refusal::{Code, Refusal};
 
 use crate::call::Address;
@@ -126,8 +126,8 @@ pub(crate) fn refusal_text(address: &Address, refusal: &Refusal, advice: Option<
 
 /// Whether a refusal is told as a tool result: the model, and not the client's transport, is the one to read it.
 pub(crate) fn is_tool_result(address: &Address, code: Code) -> bool {
-    let tool_call = address.kind == FrameKind::Request && address.method.as_deref() == Some("tools/call");
-    tool_call && is_for_the_model(code)
+    let from_the_agent = address.direction == Direction::ToServer && address.kind == FrameKind::Request;
+    from_the_agent && address.method.as_deref() == Some("tools/call") && is_for_the_model(code)
 }
 
 fn is_for_the_model(code: Code) -> bool {

@@ -73,6 +73,7 @@ async fn messages_of_a_server_that_are_refused() {
         let answer = looking().send(ground.gate.at()).await;
         assert_eq!(answer.events().len(), 1, "{name}: only the answer passed: {answer:?}");
         assert_eq!(text_of(&answer.message()), "x", "{name}");
+        until("one more record", || (ground.count(code) > before).then_some(())).await;
         let record = of_server(&ground, code).await;
         assert_eq!((record.direction, record.server.as_str()), (Direction::ToClient, "web"), "{name}");
         assert_eq!(ground.count(code), before + 1, "{name}: one record");

@@ -185,20 +185,20 @@ scripts! {
         intent: tools/call bank pay
         sent to bank: tools/call pay
         > tools/call bank pay: intake>classify>policy>guardrail>approval>credential>action>audit -> indeterminate answer_lost
-        the server's answer is not the answer to this request
+        the server's answer is not the answer to this request; whether the call had an effect is unknown, so do not simply repeat it
         intent: tools/call bank pay
         sent to bank: tools/call pay
         > tools/call bank pay: intake>classify>policy>guardrail>approval>credential>action>audit -> indeterminate answer_lost
-        the server's answer is ambiguous: the member `content` stands twice in one object
+        the server's answer is ambiguous: the member `content` stands twice in one object; whether the call had an effect is unknown, so do not simply repeat it
         sent to bank: tools/call balance
         > tools/call bank balance: intake>classify>policy>guardrail>approval>credential>action>audit -> failed answer_lost
-        the server's answer is not the answer to this request
+        the server's answer is not the answer to this request; whether the call had an effect is unknown, so do not simply repeat it
         sent to bank: tools/call balance
         > tools/call bank balance: intake>classify>policy>guardrail>approval>credential>action>audit -> failed answer_lost
-        the server answered HTTP 200 with something that is not JSON-RPC
+        the server answered HTTP 200 with something that is not JSON-RPC; whether the call had an effect is unknown, so do not simply repeat it
         sent to bank: tools/call balance
         > tools/call bank balance: intake>classify>policy>guardrail>approval>credential>action>audit -> failed answer_lost
-        the server answered HTTP 500 and nothing else
+        the server answered HTTP 500 and nothing else; whether the call had an effect is unknown, so do not simply repeat it
         sent to bank: tools/call balance
         > tools/call bank balance: all nine -> served
         200 {"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"cannot read it"}}

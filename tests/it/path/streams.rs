@@ -131,7 +131,7 @@ scripts! {
         > tools/call bank pay: all nine -> indeterminate answer_lost
         event answer
         the stream is over
-        the server's answer is not the answer to this request
+        the server's answer is not the answer to this request; whether the call had an effect is unknown, so do not simply repeat it
     "#;
 
     a_stream_that_ends_without_an_answer: r#"

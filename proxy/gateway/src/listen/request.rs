@@ -44,7 +44,7 @@ pub(super) fn route(path: &str) -> Route<'_> {
     if path.starts_with("/.well-known/") || path.contains("/.well-known/") {
         return Route::WellKnown;
     }
-    match path.trim_start_matches('/').split_once('/') {
+    match path.strip_prefix('/').unwrap_or_default().split_once('/') {
         Some((server, "mcp" | "mcp/")) if !server.is_empty() => Route::Server(server),
         Some(_) | None => Route::None,
     }
@@ -59,8 +59,11 @@ pub(super) async fn frame(request: Request<Incoming>, peer: SocketAddr, listener
         return Frame::unreadable(unknown(refusal.clone()), "", refusal);
     };
     let header = |name: http::HeaderName| head.headers.get(name).and_then(|v| v.to_str().ok());
-    let host = head.uri.authority().map(|a| a.as_str()).or_else(|| header(HOST));
-    if let Err(refusal) = listener.borders.check(host, header(ORIGIN)) {
+    // Of two hosts or origins nobody can say which one a browser was led by (RFC 9112, section 3.2).
+    let one = head.headers.get_all(HOST).iter().count() <= 1;
+    let origin = if head.headers.get_all(ORIGIN).iter().count() > 1 { Some("two origins") } else { header(ORIGIN) };
+    let host = head.uri.authority().map(|a| a.as_str()).or_else(|| header(HOST)).filter(|_| one);
+    if let Err(refusal) = listener.borders.check(host, origin) {
         return Frame::unreadable(unknown(refusal.clone()), server, refusal);
     }
     let now = listener.gate.ports.clock.now_us();

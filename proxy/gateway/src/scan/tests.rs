@@ -122,7 +122,7 @@ async fn scan_pipe(pipe: DuplexStream, timeout: Duration) -> Result<Scan, ScanFa
     let (near, far) = tokio::io::duplex(1 << 10);
     tokio::spawn(pump(reader, Arc::clone(&recording), far));
     let wire = (near, writer);
-    let read = session::read_all(wire, &recording, Instant::now() + timeout).await;
+    let read = session::read_all(wire, &recording, Instant::now() + timeout, session::Opening::Probe).await;
     read.map_err(|stop| fault::from_stop(stop, timeout, &recording))
 }
 

@@ -4,12 +4,14 @@ use pdp::json::{self, Json};
 
 /// What our members begin with (MCP: `_meta` keys carry a reverse-DNS prefix of their owner).
 pub(crate) const NAMESPACE: &str = "dev.wicketgate/";
+/// The word every spelling of it holds.
+const WORD: &[u8] = b"wicketgate";
 
 /// The text without our members in any `_meta`, or nothing where it has none.
 ///
 /// A text that holds neither the word nor a `\u` escape cannot name the namespace: letters have no other escape.
 pub(crate) fn without(text: &str, depth_max: usize) -> Option<String> {
-    if !text.contains("wicketgate") && !text.contains("\\u") {
+    if !names_us(text) && !text.contains("\\u") {
         return None;
     }
     let value = Json::read(text, depth_max).ok()?;
@@ -18,6 +20,11 @@ pub(crate) fn without(text: &str, depth_max: usize) -> Option<String> {
         write(&value, false, &mut out);
         out
     })
+}
+
+/// Whether the word stands anywhere in the text, in any case.
+fn names_us(text: &str) -> bool {
+    text.as_bytes().windows(WORD.len()).any(|window| window.eq_ignore_ascii_case(WORD))
 }
 
 fn is_ours(name: &str) -> bool {

@@ -259,11 +259,15 @@ fn arguments_fit(call: &Call<Proposed>, tool: &Tool, arguments: Option<Range<usi
 async fn live_is_reviewed(call: &Call<Proposed>, tool: &Tool, gate: &Arc<Gate>) -> Result<(), Refusal> {
     let head = call.head();
     let limits = gate.ports.limits;
-    let look = || head.channel.live(&tool.name, gate.ports.clock.now_us(), limits.listing_age_us_max);
-    if look() == Live::Unknown {
+    let asked_us = gate.ports.clock.now_us();
+    let mut live = head.channel.live(&tool.name, asked_us, limits.listing_age_us_max);
+    if live == Live::Unknown {
         list_tools(call, gate).await;
+        // What was listed for this very call is fresh enough for it, however short the limit.
+        let now_us = gate.ports.clock.now_us();
+        live = head.channel.live(&tool.name, now_us, limits.listing_age_us_max.max(now_us.saturating_sub(asked_us)));
     }
-    match look() {
+    match live {
         Live::Is(digest) if digest == tool.pin => Ok(()),
         Live::Is(_) => {
             let words = format!(

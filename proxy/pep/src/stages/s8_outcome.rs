@@ -130,6 +130,12 @@ pub(crate) fn label(call: Call<Executed>, ports: &Ports) -> Result<Call<Labelled
     })
 }
 
+/// The answer cannot be handed over, and what the call did is not known.
+fn lost(words: &str) -> Refusal {
+    let advice = "whether the call had an effect is unknown, so do not simply repeat it";
+    Refusal::new(Code::AnswerLost, format!("{words}; {advice}"))
+}
+
 fn session_of(headers: &[(String, String)]) -> Option<String> {
     headers.iter().find(|(name, _)| name == "mcp-session-id").map(|(_, id)| id.clone())
 }
@@ -143,7 +149,7 @@ fn whole(
     status: u16,
     body: &Bytes,
 ) -> Result<Option<String>, Refusal> {
-    let lost = |words: String| Refusal::new(Code::AnswerLost, words);
+    let lost = |words: String| lost(&words);
     if head.direction == Direction::ToClient {
         return Ok(Some(event(head, entry, context, ports)));
     }
@@ -185,9 +191,12 @@ fn answer(
     text: &str,
     envelope: &Envelope,
 ) -> Result<String, Refusal> {
-    let lost = |words: &str| Refusal::new(Code::AnswerLost, words.to_owned());
     if envelope.kind != Some(FrameKind::Response) || !answers(envelope, &head.envelope) {
         return Err(lost("the server's answer is not the answer to this request"));
+    }
+    if let Some(error) = envelope.error.clone().and_then(|at| text.get(at)) {
+        json::check(error, ports.limits.depth_max)
+            .map_err(|e| lost(&format!("the server's answer is ambiguous: {e}")))?;
     }
     raise(head, context);
     entry.write(|record| record.result = Some(result_note(text, envelope)));

@@ -1,0 +1,28 @@
+//! Each example runs as written.
+
+use std::path::Path;
+use std::process::Command;
+
+#[test]
+fn the_quickstart_runs_as_written() {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/quickstart/run.sh");
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port() & !1;
+    let ran = Command::new("bash")
+        .arg(script)
+        .env("WICKETGATE", env!("CARGO_BIN_EXE_wicketgate-under-test"))
+        .env("PORT", free.to_string())
+        .output()
+        .unwrap();
+    let told = format!("{}\n{}", String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
+    assert!(ran.status.success(), "{told}");
+    for line in [
+        "/notes/todo.md",
+        "`files_write` was denied: no policy permits it.",
+        "\"changed\":true",
+        "Created /notes/new.md, 5 bytes.",
+        "deny, refused",
+        "rule       notes",
+    ] {
+        assert!(told.contains(line), "{line} is missing in:\n{told}");
+    }
+}

@@ -1,0 +1,119 @@
+//! One frame, one law: a thousand swaps of the policies while agents call.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde_json::json;
+
+use crate::gate::bundle::Bundle;
+use crate::gate::client::{Agent, Request, call, text_of};
+use crate::gate::server::Upstream;
+use crate::gate::{ADA, Gate, OPERATOR, events, records};
+
+/// How often the law is changed.
+const SWAPS: usize = 1000;
+/// How many agents call meanwhile.
+const AGENTS: usize = 4;
+
+/// The law of this name: it permits what the other permits, under a name of its own.
+fn law(name: &str) -> String {
+    format!(
+        "@id(\"lifecycle-{name}\") permit (principal, action in Gate::Action::\"lifecycle\", resource);\n\
+             @id(\"reads-{name}\") permit (principal, action in Gate::Action::\"read\", resource);\n"
+    )
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thousand_swaps_under_load_lose_no_call_and_mix_no_laws() {
+    let web = Upstream::start().await;
+    let gate = Gate::start(&Bundle::new().http("web", &web.url())).await;
+    let file = gate.folder.path().join("policies/all.cedar");
+    let mut laws: BTreeMap<String, &str> = BTreeMap::new();
+    std::fs::write(&file, law("odd")).unwrap();
+    laws.insert(gate.running.store.reload("test").unwrap().0.to_string(), "odd");
+    let over = Arc::new(AtomicBool::new(false));
+    let to = gate.at();
+    let calling: Vec<_> = (0..AGENTS)
+        .map(|_| {
+            let over = Arc::clone(&over);
+            tokio::spawn(async move {
+                let mut answered = 0;
+                while !over.load(Ordering::SeqCst) {
+                    let request = Request::post("/web/mcp", call(1, "echo", json!({ "text": "x" }))).token(ADA);
+                    let answer = request.send(to).await;
+                    assert_eq!((answer.status, text_of(&answer.message())), (200, "x"), "{answer:?}");
+                    answered += 1;
+                }
+                answered
+            })
+        })
+        .collect();
+    let store = Arc::clone(&gate.running.store);
+    let swapping = tokio::task::spawn_blocking(move || {
+        let mut found = BTreeMap::new();
+        for n in 0..SWAPS {
+            let name = if n % 2 == 0 { "even" } else { "odd" };
+            std::fs::write(&file, law(name)).unwrap();
+            found.insert(store.reload("test").unwrap().0.to_string(), name);
+            if n % 100 == 50 {
+                // A bundle with a fault in between changes nothing.
+                std::fs::write(&file, "@id(\"x\") permit (principal, action, resource;\n").unwrap();
+                let faults = store.reload("test").unwrap_err();
+                assert_eq!(faults.first().map(|f| (f.line, f.column)), Some((1, 45)), "{faults:?}");
+            }
+        }
+        found
+    });
+    laws.extend(swapping.await.unwrap());
+    over.store(true, Ordering::SeqCst);
+    let mut answered = 0;
+    for task in calling {
+        answered += task.await.unwrap();
+    }
+    let entries = gate.close().await;
+    let swaps = events(entries.clone()).iter().filter(|e| e.what == "snapshot").count();
+    assert!(swaps >= SWAPS, "{swaps} swaps were recorded");
+    assert!(
+        events(entries.clone()).iter().any(|e| e.what == "snapshot_refused" && e.detail.contains("all.cedar:1:45"))
+    );
+    let calls: Vec<_> = records(entries).into_iter().filter(|r| r.method.as_deref() == Some("tools/call")).collect();
+    assert_eq!(calls.len(), answered, "each call that was answered has one record");
+    assert_eq!(laws.len(), 2);
+    let mut met = BTreeSet::new();
+    for record in &calls {
+        let name = laws.get(&record.snapshot.to_string()).expect("the digest of a law that was in force");
+        let rules: Vec<&str> = record.decision.iter().flat_map(|d| &d.rules).map(|r| r.id.as_str()).collect();
+        assert_eq!(rules, [format!("reads-{name}")], "record {}", record.number);
+        met.insert(*name);
+    }
+    assert_eq!(met.len(), 2, "calls were judged under both laws");
+    web.stop().await;
+}
+
+#[tokio::test]
+async fn an_edit_is_the_law_of_the_next_call_and_a_bad_one_is_told_with_its_place() {
+    let web = Upstream::start().await;
+    let gate = Gate::start(&Bundle::new().http("web", &web.url())).await;
+    let agent = Agent::legacy(gate.at(), "web", ADA).await;
+    let file = gate.folder.path().join("policies/all.cedar");
+    let reload = || Request::bare("POST", "/v1/reload").token(OPERATOR);
+    std::fs::write(&file, law("a").replace("\"read\"", "\"spend\"")).unwrap();
+    assert_eq!(reload().send(gate.control()).await.status, 200);
+    let denied = agent.call("echo", json!({ "text": "x" })).await;
+    assert!(text_of(&denied).contains("no policy permits it"), "{denied}");
+    std::fs::write(&file, law("a")).unwrap();
+    assert_eq!(reload().send(gate.control()).await.status, 200);
+    assert_eq!(text_of(&agent.call("echo", json!({ "text": "x" })).await), "x");
+    let typo =
+        law("a").replace("resource);\n@id(\"reads", "resource) when { context.gate.lables.isEmpty() };\n@id(\"reads");
+    std::fs::write(&file, typo).unwrap();
+    let refused = reload().send(gate.control()).await;
+    assert_eq!(refused.status, 422);
+    let fault = &refused.message()["faults"][0];
+    assert_eq!((fault["file"].as_str(), fault["line"].as_u64()), (Some("policies/all.cedar"), Some(1)), "{fault}");
+    assert!(fault["message"].as_str().unwrap().contains("lables"), "{fault}");
+    assert_eq!(text_of(&agent.call("echo", json!({ "text": "x" })).await), "x", "the old law stays in force");
+    gate.close().await;
+    web.stop().await;
+}
