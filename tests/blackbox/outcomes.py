@@ -47,7 +47,9 @@ def _faults(step: dict[str, Any], played: dict[str, Any]) -> list[str]:
             found.append(f"not listed: {sorted(missing)}")
     if step.get("progress"):
         seen = [int(at) for at, _total in played["progress"]]
-        if seen != step["progress"]:
+        # On a crowded machine an SDK may resolve a call before it has told of its last progress, also without the gate. What
+        # crossed the wire is compared whole elsewhere.
+        if seen not in (step["progress"], step["progress"][:-1]):
             found.append(f"progress was {seen}, not {step['progress']}")
     if step["do"] == "cancel" and not played.get("cancelled"):
         found.append("was answered and not cancelled")
