@@ -7,6 +7,10 @@
     clippy::indexing_slicing,
     reason = "a test may panic: that is how it fails"
 )]
+#![expect(
+    dead_code,
+    reason = "the fixture knows what a client and a server may do; the tests do not use all of it yet"
+)]
 
 pub(crate) mod bundle;
 pub(crate) mod client;
