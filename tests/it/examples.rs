@@ -26,3 +26,17 @@ fn the_quickstart_runs_as_written() {
         assert!(told.contains(line), "{line} is missing in:\n{told}");
     }
 }
+
+#[test]
+fn the_schema_of_the_built_in_bundle_is_as_it_is_shown() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let bundle = gateway::config::Bundle { policies: root.join("policies"), registry: root.join("registry") };
+    let sources = gateway::reload::read(Some(&bundle)).unwrap();
+    let snapshot = pdp::snapshot::Snapshot::build(&sources).unwrap();
+    let shown = std::fs::read_to_string(root.join("schemas/builtin.cedarschema")).unwrap();
+    assert_eq!(
+        snapshot.policies().schema_text().trim(),
+        shown.trim(),
+        "run `wicketgate check --schema > schemas/builtin.cedarschema`"
+    );
+}
