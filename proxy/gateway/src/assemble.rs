@@ -258,7 +258,7 @@ async fn open_ledger(
 
 fn upstreams(config: &Config, vault: Arc<LocalVault>) -> anyhow::Result<Upstreams> {
     let limits = &config.limits;
-    let http = HttpUpstream::new(limits.message_bytes_max, vault)?;
+    let http = HttpUpstream::new(limits.message_bytes_max, limits.long_answer_bytes_max, vault)?;
     let stdio = StdioUpstream::new(StdioLimits {
         bytes_max: limits.message_bytes_max,
         children_max: limits.children_max,

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use pdp::principal::Principal;
 use pdp::refusal::{Code, Refusal};
@@ -16,7 +16,7 @@ use crate::config::{Known, Role};
 /// Everybody who may come.
 #[derive(Debug)]
 pub struct Doorkeeper {
-    known: HashMap<[u8; 32], (Principal, Option<Role>)>,
+    known: HashMap<[u8; 32], (Arc<Principal>, Option<Role>)>,
     failures: Mutex<HashMap<IpAddr, Window>>,
     failures_max: u32,
 }
@@ -36,7 +36,7 @@ const MINUTE_US: i64 = 60_000_000;
 #[derive(Debug, Clone)]
 pub struct Visitor {
     /// Who.
-    pub principal: Principal,
+    pub principal: Arc<Principal>,
     /// What they may do on the control plane.
     pub role: Option<Role>,
 }
@@ -45,7 +45,7 @@ impl Doorkeeper {
     /// A keeper who knows these.
     #[must_use]
     pub fn new(known: Vec<Known>, failures_max: u32) -> Self {
-        let known = known.into_iter().map(|k| (k.token_sha256, (k.principal, k.role))).collect();
+        let known = known.into_iter().map(|k| (k.token_sha256, (Arc::new(k.principal), k.role))).collect();
         Self { known, failures: Mutex::default(), failures_max }
     }
 
@@ -56,7 +56,7 @@ impl Doorkeeper {
     pub fn admit(&self, authorization: Option<&str>, address: IpAddr, now_us: i64) -> Result<Visitor, Refusal> {
         let token = authorization.and_then(bearer);
         if let Some((principal, role)) = token.and_then(|t| self.known.get(&token_digest(t))) {
-            return Ok(Visitor { principal: principal.clone(), role: *role });
+            return Ok(Visitor { principal: Arc::clone(principal), role: *role });
         }
         let count = self.count_failure(address, now_us);
         if count > self.failures_max {

@@ -1,5 +1,6 @@
 //! The only reader of time and the only source of randomness in the product.
 
+use std::cell::RefCell;
 use std::time::Instant;
 
 use jiff::Timestamp;
@@ -50,13 +51,27 @@ impl SystemEntropy {
 
 impl Entropy for SystemEntropy {
     fn bytes(&self) -> [u8; 16] {
-        let mut bytes = [0; 16];
-        while getrandom::fill(&mut bytes).is_err() {
-            // Checked at start; since Linux 3.17 it cannot fail later. Guessable bytes must never be used in its place.
-            std::thread::yield_now();
-        }
-        bytes
+        POOL.with_borrow_mut(|pool| {
+            pool.pop().unwrap_or_else(|| {
+                let mut fresh = [[0; 16]; POOL_SIZE];
+                while getrandom::fill(fresh.as_flattened_mut()).is_err() {
+                    // Checked at start; since Linux 3.17 it cannot fail later. Guessable bytes must never take its place.
+                    std::thread::yield_now();
+                }
+                let [first, rest @ ..] = fresh;
+                pool.extend(rest);
+                first
+            })
+        })
     }
+}
+
+/// How many draws one system call pays for.
+const POOL_SIZE: usize = 32;
+
+thread_local! {
+    /// Bytes of the system's that nobody has been given yet. Each is handed out once.
+    static POOL: RefCell<Vec<[u8; 16]>> = const { RefCell::new(Vec::new()) };
 }
 
 /// A time as people and records write it: RFC 3339, to the millisecond, in UTC.

@@ -98,8 +98,10 @@ pub struct Limits {
     pub body_bytes_max: usize,
     /// How large a request's head may be.
     pub head_bytes_max: usize,
-    /// How large one message of a server may be.
+    /// How large one message of a server may be that is held whole: an event, a line, an answer that must be read.
     pub message_bytes_max: usize,
+    /// How large a JSON answer may be that is handed on piece by piece.
+    pub long_answer_bytes_max: usize,
     /// How deep a message may nest.
     pub depth_max: usize,
     /// How many requests may be under way.
@@ -138,6 +140,7 @@ impl Default for Limits {
             body_bytes_max: 16 << 20,
             head_bytes_max: 64 << 10,
             message_bytes_max: 64 << 20,
+            long_answer_bytes_max: 1 << 30,
             depth_max: 64,
             calls_max: 1024,
             calls_per_server_max: 256,

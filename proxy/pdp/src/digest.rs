@@ -43,8 +43,12 @@ pub const DEPTH_MAX: usize = 96;
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("sha256:")?;
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        const DIGITS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
+        let digit = |n: u8| DIGITS.get(usize::from(n & 15)).copied().unwrap_or('0');
+        let mut text = String::with_capacity(71);
+        text.push_str("sha256:");
+        text.extend(self.0.iter().flat_map(|byte| [digit(byte >> 4), digit(*byte)]));
+        f.write_str(&text)
     }
 }
 

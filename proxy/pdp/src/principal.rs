@@ -5,21 +5,21 @@
 
 use serde::{Deserialize, Serialize};
 
-/// An authenticated caller. The agent is Cedar's principal `Gate::Agent`.
+/// An authenticated caller. The agent is Cedar's principal `Gate::Agent`. Members stand in the order records are written.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Principal {
     /// The agent's name, unique within its tenant.
     pub agent: String,
+    /// How it proved who it is, such as `token`.
+    pub method: String,
     /// The teams it belongs to, Cedar's parents `Gate::Team`.
     #[serde(default)]
     pub teams: Vec<String>,
+    /// The tenant; `default` where there is but one.
+    pub tenant: String,
     /// The person it acts for; empty when it acts for nobody.
     #[serde(default)]
     pub user: String,
-    /// The tenant; `default` where there is but one.
-    pub tenant: String,
-    /// How it proved who it is, such as `token`.
-    pub method: String,
 }
 
 impl Principal {

@@ -30,7 +30,7 @@ pub struct Call<S> {
 /// What is fixed at intake and read by every later stage. Never changed, save the open record.
 pub(crate) struct Head {
     pub(crate) caller: Caller,
-    pub(crate) principal: Principal,
+    pub(crate) principal: Arc<Principal>,
     pub(crate) server: String,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) direction: Direction,
@@ -148,6 +148,11 @@ impl<S> Call<S> {
 
     pub(crate) fn entry(&mut self) -> &mut OpenRecord {
         &mut self.entry
+    }
+
+    /// The head to read and the record to write, at once.
+    pub(crate) fn head_and_entry(&mut self) -> (&Head, &mut OpenRecord) {
+        (&self.head, &mut self.entry)
     }
 
     pub(crate) fn elapsed_us(&self) -> u64 {

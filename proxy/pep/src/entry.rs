@@ -1,5 +1,6 @@
 //! The open record of a frame. It is closed by the audit stage, or it closes itself when the frame is dropped.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use pdp::record::{Ending, Entry, Note, Record, StageTime};
@@ -45,7 +46,7 @@ impl OpenRecord {
     /// Marks a stage as done.
     pub(crate) fn stage(&mut self, stage: &'static str) {
         let at_us = self.elapsed_us();
-        self.write(|record| record.stages.push(StageTime { stage: stage.to_owned(), at_us }));
+        self.write(|record| record.stages.push(StageTime { at_us, stage: Cow::Borrowed(stage) }));
     }
 
     /// Notes something worth knowing.

@@ -3,11 +3,16 @@
 //! Refused here: batches (removed from MCP in 2025-06-18), a message with both method and answer, with both result and
 //! error, with a member that differs from an envelope member only in case (some decoders would take it for that member).
 
+use std::borrow::Cow;
 use std::ops::Range;
 
-use pdp::json::{self, JsonFault};
+use pdp::json::{JsonFault, Kind, Layout, Part, Reading};
 use pdp::record::FrameKind;
 use pdp::refusal::{Code, Refusal};
+
+pub(crate) use pdp::json::member;
+
+use crate::rewrite::forged::NAMESPACE;
 
 /// Where the parts of a message stand in its text.
 #[derive(Debug, Clone, Default)]
@@ -19,39 +24,57 @@ pub(crate) struct Envelope {
     pub(crate) params: Option<Range<usize>>,
     pub(crate) result: Option<Range<usize>>,
     pub(crate) error: Option<Range<usize>>,
+    /// Where everything else stands, as deep as it was asked for.
+    layout: Layout,
 }
 
 const MEMBERS: [&str; 6] = ["jsonrpc", "id", "method", "params", "result", "error"];
 
+/// How deep the places of a server's answer are remembered: the members of `result`, and those of its `_meta`.
+const ANSWER_KEPT: usize = 3;
+
 impl Envelope {
+    /// The envelope of what has no text: the opening of a stream, the end of a session.
+    pub(crate) fn bare(kind: FrameKind, method: &str) -> Self {
+        Self { kind: Some(kind), method: Some(method.to_owned()), ..Self::default() }
+    }
+
     /// Reads a message strictly: the whole text is checked for duplicate members and depth.
     pub(crate) fn read(text: &str, depth_max: usize) -> Result<Self, Refusal> {
+        Self::read_kept(text, Reading { watched: NAMESPACE, ..Reading::whole(depth_max) })
+    }
+
+    /// Reads what a server says as strictly, without remembering the places of its content. `depth_max` is that of the
+    /// result, which lies one level down.
+    pub(crate) fn read_answer(text: &str, depth_max: usize) -> Result<Self, Refusal> {
+        let depth_max = depth_max.saturating_add(1);
+        Self::read_kept(text, Reading { depth_max, kept: ANSWER_KEPT, watched: NAMESPACE })
+    }
+
+    fn read_kept(text: &str, reading: Reading) -> Result<Self, Refusal> {
         if text.trim_start().starts_with('[') {
             let words = "JSON-RPC batches are not accepted: send each message by itself";
             return Err(Refusal::new(Code::Batch, words));
         }
-        json::check(text, depth_max).map_err(refusal)?;
-        Self::outline(text)
-    }
-
-    /// Reads the envelope alone; what is inside the parts is not looked at.
-    pub(crate) fn outline(text: &str) -> Result<Self, Refusal> {
         let not_rpc = |words: String| Refusal::new(Code::NotJsonRpc, format!("not a JSON-RPC 2.0 message: {words}"));
+        let layout = Layout::read(text, reading).map_err(refusal)?;
+        let root = layout.root(text);
+        if root.kind() != Kind::Object {
+            return Err(refusal(JsonFault::Kind("an object")));
+        }
         let mut out = Self::default();
         let mut version = false;
-        for (name, value) in json::members(text).map_err(refusal)? {
-            let raw = value.get();
-            let place = || json::place(text, raw);
+        for (name, value) in root.members() {
             match name.as_ref() {
-                "jsonrpc" => version = raw == "\"2.0\"",
-                "id" => out.id = Some(raw.to_owned()),
+                "jsonrpc" => version = value.text() == "\"2.0\"",
+                "id" => out.id = Some(value.text().to_owned()),
                 "method" => {
-                    let method = json::string(raw).map_err(|_| not_rpc("`method` is not a string".to_owned()))?;
+                    let method = value.string().ok_or_else(|| not_rpc("`method` is not a string".to_owned()))?;
                     out.method = Some(method.into_owned());
                 }
-                "params" => out.params = place(),
-                "result" => out.result = place(),
-                "error" => out.error = place(),
+                "params" => out.params = Some(value.range()),
+                "result" => out.result = Some(value.range()),
+                "error" => out.error = Some(value.range()),
                 other => {
                     if let Some(near) = MEMBERS.iter().find(|m| m.eq_ignore_ascii_case(other)) {
                         return Err(not_rpc(format!("the member `{other}` differs from `{near}` only in case")));
@@ -63,6 +86,7 @@ impl Envelope {
             return Err(not_rpc("`jsonrpc` must be \"2.0\"".to_owned()));
         }
         out.kind = Some(out.classify().map_err(|words| not_rpc(words.to_owned()))?);
+        out.layout = layout;
         Ok(out)
     }
 
@@ -84,26 +108,35 @@ impl Envelope {
         }
     }
 
+    /// One of the message's own members, with its place. `text` is the one this envelope was read from.
+    pub(crate) fn part<'a>(&'a self, text: &'a str, name: &str) -> Option<Part<'a>> {
+        self.layout.root(text).get(name)
+    }
+
+    /// A member of `params`, with its place.
+    pub(crate) fn param_part<'a>(&'a self, text: &'a str, name: &str) -> Option<Part<'a>> {
+        self.part(text, "params")?.get(name)
+    }
+
     /// A member of `params`, as JSON text.
     pub(crate) fn param<'t>(&self, text: &'t str, name: &str) -> Option<&'t str> {
-        member(text.get(self.params.clone()?)?, name)
+        text.get(self.param_part(text, name)?.range())
     }
 
     /// A member of `params` that is a string.
     pub(crate) fn param_string(&self, text: &str, name: &str) -> Option<String> {
-        self.param(text, name).and_then(|raw| json::string(raw).ok()).map(|s| s.into_owned())
+        self.param_part(text, name)?.string().map(|s| s.into_owned())
     }
 
     /// A string in `params._meta`.
-    pub(crate) fn meta_string(&self, text: &str, name: &str) -> Option<String> {
-        let meta = self.param(text, "_meta")?;
-        member(meta, name).and_then(|raw| json::string(raw).ok()).map(|s| s.into_owned())
+    pub(crate) fn meta_string<'a>(&'a self, text: &'a str, name: &str) -> Option<Cow<'a, str>> {
+        self.param_part(text, "_meta")?.get(name)?.string()
     }
-}
 
-/// One member of an object's text, as JSON text.
-pub(crate) fn member<'t>(object: &'t str, name: &str) -> Option<&'t str> {
-    json::members(object).ok()?.into_iter().find(|(n, _)| n == name).map(|(_, v)| v.get())
+    /// Whether a name in the message begins as the gate's own do.
+    pub(crate) fn names_us(&self) -> bool {
+        self.layout.met_watched()
+    }
 }
 
 /// A fault of the text as a refusal.

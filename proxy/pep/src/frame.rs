@@ -14,7 +14,7 @@ use crate::task::Task;
 #[derive(Debug, Clone)]
 pub struct Caller {
     /// The authenticated principal, or why there is none.
-    pub principal: Result<Principal, Refusal>,
+    pub principal: Result<Arc<Principal>, Refusal>,
     /// The network address it came from, if it came over a network.
     pub address: Option<String>,
 }

@@ -9,6 +9,7 @@ mod channel;
 mod entry;
 mod envelope;
 mod frame;
+mod long;
 pub mod ports;
 mod reply;
 mod rewrite;
@@ -20,6 +21,7 @@ mod trace;
 pub use call::{Call, Stopped};
 pub use channel::{Channel, Channels};
 pub use frame::{Caller, Frame};
+pub use long::{CutOff, LongAnswer, PieceSource};
 pub use reply::{Answer, Body, Reply};
 pub use stages::{
     s1_intake::Proposed,

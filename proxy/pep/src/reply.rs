@@ -10,6 +10,7 @@ use pdp::refusal::{Code, Refusal};
 use crate::call::Address;
 use crate::channel::Channel;
 use crate::envelope::{Envelope, member};
+use crate::long::LongAnswer;
 use crate::stream::EventStream;
 
 /// What goes back to whoever sent a frame, or on to the client. Its record is sealed, or seals as its stream ends.
@@ -26,6 +27,8 @@ pub enum Body {
     Empty,
     /// One JSON-RPC message.
     Json(String),
+    /// One JSON-RPC message that passes piece by piece.
+    Long(Box<LongAnswer>),
     /// Events, each labelled as it passes.
     Stream(Box<EventStream>),
     /// A refusal for the server whose request this was.
@@ -37,6 +40,7 @@ impl fmt::Debug for Body {
         f.write_str(match self {
             Self::Empty => "Empty",
             Self::Json(_) => "Json(..)",
+            Self::Long(_) => "Long(..)",
             Self::Stream(_) => "Stream(..)",
             Self::ToServer(_) => "ToServer(..)",
         })
@@ -59,9 +63,10 @@ impl Reply {
         let text = match self.body {
             Body::Json(text) => text,
             Body::Stream(mut stream) => stream.answer_alone().await?,
-            Body::Empty | Body::ToServer(_) => return None,
+            // A listing is always read whole.
+            Body::Empty | Body::Long(_) | Body::ToServer(_) => return None,
         };
-        let envelope = Envelope::outline(&text).ok()?;
+        let envelope = Envelope::read(&text, usize::MAX).ok()?;
         let raw = member(text.get(envelope.result?)?, "nextCursor")?;
         json::string(raw).ok().map(|cursor| cursor.into_owned())
     }

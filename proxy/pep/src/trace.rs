@@ -1,6 +1,6 @@
 //! W3C Trace Context: what came in, what goes out. One trace id per task.
 
-use pdp::json;
+use pdp::json::{self, Edit, Kind};
 
 use crate::envelope::Envelope;
 use crate::frame::Frame;
@@ -79,17 +79,19 @@ impl Incoming {
 /// `text`, a request whose envelope is `envelope`, with `traceparent` in `params._meta`. A message without an object in
 /// `params` stays as it is: adding `params` would change what a strict server sees.
 pub(crate) fn with_parent(text: &str, envelope: &Envelope, context: &TraceContext) -> Option<String> {
-    let at = envelope.params.clone()?;
-    let params = text.get(at.clone())?;
-    let meta = crate::envelope::member(params, "_meta").unwrap_or("{}");
-    let meta = json::with_member(meta, "traceparent", &json::quoted(&context.header())).ok()?;
-    let params = json::with_member(params, "_meta", &meta).ok()?;
-    Some(json::replaced(text, at, &params))
+    let params = envelope.part(text, "params").filter(|params| params.kind() == Kind::Object)?;
+    if params.get("_meta").is_some_and(|meta| meta.kind() != Kind::Object) {
+        return None;
+    }
+    let value = json::quoted(&context.header());
+    Some(Edit::set_in(params, "_meta", "traceparent", &value).of(text))
 }
 
 /// Lower-case hexadecimal digits of random bytes; never all zero.
 pub(crate) fn hex_id(bytes: &[u8]) -> String {
-    let text: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
+    const DIGITS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
+    let digit = |n: u8| DIGITS.get(usize::from(n & 15)).copied().unwrap_or('0');
+    let text: String = bytes.iter().flat_map(|b| [digit(b >> 4), digit(*b)]).collect();
     if text.bytes().all(|b| b == b'0') { text.replace('0', "1") } else { text }
 }
 

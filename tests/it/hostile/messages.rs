@@ -46,17 +46,8 @@ pub(super) fn unreadable() -> Vec<Case> {
             ("a comment", b"{\"jsonrpc\":\"2.0\",\"id\":1,/* x */\"method\":\"ping\"}"),
             ("not a number", b"{\"jsonrpc\":\"2.0\",\"id\":NaN,\"method\":\"ping\"}"),
             ("a leading zero", b"{\"jsonrpc\":\"2.0\",\"id\":01,\"method\":\"ping\"}"),
-            (
-                "a number beyond all doubles",
-                b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\",\"params\":{\"n\":1e400}}",
-            ),
             ("a raw NUL", b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"pi\0ng\"}"),
             ("a raw line break in a string", b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"pi\nng\"}"),
-            ("half a surrogate pair", b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"\\ud800\"}"),
-            (
-                "half a surrogate pair inside",
-                b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\",\"params\":{\"a\":[\"\\udc00\"]}}",
-            ),
             ("bytes that are no text", b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"\xff\xfe\"}"),
             ("an overlong slash", b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools\xc0\xafcall\"}"),
             ("UTF-16", b"{\0\"\0j\0"),

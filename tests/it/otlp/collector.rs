@@ -155,7 +155,7 @@ pub(super) const ATTEMPT: &str = "00f067aa0ba902b7";
 pub(super) const STARTED_US: i64 = 1_790_000_000_000_000;
 
 pub(super) fn stage(stage: &str, at_us: u64) -> StageTime {
-    StageTime { stage: stage.to_owned(), at_us }
+    StageTime { at_us, stage: stage.to_owned().into() }
 }
 
 pub(super) fn rule(id: &str, reason: &str) -> Rule {
@@ -198,7 +198,7 @@ pub(super) fn allowed() -> Record {
         direction: Direction::ToServer,
         kind: FrameKind::Request,
         protocol: Some("2025-11-25".to_owned()),
-        principal: Some(principal),
+        principal: Some(principal.into()),
         client: Some("192.0.2.7:50000".to_owned()),
         server: "mail".to_owned(),
         system: Some("exchange".to_owned()),
@@ -210,7 +210,7 @@ pub(super) fn allowed() -> Record {
         pin: Some(Digest::of_bytes(b"pin")),
         effects: [Effect::Read].into(),
         arguments_digest: Some(Digest::of_bytes(b"")),
-        arguments: Some(serde_json::json!({ "folder": "inbox-4711" })),
+        arguments: Some(serde_json::json!({ "folder": "inbox-4711" }).into()),
         snapshot: Digest::of_bytes(b"snapshot"),
         decision: Some(note),
         credential: None,

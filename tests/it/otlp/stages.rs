@@ -39,7 +39,7 @@ async fn waits_loans_and_slow_stages_have_spans_and_notes_are_events() {
     record.credential = Some("mail-token".to_owned());
     record.decision.as_mut().unwrap().grants = ["owner".to_owned()].into();
     let late = ["approval", "credential", "action", "outcome", "audit"];
-    record.stages.iter_mut().filter(|s| late.contains(&s.stage.as_str())).for_each(|s| s.at_us += 50_000);
+    record.stages.iter_mut().filter(|s| late.contains(&&*s.stage)).for_each(|s| s.at_us += 50_000);
     record.stages[7].at_us += 600;
     record.stages[8].at_us += 600;
     record.attempts[0].started_us += 50_000;

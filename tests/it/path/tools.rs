@@ -289,7 +289,7 @@ scripts! {
         intent: tools/call mail send
         sent to mail: tools/call send
         > tools/call mail send: all nine -> served
-        {"to":"joe","body":{"withheld":"body"}}
+        {"body":{"withheld":"body"},"to":"joe"}
         intent: tools/call mail send
         sent to mail: tools/call send
         > tools/call mail send: all nine -> served

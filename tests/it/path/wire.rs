@@ -17,7 +17,7 @@ scripts! {
         raw mail 7
     "# => r#"
         >? mail: audit -> refused not_json
-        400 error -32700 not_json: the message is not valid JSON: EOF while parsing an object at line 1 column 39
+        400 error -32700 not_json: the message is not valid JSON: it ends too early, at byte 39
         >? mail: audit -> refused not_json
         >? mail: audit -> refused duplicate_member
         400 error -32600 duplicate_member: the message is ambiguous: the member `a` stands twice in one object

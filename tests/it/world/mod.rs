@@ -77,6 +77,16 @@ impl World {
             Body::Empty => String::new(),
             Body::Json(text) => text,
             Body::ToServer(_) => "to the server".to_owned(),
+            Body::Long(mut answer) => {
+                let mut whole = Vec::new();
+                while let Some(piece) = answer.next().await {
+                    match piece {
+                        Ok(piece) => whole.extend_from_slice(&piece),
+                        Err(cut) => whole.extend_from_slice(format!(" | {cut}").as_bytes()),
+                    }
+                }
+                String::from_utf8(whole).unwrap()
+            }
             Body::Stream(mut stream) => {
                 let mut last = String::new();
                 while let Some(event) = stream.next().await {
@@ -130,7 +140,7 @@ pub(crate) fn caller(name: &str) -> Caller {
         "eve" => Ok(principal(&["staff"], "other")),
         _ => Err(Refusal::new(Code::Unauthenticated, "no valid credential")),
     };
-    Caller { principal, address: Some("192.0.2.7".to_owned()) }
+    Caller { principal: principal.map(Arc::new), address: Some("192.0.2.7".to_owned()) }
 }
 
 /// A request of ann's, ready to be carried.

@@ -14,6 +14,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use pdp::record::Entry;
 use pdp::refusal::{Code, Refusal};
 use pep::ports::{SendFault, Verdict};
 use pep::{Event, Frame};
@@ -243,7 +244,7 @@ impl Stage {
             ("notes", _) => last.unwrap().notes.into_iter().map(|n| n.text).collect::<Vec<_>>().join("; "),
             ("refusal", _) => last.unwrap().refusal.unwrap().message,
             ("record", pointer) => {
-                let value = serde_json::to_value(last.unwrap()).unwrap();
+                let value = serde_json::to_value(Entry::Record(last.unwrap().into())).unwrap();
                 value.pointer(pointer).map_or_else(|| "nothing".to_owned(), Value::to_string)
             }
             other => panic!("there is no {other:?} to show"),

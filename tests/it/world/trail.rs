@@ -43,7 +43,7 @@ pub(crate) fn record(record: &Record) -> String {
         out.push(' ');
         out.push_str(word);
     }
-    let stages: Vec<&str> = record.stages.iter().map(|s| s.stage.as_str()).collect();
+    let stages: Vec<&str> = record.stages.iter().map(|s| &*s.stage).collect();
     let stages = if stages == WHOLE { "all nine".to_owned() } else { stages.join(">") };
     out.push_str(&format!(": {stages} -> {}", record.ending.word()));
     if let Some(refusal) = &record.refusal {

@@ -3,7 +3,7 @@
 //! Canonical bytes are made here, on the writer's thread, off the path of the call.
 
 use pdp::json::JsonFault;
-use pdp::record::{Entry, Note, Record};
+use pdp::record::Entry;
 use rusqlite::{CachedStatement, params};
 use tokio::sync::oneshot;
 
@@ -30,20 +30,12 @@ pub(super) struct Row {
 }
 
 impl Row {
-    /// Makes the canonical bytes. A record whose arguments stand in the way is written without them.
+    /// Makes the canonical bytes.
     ///
     /// # Errors
-    /// When even so the entry has no canonical form; no entry the gate makes is such.
+    /// When the entry has no canonical form; no entry the gate makes is such.
     pub(super) fn of(entry: Entry) -> Result<Self, JsonFault> {
-        let (entry, body) = match (entry.canonical(), entry) {
-            (Ok(body), entry) => (entry, body),
-            (Err(fault), Entry::Record(record)) if record.arguments.is_some() => {
-                let entry = Entry::Record(without_arguments(record, &fault));
-                let body = entry.canonical()?;
-                (entry, body)
-            }
-            (Err(fault), Entry::Record(_) | Entry::Intent(_) | Entry::Event(_)) => return Err(fault),
-        };
+        let body = entry.canonical()?;
         Ok(Self { entry, body, waiter: None, given_up_on_failure: false })
     }
 
@@ -75,7 +67,7 @@ impl Row {
                 r.started_us,
                 r.trace,
                 r.task,
-                r.principal.as_ref().map(pdp::principal::Principal::key),
+                r.principal.as_ref().map(|p| p.key()),
                 r.server,
                 r.system,
                 r.method,
@@ -105,11 +97,4 @@ impl Row {
         };
         done.map(drop)
     }
-}
-
-fn without_arguments(mut record: Box<Record>, fault: &JsonFault) -> Box<Record> {
-    record.arguments = None;
-    let text = format!("the arguments are left out of this record: {fault}");
-    record.notes.push(Note { at_us: record.took_us, text });
-    record
 }

@@ -1,6 +1,5 @@
 //! From a reply to an HTTP response: one message, or events one by one as they pass, never gathered.
 
-use std::convert::Infallible;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,12 +9,12 @@ use http::{HeaderValue, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full, StreamBody};
 use hyper::body::Frame as Chunk;
-use pep::{Body, EventStream, Reply};
+use pep::{Body, CutOff, EventStream, LongAnswer, Reply};
 use tokio::sync::mpsc;
 
 use crate::upstream::sse;
 
-pub(super) type HttpBody = UnsyncBoxBody<Bytes, Infallible>;
+pub(super) type HttpBody = UnsyncBoxBody<Bytes, CutOff>;
 
 /// How often a silent stream gets a comment: proxies and clients give up a connection that says nothing.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -25,6 +24,7 @@ pub(super) fn response(reply: Reply) -> Response<HttpBody> {
     let (status, headers, body) = reply.into_parts();
     let mut response = match body {
         Body::Json(text) => json(status, text),
+        Body::Long(answer) => long_answer(status, *answer),
         Body::Stream(stream) => event_stream(status, *stream),
         // A refusal for a server never comes out of a client's request.
         Body::Empty | Body::ToServer(_) => plain(status, Bytes::new()),
@@ -57,8 +57,20 @@ pub(super) fn json(status: u16, text: String) -> Response<HttpBody> {
 }
 
 fn plain(status: u16, bytes: Bytes) -> Response<HttpBody> {
-    let mut response = Response::new(Full::new(bytes).boxed_unsync());
+    let mut response = Response::new(Full::new(bytes).map_err(|never| match never {}).boxed_unsync());
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
+    response
+}
+
+/// An answer whose length is not known yet. Pulled by the connection, so a slow reader slows the server and fills nothing.
+fn long_answer(status: u16, answer: LongAnswer) -> Response<HttpBody> {
+    let pieces = stream::unfold(answer, |mut answer| async move {
+        let piece = answer.next().await?;
+        Some((piece.map(Chunk::data), answer))
+    });
+    let mut response = Response::new(StreamBody::new(pieces).boxed_unsync());
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }
 
@@ -67,7 +79,7 @@ fn event_stream(status: u16, events: EventStream) -> Response<HttpBody> {
     tokio::spawn(pump(events, sender));
     let chunks = stream::unfold(receiver, |mut receiver| async move {
         let text = receiver.recv().await?;
-        Some((Ok::<_, Infallible>(Chunk::data(Bytes::from(text))), receiver))
+        Some((Ok::<_, CutOff>(Chunk::data(Bytes::from(text))), receiver))
     });
     let mut response = Response::new(StreamBody::new(chunks).boxed_unsync());
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);

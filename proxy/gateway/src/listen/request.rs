@@ -1,6 +1,7 @@
 //! From an HTTP request to a frame: route, borders, credential, headers, body, each with its refusal.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, ORIGIN};
@@ -94,7 +95,7 @@ pub(super) async fn frame(request: Request<Incoming>, peer: SocketAddr, listener
     }
 }
 
-fn known(principal: Principal, peer: SocketAddr) -> Caller {
+fn known(principal: Arc<Principal>, peer: SocketAddr) -> Caller {
     Caller { principal: Ok(principal), address: Some(peer.ip().to_string()) }
 }
 

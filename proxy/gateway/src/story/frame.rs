@@ -157,7 +157,7 @@ fn kind_word(kind: FrameKind) -> &'static str {
 fn record_lines(record: &Record, intent: Option<&Intent>) -> Vec<(&'static str, String)> {
     let mut lines = Vec::new();
     match (&record.arguments, record.arguments_digest) {
-        (Some(arguments), _) => lines.push(("arguments", visible::json(arguments))),
+        (Some(arguments), _) => lines.push(("arguments", visible::json_text(arguments.text()))),
         (None, Some(digest)) => lines.push(("arguments", format!("not recorded, {digest}"))),
         (None, None) => {}
     }

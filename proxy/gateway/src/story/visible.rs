@@ -50,6 +50,11 @@ fn left_out(count: usize) -> String {
     }
 }
 
+/// A JSON text in one line, as [`json`] writes it.
+pub(super) fn json_text(text: &str) -> String {
+    serde_json::from_str(text).map_or_else(|_| pdp::json::quoted(text), |value: Value| json(&value))
+}
+
 /// A JSON value in one line. Members stand in the order of their names.
 pub(super) fn json(value: &Value) -> String {
     let mut out = String::new();

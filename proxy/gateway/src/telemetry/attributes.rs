@@ -56,7 +56,8 @@ impl Attributes {
 
 /// The first characters of a text, at most so many.
 pub(super) fn shortened(text: &str, chars_max: usize) -> String {
-    text.chars().take(chars_max).collect()
+    // A text has at most as many characters as bytes.
+    if text.len() <= chars_max { text.to_owned() } else { text.chars().take(chars_max).collect() }
 }
 
 /// What the frame's own span says.
@@ -72,7 +73,7 @@ pub(super) fn of_frame(record: &Record, options: &Options) -> Attributes {
         a.text(names::ARGUMENTS_DIGEST, &digest.to_string());
     }
     if let (true, true, Some(arguments)) = (options.arguments, is_tool_call(record), &record.arguments) {
-        a.text(names::GENAI_ARGUMENTS, &arguments.to_string());
+        a.text(names::GENAI_ARGUMENTS, arguments.text());
     }
     if let Some(note) = &record.decision {
         of_decision(&mut a, note);
@@ -125,7 +126,7 @@ pub(super) fn of_stage(record: &Record, stage: &str, options: &Options) -> Attri
 pub(super) fn of_task(record: &Record, options: &Options) -> Vec<KeyValue> {
     let mut a = Attributes::new(options);
     a.text(names::TASK, &record.task);
-    a.maybe(names::PRINCIPAL, record.principal.as_ref().map(pdp::principal::Principal::key).as_deref());
+    a.maybe(names::PRINCIPAL, record.principal.as_ref().map(|p| p.key()).as_deref());
     a.done()
 }
 
@@ -164,7 +165,7 @@ fn of_message(a: &mut Attributes, record: &Record) {
 
 /// Who asked, and over what.
 fn of_caller(a: &mut Attributes, record: &Record) {
-    a.maybe(names::PRINCIPAL, record.principal.as_ref().map(pdp::principal::Principal::key).as_deref());
+    a.maybe(names::PRINCIPAL, record.principal.as_ref().map(|p| p.key()).as_deref());
     a.text(names::TRANSPORT, if record.client.is_some() { names::TCP } else { names::PIPE });
     // `client.*` belongs to SERVER spans. Towards the client the gate is the calling side, and the agent's address
     // is not one that the gate dialled.

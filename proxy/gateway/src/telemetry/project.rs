@@ -240,10 +240,10 @@ fn stages(record: &Record) -> impl Iterator<Item = Stage<'_>> {
     let passed = record.stages.iter().scan((0, None), |(before_us, behind), stage| {
         let name = if stage.stage == AUDIT { after(*behind) } else { &stage.stage };
         let start_us = *before_us;
-        (*before_us, *behind) = (stage.at_us.max(start_us), Some(stage.stage.as_str()));
+        (*before_us, *behind) = (stage.at_us.max(start_us), Some(&*stage.stage));
         Some(Stage { name, start_us, end_us: *before_us })
     });
-    let last = record.stages.last().map(|s| s.stage.as_str());
+    let last = record.stages.last().map(|s| &*s.stage);
     let unsealed = (last != Some(AUDIT)).then(|| {
         let start_us = record.stages.iter().map(|s| s.at_us).max().unwrap_or(0);
         Stage { name: after(last), start_us, end_us: record.took_us.max(start_us) }

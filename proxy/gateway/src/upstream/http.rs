@@ -6,10 +6,10 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{Method, Request, Response};
-use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
@@ -17,7 +17,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use pdp::registry::{Server, Transport};
 use pep::ports::{BoxFuture, SendFault};
-use pep::{Answer, Dispatch, Event, EventSource, Outbound, Raw};
+use pep::{Answer, Dispatch, Event, EventSource, Outbound, PieceSource, Raw};
 
 use super::sse::SseReader;
 use crate::vault::LocalVault;
@@ -27,6 +27,7 @@ use crate::vault::LocalVault;
 pub struct HttpUpstream {
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     bytes_max: usize,
+    long_bytes_max: usize,
     servers: Arc<Mutex<HashMap<String, Arc<Server>>>>,
     vault: Arc<LocalVault>,
 }
@@ -42,11 +43,12 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 pub struct SetUpFault(String);
 
 impl HttpUpstream {
-    /// A client whose answers and events may be `bytes_max` bytes large.
+    /// A client whose answers and events may be `bytes_max` bytes large where they are held, `long_bytes_max` where
+    /// they are handed on piece by piece.
     ///
     /// # Errors
     /// When the system's certificates cannot be read or the TLS provider is missing.
-    pub fn new(bytes_max: usize, vault: Arc<LocalVault>) -> Result<Self, SetUpFault> {
+    pub fn new(bytes_max: usize, long_bytes_max: usize, vault: Arc<LocalVault>) -> Result<Self, SetUpFault> {
         let mut http = HttpConnector::new();
         http.set_connect_timeout(Some(CONNECT_TIMEOUT));
         http.set_nodelay(true);
@@ -62,12 +64,13 @@ impl HttpUpstream {
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_TIMEOUT)
             .build(https);
-        Ok(Self { client, bytes_max, servers: Arc::default(), vault })
+        Ok(Self { client, bytes_max, long_bytes_max, servers: Arc::default(), vault })
     }
 
     /// Makes one attempt.
     pub(super) async fn send(&self, dispatch: Dispatch) -> Result<Raw, SendFault> {
         self.learn(dispatch.server());
+        let takes_long = dispatch.takes_long_answers();
         let request = request(dispatch)?;
         let response = self.client.request(request).await.map_err(|e| fault(&e))?;
         let status = response.status().as_u16();
@@ -76,14 +79,19 @@ impl HttpUpstream {
             let source = SseSource::new(response.into_body(), self.bytes_max);
             return Ok(Raw::stream(status, headers, Box::new(source)));
         }
-        let body = Limited::new(response.into_body(), self.bytes_max).collect().await.map_err(|e| {
-            if e.is::<LengthLimitError>() {
-                SendFault::Lost(format!("it is larger than {} bytes", self.bytes_max))
-            } else {
-                SendFault::Lost(e.to_string())
+        let long = takes_long && response.status().is_success();
+        let held_max = if long { LONG_BYTES } else { self.bytes_max };
+        let mut answer =
+            Answering { body: response.into_body(), read: Vec::new(), bytes: 0, bytes_max: self.bytes_max };
+        while let Some(piece) = answer.piece().await {
+            answer.read.push(piece.map_err(SendFault::Lost)?);
+            if answer.bytes > held_max {
+                answer.bytes_max = self.long_bytes_max;
+                answer.read.reverse();
+                return Ok(Raw::long(status, headers, Box::new(answer)));
             }
-        })?;
-        Ok(Raw::whole(status, headers, body.to_bytes()))
+        }
+        Ok(Raw::whole(status, headers, joined(answer.read)))
     }
 
     /// Tells a server that its own request was refused. Best effort: the server has its own time-out.
@@ -192,6 +200,58 @@ fn fault(e: &hyper_util::client::legacy::Error) -> SendFault {
         source = inner.source();
     }
     if e.is_connect() { SendFault::Unreachable(words) } else { SendFault::Lost(words) }
+}
+
+/// From here on an answer is handed on piece by piece instead of being held.
+const LONG_BYTES: usize = 1 << 20;
+
+/// A response's body, read piece by piece.
+struct Answering {
+    body: Incoming,
+    /// What was read before it was known to be long, the first piece last.
+    read: Vec<Bytes>,
+    bytes: usize,
+    bytes_max: usize,
+}
+
+impl Answering {
+    /// The next piece of the body.
+    async fn piece(&mut self) -> Option<Result<Bytes, String>> {
+        loop {
+            let bytes = match self.body.frame().await? {
+                Ok(frame) => frame.into_data().unwrap_or_default(),
+                Err(e) => return Some(Err(e.to_string())),
+            };
+            self.bytes = self.bytes.saturating_add(bytes.len());
+            if self.bytes > self.bytes_max {
+                return Some(Err(format!("it is larger than {} bytes", self.bytes_max)));
+            }
+            if !bytes.is_empty() {
+                return Some(Ok(bytes));
+            }
+        }
+    }
+}
+
+impl PieceSource for Answering {
+    fn next(&mut self) -> BoxFuture<'_, Option<Result<Bytes, String>>> {
+        Box::pin(async move {
+            match self.read.pop() {
+                Some(piece) => Some(Ok(piece)),
+                None => self.piece().await,
+            }
+        })
+    }
+}
+
+/// Pieces as one; a single one is not copied.
+fn joined(mut pieces: Vec<Bytes>) -> Bytes {
+    if pieces.len() <= 1 {
+        return pieces.pop().unwrap_or_default();
+    }
+    let mut whole = BytesMut::with_capacity(pieces.iter().map(Bytes::len).sum());
+    pieces.iter().for_each(|piece| whole.extend_from_slice(piece));
+    whole.freeze()
 }
 
 /// Events out of a response's body.

@@ -101,10 +101,10 @@ fn definitions_of(file: &SourceFile, files: &[SourceFile], faults: &mut Vec<Faul
         }
     };
     for raw in list {
-        let offset = json::place(&source.text, raw.get()).map_or(0, |r| r.start);
-        match Json::read(raw.get(), DEPTH_MAX).as_ref().map(|tool| tool.get("name")) {
+        let offset = json::place(&source.text, raw).map_or(0, |r| r.start);
+        match Json::read(raw, DEPTH_MAX).as_ref().map(|tool| tool.get("name")) {
             Ok(Some(Json::Text(name))) => {
-                if out.insert(name.to_string(), raw.get().to_owned()).is_some() {
+                if out.insert(name.to_string(), raw.to_owned()).is_some() {
                     faults.push(Fault::at(source, offset, format!("the tool `{name}` is defined twice"), "keep one"));
                 }
             }

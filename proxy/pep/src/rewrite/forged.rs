@@ -1,76 +1,55 @@
 //! Takes out members of our namespace that a server put into a `_meta`: only the gate speaks in the gate's name.
 
-use pdp::json::{self, Json};
+use std::ops::Range;
+
+use pdp::json::{Layout, Part, Reading};
 
 /// What our members begin with (MCP: `_meta` keys carry a reverse-DNS prefix of their owner).
 pub(crate) const NAMESPACE: &str = "dev.wicketgate/";
-/// The word every spelling of it holds.
-const WORD: &[u8] = b"wicketgate";
 
-/// The text without our members in any `_meta`, or nothing where it has none.
-///
-/// A text that holds neither the word nor a `\u` escape cannot name the namespace: letters have no other escape.
+/// The text without our members in any `_meta`, or nothing where it has none. Worth asking where the envelope has met
+/// a name of ours.
 pub(crate) fn without(text: &str, depth_max: usize) -> Option<String> {
-    if !names_us(text) && !text.contains("\\u") {
+    let layout = Layout::read(text, Reading::whole(depth_max)).ok()?;
+    let root = layout.root(text);
+    let mut forged = Vec::new();
+    find(root, false, &mut forged);
+    if forged.is_empty() {
         return None;
     }
-    let value = Json::read(text, depth_max).ok()?;
-    forges(&value, false).then(|| {
-        let mut out = String::with_capacity(text.len());
-        write(&value, false, &mut out);
-        out
-    })
-}
-
-/// Whether the word stands anywhere in the text, in any case.
-fn names_us(text: &str) -> bool {
-    text.as_bytes().windows(WORD.len()).any(|window| window.eq_ignore_ascii_case(WORD))
-}
-
-fn is_ours(name: &str) -> bool {
-    name.get(..NAMESPACE.len()).is_some_and(|head| head.eq_ignore_ascii_case(NAMESPACE))
-}
-
-fn forges(value: &Json<'_>, in_meta: bool) -> bool {
-    match value {
-        Json::Object(members) => {
-            members.iter().any(|(name, inner)| (in_meta && is_ours(name)) || forges(inner, name == "_meta"))
-        }
-        Json::List(items) => items.iter().any(|item| forges(item, false)),
-        Json::Null | Json::Bool(_) | Json::Number(_) | Json::Text(_) => false,
+    let mut out = String::with_capacity(text.len());
+    let mut kept = 0;
+    for at in forged {
+        out.push_str(text.get(kept..at.start).unwrap_or_default());
+        kept = at.end;
     }
+    out.push_str(text.get(kept..).unwrap_or_default());
+    Some(out)
 }
 
-/// Writes the value without the forged members. White space is lost, which only a forger's message suffers.
-fn write(value: &Json<'_>, in_meta: bool, out: &mut String) {
-    match value {
-        Json::Null => out.push_str("null"),
-        Json::Bool(yes) => out.push_str(if *yes { "true" } else { "false" }),
-        Json::Number(digits) => out.push_str(digits),
-        Json::Text(text) => out.push_str(&json::quoted(text)),
-        Json::List(items) => {
-            out.push('[');
-            for (n, item) in items.iter().enumerate() {
-                if n > 0 {
-                    out.push(',');
-                }
-                write(item, false, out);
-            }
-            out.push(']');
+/// Whether a name is in our namespace, in any case.
+pub(super) fn is_ours(name: &[u8]) -> bool {
+    name.get(..NAMESPACE.len()).is_some_and(|head| head.eq_ignore_ascii_case(NAMESPACE.as_bytes()))
+}
+
+/// Where forged members stand, each with the comma that goes with it.
+fn find(value: Part<'_>, in_meta: bool, forged: &mut Vec<Range<usize>>) {
+    let starts: Vec<usize> = value.places().map(|(name, _)| name.start).skip(1).collect();
+    let mut next = starts.into_iter();
+    let (mut kept_before, mut before) = (false, 0);
+    for ((name, inner), (at, _)) in value.members().zip(value.places()) {
+        let (following, end) = (next.next(), inner.range().end);
+        if !in_meta || !is_ours(name.as_bytes()) {
+            kept_before = true;
+            find(inner, name == "_meta", forged);
+        } else if kept_before {
+            forged.push(before..end);
+        } else {
+            forged.push(at.start..following.unwrap_or(end));
         }
-        Json::Object(members) => {
-            out.push('{');
-            for (n, (name, inner)) in members.iter().filter(|(name, _)| !(in_meta && is_ours(name))).enumerate() {
-                if n > 0 {
-                    out.push(',');
-                }
-                out.push_str(&json::quoted(name));
-                out.push(':');
-                write(inner, name == "_meta", out);
-            }
-            out.push('}');
-        }
+        before = end;
     }
+    value.items().for_each(|item| find(item, false, forged));
 }
 
 #[cfg(test)]
@@ -83,6 +62,14 @@ mod tests {
             (r#"{"_meta":{"dev.wicketgate/label":{"labels":[]},"x":1}}"#, r#"{"_meta":{"x":1}}"#),
             (r#"{"_meta":{"dev.wicket\u0067ate\/label":1}}"#, r#"{"_meta":{}}"#),
             (r#"{"a":[{"_meta":{"DEV.wicketgate/x":1},"n":1.0}]}"#, r#"{"a":[{"_meta":{},"n":1.0}]}"#),
+            (
+                r#"{"_meta": { "dev.wicketgate/a":1 , "dev.wicketgate/b":{"_meta":{}} , "x" : 1 , "dev.wicketgate/c":[] } }"#,
+                r#"{"_meta": { "x" : 1 } }"#,
+            ),
+            (
+                r#"{"_meta":{"x":1,"dev.wicketgate/a":1,"dev.wicketgate/b":2,"y":{"_meta":{"dev.wicketgate/":0}}}}"#,
+                r#"{"_meta":{"x":1,"y":{"_meta":{}}}}"#,
+            ),
         ] {
             assert_eq!(without(forged, 16).as_deref(), Some(want), "{forged}");
         }

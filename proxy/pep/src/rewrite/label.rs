@@ -1,10 +1,11 @@
 //! The label a result carries: `_meta["dev.wicketgate/label"]`.
 
-use pdp::json;
+use pdp::json::{Edit, Kind, Part};
 use pdp::label::LabelSet;
 use serde::Serialize;
 
-use super::forged::NAMESPACE;
+/// The member of `_meta` that holds it; in the gate's own namespace.
+pub(crate) const LABEL: &str = "dev.wicketgate/label";
 
 /// What the agent is told of a result's source and trust.
 #[derive(Debug, Serialize)]
@@ -31,16 +32,15 @@ pub(crate) fn trust(labels: &LabelSet) -> &'static str {
     if labels.contains("untrusted") { "untrusted" } else { "trusted" }
 }
 
-/// An object with the label in its `_meta`; nothing where the text is no object.
-pub(crate) fn put(object: &str, label: &ResultLabel<'_>) -> Option<String> {
-    let value = serde_json::to_string(label).ok()?;
-    let meta = crate::envelope::member(object, "_meta").filter(|raw| raw.starts_with('{')).unwrap_or("{}");
-    let meta = json::with_member(meta, &format!("{NAMESPACE}label"), &value).ok()?;
-    json::with_member(object, "_meta", &meta).ok()
+/// The edit that puts the label, as JSON, into the `_meta` of a result; nothing where the result is no object.
+pub(crate) fn put(result: Part<'_>, label: &str) -> Option<Edit> {
+    (result.kind() == Kind::Object).then(|| Edit::set_in(result, "_meta", LABEL, label))
 }
 
 #[cfg(test)]
 mod tests {
+    use pdp::json::{Layout, Reading};
+
     use super::*;
 
     #[test]
@@ -48,7 +48,10 @@ mod tests {
         let labels: LabelSet = ["untrusted"].into_iter().collect();
         let source = Source { server: "mail", tool: Some("read"), resource: None };
         let label = ResultLabel { source, trust: trust(&labels), labels: &labels, trace: "t", record: 7 };
-        let out = put(r#"{"content":[ ],"_meta":{"x":1.0}}"#, &label);
+        let text = r#"{"content":[ ],"_meta":{"x":1.0}}"#;
+        let layout = Layout::read(text, Reading::whole(9)).unwrap_or_default();
+        let label = serde_json::to_string(&label).unwrap_or_default();
+        let out = put(layout.root(text), &label).map(|edit| edit.of(text));
         let want = r#"{"content":[ ],"_meta":{"x":1.0,"dev.wicketgate/label":{"source":{"server":"mail","tool":"read"},"trust":"untrusted","labels":["untrusted"],"trace":"t","record":7}}}"#;
         assert_eq!(out.as_deref(), Some(want));
     }

@@ -1,5 +1,7 @@
 //! A tool listing with only what was reviewed, and reviewed as it is now.
 
+use std::collections::HashMap;
+
 use pdp::digest::Digest;
 use pdp::json;
 use pdp::registry::Server;
@@ -26,11 +28,13 @@ pub(crate) fn filter(result: &str, server: &Server) -> Option<Listing> {
     let items = json::items(tools).ok()?;
     let mut out = Listing { next: member(result, "nextCursor").and_then(cursor), ..Listing::default() };
     let mut kept: Vec<&str> = Vec::with_capacity(items.len());
-    let names: Vec<Option<String>> = items.iter().map(|item| name_of(item.get())).collect();
+    let names: Vec<Option<String>> = items.iter().map(|item| name_of(item)).collect();
+    let mut seen: HashMap<&str, usize> = HashMap::with_capacity(names.len());
+    names.iter().flatten().for_each(|name| *seen.entry(name).or_default() += 1);
     for (item, name) in items.iter().zip(&names) {
-        let twice = name.is_some() && names.iter().filter(|other| *other == name).count() > 1;
-        match standing(item.get(), name.as_deref(), twice, server, &mut out.live) {
-            Ok(()) => kept.push(item.get()),
+        let twice = name.as_deref().is_some_and(|name| seen.get(name).is_some_and(|times| *times > 1));
+        match standing(item, name.as_deref(), twice, server, &mut out.live) {
+            Ok(()) => kept.push(item),
             Err(why) => out.withheld.push(why),
         }
     }

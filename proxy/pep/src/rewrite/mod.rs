@@ -4,4 +4,5 @@
 pub(crate) mod forged;
 pub(crate) mod label;
 pub(crate) mod listing;
+pub(crate) mod passing;
 pub(crate) mod quote;

@@ -13,14 +13,14 @@ pub(crate) fn quoted(result: &str, source: &str, word: &str) -> Option<String> {
     for list in ["content", "contents"] {
         let current = out.as_deref().unwrap_or(result);
         let Some(items) = member(current, list).and_then(|raw| json::items(raw).ok()) else { continue };
-        let items: Vec<String> = items.iter().map(|item| quoted_item(item.get(), source, word)).collect();
+        let items: Vec<String> = items.iter().map(|item| quoted_item(item, source, word)).collect();
         out = json::with_member(current, list, &format!("[{}]", items.join(","))).ok();
     }
     out
 }
 
 fn quoted_item(item: &str, source: &str, word: &str) -> String {
-    if let Some(text) = member(item, "text").and_then(|raw| json::string(raw).ok()) {
+    if let Some(text) = member(item, "text").and_then(json::string_lossy) {
         let evidence = json::quoted(&evidence(&text, source, word));
         return json::with_member(item, "text", &evidence).unwrap_or_else(|_| item.to_owned());
     }

@@ -114,11 +114,7 @@ fn direction_of(content: &Content) -> Direction {
 }
 
 fn read(frame: &Frame, depth_max: usize) -> Result<Message, Refusal> {
-    let bare = |kind, method: &str| Message {
-        kind,
-        text: "".into(),
-        envelope: Envelope { kind: Some(kind), method: Some(method.to_owned()), ..Envelope::default() },
-    };
+    let bare = |kind, method: &str| Message { kind, text: "".into(), envelope: Envelope::bare(kind, method) };
     let text = match &frame.content {
         Content::Open => return Ok(bare(FrameKind::Stream, "stream")),
         Content::Close => return Ok(bare(FrameKind::EndSession, "session/end")),
@@ -204,7 +200,7 @@ fn note_message(entry: &mut OpenRecord, frame: &Frame, message: &Message, versio
 
 /// The protocol revision this message declares, in its body or its header.
 fn version_of(frame: &Frame, message: &Message) -> Option<String> {
-    let declared = message.envelope.meta_string(&message.text, META_VERSION);
+    let declared = message.envelope.meta_string(&message.text, META_VERSION).map(|v| v.into_owned());
     let opening = (message.envelope.method.as_deref() == Some("initialize"))
         .then(|| message.envelope.param_string(&message.text, "protocolVersion"))
         .flatten();

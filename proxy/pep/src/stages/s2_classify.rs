@@ -3,17 +3,20 @@
 //! A tool's live definition must equal the reviewed one; if no listing is known yet, the gate lists the tools itself,
 //! through the same pipeline, before the call goes on. A server's own hints are never read.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
+use pdp::decision::Obligation;
 use pdp::digest::Digest;
-use pdp::json::{self, Json};
+use pdp::json::{self, Json, Kind, Part};
 use pdp::label::LabelSet;
 use pdp::method::{self, Method};
-use pdp::record::{Direction, FrameKind};
+use pdp::record::{CanonicalJson, Direction, FrameKind};
 use pdp::refusal::{Code, Refusal};
-use pdp::registry::{Server, Tool, Transport};
+use pdp::registry::{Deliver, Server, Tool, Transport};
 
 use crate::call::{Call, Stopped};
 use crate::channel::Live;
@@ -59,6 +62,23 @@ impl Subject {
         }
     }
 
+    /// How long one attempt, or the next piece of its answer, may take.
+    pub(crate) fn timeout(&self, server: &Server) -> Duration {
+        Duration::from_millis(match self {
+            Self::Tool { tool, .. } => tool.timeout_ms,
+            Self::Method { .. } => server.timeout_ms,
+        })
+    }
+
+    /// Whether what it returns is handed over as quoted evidence.
+    pub(crate) fn is_quoted(&self, server: &Server, obligations: &BTreeSet<Obligation>) -> bool {
+        let deliver = match self {
+            Self::Tool { tool, .. } => tool.deliver,
+            Self::Method { .. } => server.deliver,
+        };
+        deliver == Deliver::Quoted || obligations.contains(&Obligation::Quote)
+    }
+
     /// The labels whatever it returns carries at least.
     pub(crate) fn labels(&self, server: &Server) -> LabelSet {
         match self {
@@ -92,9 +112,9 @@ pub(crate) async fn classify(mut call: Call<Proposed>, gate: &Arc<Gate>) -> Resu
         Ok(subject) => subject,
         Err(refusal) => return Err(call.stop(refusal)),
     };
-    note(&mut call, &subject, gate.ports.limits.arguments_bytes_max);
-    if let Subject::Tool { tool, arguments } = &subject {
-        if let Err(refusal) = arguments_fit(&call, tool, arguments.clone()) {
+    let given = note(&mut call, &subject, gate.ports.limits.arguments_bytes_max);
+    if let Subject::Tool { tool, .. } = &subject {
+        if let Err(refusal) = given.and_then(|value| arguments_fit(tool, &value)) {
             return Err(call.stop(refusal));
         }
         if let Err(refusal) = live_is_reviewed(&call, tool, gate).await {
@@ -120,7 +140,7 @@ fn subject(call: &Call<Proposed>, server: &Server) -> Result<Subject, Refusal> {
 fn tool_subject(call: &Call<Proposed>, server: &Server) -> Result<Subject, Refusal> {
     let head = call.head();
     let bad = |words: &str| Refusal::new(Code::BadParameters, words.to_owned());
-    let Some(params) = head.envelope.params.clone().and_then(|at| head.text.get(at)) else {
+    let Some(params) = head.envelope.part(&head.text, "params") else {
         return Err(bad("`tools/call` needs `params` with a `name`"));
     };
     spelt(params, &["name", "arguments", "_meta"])?;
@@ -129,17 +149,19 @@ fn tool_subject(call: &Call<Proposed>, server: &Server) -> Result<Subject, Refus
         let shown = json::quoted(&name.chars().take(128).collect::<String>());
         return Err(Refusal::new(Code::UnknownTool, format!("Unknown tool: {}", shown.trim_matches('"'))));
     };
-    let arguments = head.envelope.param(&head.text, "arguments").filter(|raw| *raw != "null");
-    let arguments = arguments.and_then(|raw| json::place(&head.text, raw));
+    let arguments = head.envelope.param_part(&head.text, "arguments").filter(|part| part.kind() != Kind::Null);
+    let arguments = arguments.map(Part::range);
     Ok(Subject::Tool { tool: Arc::clone(tool), arguments })
 }
 
 /// Refuses a member whose name differs from one that is judged only in case: some servers would read it as that one.
-fn spelt(params: &str, judged: &[&str]) -> Result<(), Refusal> {
+fn spelt(params: Part<'_>, judged: &[&str]) -> Result<(), Refusal> {
     let bad = |words: String| Err(Refusal::new(Code::BadParameters, words));
-    let Ok(members) = json::members(params) else { return bad("`params` must be an object".to_owned()) };
-    for (name, _) in &members {
-        if let Some(near) = judged.iter().find(|n| n.eq_ignore_ascii_case(name) && *n != name) {
+    if params.kind() != Kind::Object {
+        return bad("`params` must be an object".to_owned());
+    }
+    for (name, _) in params.members() {
+        if let Some(near) = judged.iter().find(|n| n.eq_ignore_ascii_case(&name) && **n != name) {
             return bad(format!("`params.{near}` is written in another case: some servers would read both"));
         }
     }
@@ -183,7 +205,7 @@ fn method_subject(call: &Call<Proposed>, server: &Server, name: &str) -> Result<
 /// What a method acts on, exactly as the server will read it; nothing where the message names nothing.
 fn target(call: &Call<Proposed>, member: &str) -> Result<String, Refusal> {
     let head = call.head();
-    let Some(params) = head.envelope.params.clone().and_then(|at| head.text.get(at)) else { return Ok(String::new()) };
+    let Some(params) = head.envelope.part(&head.text, "params") else { return Ok(String::new()) };
     spelt(params, &[member, "_meta"])?;
     match head.envelope.param(&head.text, member) {
         None => Ok(String::new()),
@@ -200,48 +222,65 @@ fn require_session(call: &Call<Proposed>) -> Result<(), Refusal> {
     Err(Refusal::new(Code::SessionMissing, "`Mcp-Session-Id` is missing: this needs the session it belongs to"))
 }
 
-/// Writes into the record what is being asked.
-fn note(call: &mut Call<Proposed>, subject: &Subject, bytes_max: usize) {
-    let text = call.head().text.clone();
-    call.entry().write(|record| match subject {
+/// Writes into the record what is being asked. Answers the arguments of a tool call, read once, or why they are none.
+fn note(call: &mut Call<Proposed>, subject: &Subject, bytes_max: usize) -> Result<serde_json::Value, Refusal> {
+    let (head, entry) = call.head_and_entry();
+    match subject {
         Subject::Tool { tool, arguments } => {
-            record.target = Some(tool.name.clone());
-            record.pin = Some(tool.pin);
-            record.effects = tool.effects.clone();
-            let raw = arguments.clone().and_then(|at| text.get(at)).unwrap_or("{}");
-            record.arguments_digest = Digest::of_json(raw).ok();
-            if raw.len() <= bytes_max {
-                record.arguments = stored_arguments(raw, tool);
+            let raw = arguments.clone().and_then(|at| head.text.get(at)).unwrap_or("{}");
+            let read = Json::read(raw, pdp::digest::DEPTH_MAX);
+            let canonical = read.as_ref().ok().map(CanonicalJson::of);
+            entry.write(|record| {
+                record.target = Some(tool.name.clone());
+                record.pin = Some(tool.pin);
+                record.effects = tool.effects.clone();
+                record.arguments_digest = canonical.as_ref().map(|text| Digest::of_bytes(text.text().as_bytes()));
+                if let (Ok(read), Some(canonical), true) = (&read, canonical, raw.len() <= bytes_max) {
+                    record.arguments = Some(stored(read, canonical, tool));
+                }
+            });
+            let bad = |words: String| Refusal::new(Code::BadArguments, words);
+            match read {
+                Ok(Json::Object(_)) => serde_json::from_str(raw).map_err(|e| bad(e.to_string())),
+                Ok(_) => Err(bad("`arguments` must be an object".to_owned())),
+                Err(fault) => Err(bad(format!("`arguments` cannot be judged: {fault}"))),
             }
         }
-        Subject::Method { target, .. } if !target.is_empty() => {
-            record.target = Some(target.chars().take(1024).collect());
+        Subject::Method { target, .. } => {
+            if !target.is_empty() {
+                entry.write(|record| record.target = Some(target.chars().take(1024).collect()));
+            }
+            Ok(serde_json::Value::Null)
         }
-        Subject::Method { .. } => {}
-    });
+    }
 }
 
 /// The arguments as the record keeps them: sensitive values are replaced before they reach any store.
-fn stored_arguments(raw: &str, tool: &Tool) -> Option<serde_json::Value> {
-    let mut value: serde_json::Value = serde_json::from_str(raw).ok()?;
-    if let Some(members) = value.as_object_mut() {
-        for (name, member) in members.iter_mut().filter(|(name, _)| tool.sensitive.contains(*name)) {
-            let _was = std::mem::replace(member, serde_json::json!({ "withheld": name }));
+fn stored(read: &Json<'_>, canonical: CanonicalJson, tool: &Tool) -> CanonicalJson {
+    match read {
+        Json::Object(members) if members.iter().any(|(name, _)| tool.sensitive.contains(name.as_ref())) => {
+            let withheld = members.iter().map(|(name, value)| {
+                let kept = if tool.sensitive.contains(name.as_ref()) {
+                    Json::Object(vec![("withheld".into(), Json::Text(name.clone()))])
+                } else {
+                    value.clone()
+                };
+                (name.clone(), kept)
+            });
+            CanonicalJson::of(&Json::Object(withheld.collect()))
         }
+        Json::Object(_) | Json::List(_) | Json::Text(_) | Json::Number(_) | Json::Bool(_) | Json::Null => canonical,
     }
-    Some(value)
 }
 
-fn arguments_fit(call: &Call<Proposed>, tool: &Tool, arguments: Option<Range<usize>>) -> Result<(), Refusal> {
-    let raw = arguments.and_then(|at| call.head().text.get(at)).unwrap_or("{}");
+fn arguments_fit(tool: &Tool, value: &serde_json::Value) -> Result<(), Refusal> {
     let bad = |words: String| Refusal::new(Code::BadArguments, words);
-    if !matches!(Json::read(raw, pdp::digest::DEPTH_MAX), Ok(Json::Object(_))) {
-        return Err(bad("`arguments` must be an object".to_owned()));
-    }
     let Some(validator) = &tool.validator else { return Err(bad("the tool's schema cannot be used".to_owned())) };
-    let value: serde_json::Value = serde_json::from_str(raw).map_err(|e| bad(e.to_string()))?;
+    if validator.is_valid(value) {
+        return Ok(());
+    }
     let faults: Vec<String> = validator
-        .iter_errors(&value)
+        .iter_errors(value)
         .take(5)
         .map(|e| {
             let at = e.instance_path().to_string();
@@ -249,11 +288,7 @@ fn arguments_fit(call: &Call<Proposed>, tool: &Tool, arguments: Option<Range<usi
             if at.is_empty() { words } else { format!("{at}: {words}") }
         })
         .collect();
-    if faults.is_empty() {
-        Ok(())
-    } else {
-        Err(bad(format!("the arguments do not fit the tool's schema: {}", faults.join("; "))))
-    }
+    Err(bad(format!("the arguments do not fit the tool's schema: {}", faults.join("; "))))
 }
 
 async fn live_is_reviewed(call: &Call<Proposed>, tool: &Tool, gate: &Arc<Gate>) -> Result<(), Refusal> {

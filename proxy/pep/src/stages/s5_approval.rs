@@ -118,7 +118,7 @@ fn hold(call: &Call<Cleared>, grants: BTreeSet<String>) -> Hold {
     };
     Hold {
         number: call.number(),
-        principal: head.principal.clone(),
+        principal: (*head.principal).clone(),
         task: head.task.id().to_owned(),
         server: state.server().name.clone(),
         action: name_of(state.subject()).to_owned(),

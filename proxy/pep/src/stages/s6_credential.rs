@@ -36,6 +36,10 @@ impl Credentialed {
         self.secret.as_ref()
     }
 
+    pub(super) fn obligations(&self) -> &BTreeSet<Obligation> {
+        &self.obligations
+    }
+
     pub(super) fn into_parts(self) -> (Arc<Server>, Subject, BTreeSet<Obligation>, Option<Secret>) {
         (self.server, self.subject, self.obligations, self.secret)
     }

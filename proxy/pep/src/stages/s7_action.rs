@@ -5,7 +5,6 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use pdp::decision::Obligation;
@@ -70,7 +69,7 @@ impl fmt::Debug for Outbound {
 pub struct Dispatch {
     server: Arc<Server>,
     channel: Arc<Channel>,
-    principal: Principal,
+    principal: Arc<Principal>,
     outbound: Outbound,
     kind: FrameKind,
     id: Option<String>,
@@ -78,6 +77,7 @@ pub struct Dispatch {
     modern: bool,
     headers: Vec<(String, String)>,
     secret: Option<Secret>,
+    takes_long: bool,
     receipt: IntentReceipt,
 }
 
@@ -142,6 +142,12 @@ impl Dispatch {
         self.receipt.number()
     }
 
+    /// Whether an answer may be handed over piece by piece: one that must be read whole may not.
+    #[must_use]
+    pub fn takes_long_answers(&self) -> bool {
+        self.takes_long
+    }
+
     /// What is sent. Spends the order.
     #[must_use]
     pub fn into_outbound(self) -> Outbound {
@@ -183,7 +189,7 @@ pub(crate) async fn execute(mut call: Call<Credentialed>, ports: &Ports) -> Resu
         call.entry().when_dropped(Ending::Served);
     }
     let started_us = call.elapsed_us();
-    let timeout = timeout_of(call.state().server(), call.state().subject());
+    let timeout = call.state().subject().timeout(call.state().server());
     let dispatch = dispatch(&call, outbound, headers, receipt);
     let attempt = tokio::time::timeout(timeout, ports.upstream.send(dispatch));
     let outcome = tokio::select! {
@@ -257,7 +263,7 @@ async fn intend(call: &mut Call<Credentialed>, outbound: &Outbound, ports: &Port
         trace: head.task.trace().to_owned(),
         task: head.task.id().to_owned(),
         at_us: ports.clock.now_us(),
-        principal: head.principal.clone(),
+        principal: Arc::clone(&head.principal),
         server: head.server.clone(),
         method: head.envelope.method.clone().unwrap_or_else(|| "response".to_owned()),
         target: match call.state().subject() {
@@ -323,21 +329,22 @@ fn dispatch(
         modern: head.modern,
         headers,
         secret: call.state().secret().map(|s| Secret(Arc::clone(&s.0))),
+        takes_long: takes_long(call),
         receipt,
     }
+}
+
+/// Listings are filtered, openings remembered and quoted texts marked: those are read whole.
+fn takes_long(call: &Call<Credentialed>) -> bool {
+    let (head, state) = (call.head(), call.state());
+    let read_whole = matches!(head.envelope.method.as_deref(), Some("tools/list" | "initialize"));
+    head.kind == FrameKind::Request && !read_whole && !state.subject().is_quoted(state.server(), state.obligations())
 }
 
 /// Streams of the server's own messages end when their reader closes them: that is no abandonment.
 fn ends_when_its_reader_goes(call: &Call<Credentialed>) -> bool {
     let head = call.head();
     head.kind == FrameKind::Stream || head.envelope.method.as_deref() == Some("subscriptions/listen")
-}
-
-fn timeout_of(server: &Server, subject: &Subject) -> Duration {
-    match subject {
-        Subject::Tool { tool, .. } => Duration::from_millis(tool.timeout_ms),
-        Subject::Method { .. } => Duration::from_millis(server.timeout_ms),
-    }
 }
 
 fn address_of(transport: &Transport) -> String {

@@ -9,18 +9,20 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use pdp::decision::Obligation;
-use pdp::json::{self, Json};
+use pdp::json::{self, Json, Part};
 use pdp::method::Feature;
 use pdp::record::{Direction, FrameKind, ResultNote};
 use pdp::refusal::{Code, Refusal};
-use pdp::registry::{Deliver, Server};
+use pdp::registry::Server;
 
 use crate::call::{Call, Head, Stopped};
 use crate::channel::{Channel, Page};
 use crate::entry::OpenRecord;
-use crate::envelope::{Envelope, member};
+use crate::envelope::Envelope;
+use crate::long::{Passage, PieceSource};
 use crate::ports::Ports;
 use crate::rewrite::label::{ResultLabel, Source};
+use crate::rewrite::passing::Passing;
 use crate::rewrite::{forged, label as tag, listing, quote};
 use crate::stages::s2_classify::Subject;
 use crate::stages::s7_action::Executed;
@@ -32,6 +34,7 @@ pub struct Raw(Sealed);
 
 enum Sealed {
     Whole { status: u16, headers: Vec<(String, String)>, body: Bytes },
+    Long { status: u16, headers: Vec<(String, String)>, source: Box<dyn PieceSource> },
     Stream { status: u16, headers: Vec<(String, String)>, source: Box<dyn EventSource> },
 }
 
@@ -40,6 +43,13 @@ impl Raw {
     #[must_use]
     pub fn whole(status: u16, headers: Vec<(String, String)>, body: Bytes) -> Self {
         Self(Sealed::Whole { status, headers, body })
+    }
+
+    /// Seals an answer that is too long to be held. Only for an order that [takes
+    /// it](crate::Dispatch::takes_long_answers).
+    #[must_use]
+    pub fn long(status: u16, headers: Vec<(String, String)>, source: Box<dyn PieceSource>) -> Self {
+        Self(Sealed::Long { status, headers, source })
     }
 
     /// Seals a stream of events.
@@ -51,7 +61,7 @@ impl Raw {
     /// The HTTP status, which is no content.
     pub(super) fn status(&self) -> Option<u16> {
         match &self.0 {
-            Sealed::Whole { status, .. } | Sealed::Stream { status, .. } => Some(*status),
+            Sealed::Whole { status, .. } | Sealed::Long { status, .. } | Sealed::Stream { status, .. } => Some(*status),
         }
     }
 }
@@ -71,6 +81,8 @@ pub struct Labelled {
 pub(crate) enum Handed {
     /// One answer, or none.
     Whole { status: u16, headers: Vec<(String, String)>, text: Option<String> },
+    /// An answer that is labelled as its pieces pass.
+    Long(u16, Vec<(String, String)>, Box<Passage>),
     /// A stream whose every event is labelled as it passes.
     Stream(Flow),
 }
@@ -121,6 +133,16 @@ pub(crate) fn label(call: Call<Executed>, ports: &Ports) -> Result<Call<Labelled
                 let status = if taken && text.is_none() && (200..300).contains(&status) { 202 } else { status };
                 Handed::Whole { status, headers, text }
             }
+            Sealed::Long { status, headers, source } => {
+                let context = Context { server, subject, obligations, session: None };
+                raise(head, &context);
+                let patience = context.subject.timeout(&context.server);
+                // The message is one level deeper than its result.
+                let depth_max = ports.limits.depth_max.saturating_add(1);
+                let label = label_of(entry, &context).unwrap_or_else(|| "{}".to_owned());
+                let passing = Passing::new(depth_max, label);
+                Handed::Long(status, headers, Box::new(Passage { source, passing, patience }))
+            }
             Sealed::Stream { status, headers, source } => {
                 let context = Context { server, subject, obligations, session: session_of(&headers) };
                 Handed::Stream(Flow { status, headers, source, context })
@@ -170,16 +192,24 @@ fn whole(
             Err(lost(format!("the server answered HTTP {status} and nothing else")))
         };
     }
-    match Envelope::outline(text) {
+    match Envelope::read_answer(text, ports.limits.depth_max) {
         Ok(envelope) if awaited => answer(head, entry, context, ports, text, &envelope).map(Some),
         Ok(envelope) if envelope.kind == Some(FrameKind::Response) => {
             raise(head, context);
-            Ok(Some(cleaned(text, ports)))
+            Ok(Some(cleaned(text, &envelope, ports)))
         }
         Ok(_) => Err(lost("the server answered with a message that is no answer".to_owned())),
         Err(_) if !awaited => Ok(None),
-        Err(_) => Err(lost(format!("the server answered HTTP {status} with something that is not JSON-RPC"))),
+        Err(refusal) => Err(unreadable(&refusal)
+            .unwrap_or_else(|| lost(format!("the server answered HTTP {status} with something that is not JSON-RPC")))),
     }
+}
+
+/// An answer that two readers may read in two ways; nothing where it is no JSON-RPC at all.
+fn unreadable(refusal: &Refusal) -> Option<Refusal> {
+    let ambiguous = matches!(refusal.code, Code::DuplicateMember | Code::TooDeep);
+    let words = refusal.message.trim_start_matches("the message is ").trim_start_matches("ambiguous: ");
+    ambiguous.then(|| lost(&format!("the server's answer is ambiguous: {words}")))
 }
 
 /// The answer to a request: labelled, filtered, cleaned.
@@ -191,27 +221,22 @@ fn answer(
     text: &str,
     envelope: &Envelope,
 ) -> Result<String, Refusal> {
-    if envelope.kind != Some(FrameKind::Response) || !answers(envelope, &head.envelope) {
+    if envelope.kind != Some(FrameKind::Response)
+        || !is_answer_to(envelope.id.as_deref(), envelope.error.is_some(), &head.envelope)
+    {
         return Err(lost("the server's answer is not the answer to this request"));
-    }
-    if let Some(error) = envelope.error.clone().and_then(|at| text.get(at)) {
-        json::check(error, ports.limits.depth_max)
-            .map_err(|e| lost(&format!("the server's answer is ambiguous: {e}")))?;
     }
     raise(head, context);
     entry.write(|record| record.result = Some(result_note(text, envelope)));
-    let Some(at) = envelope.result.clone() else { return Ok(cleaned(text, ports)) };
-    let result = text.get(at.clone()).ok_or_else(|| lost("the server's answer cannot be read"))?;
-    json::check(result, ports.limits.depth_max).map_err(|e| lost(&format!("the server's answer is ambiguous: {e}")))?;
-    let new = match head.envelope.method.as_deref() {
-        Some("tools/list") => list(head, entry, context, ports, result)?,
+    let Some(result) = envelope.part(text, "result") else { return Ok(cleaned(text, envelope, ports)) };
+    let handed = match head.envelope.method.as_deref() {
+        Some("tools/list") => list(head, entry, context, ports, text, envelope)?,
         Some("initialize") => {
             opened(head, context, ports, result);
-            None
+            cleaned(text, envelope, ports)
         }
-        Some(_) | None => content(entry, context, ports, result),
+        Some(_) | None => content(entry, context, ports, text, envelope),
     };
-    let handed = new.map_or_else(|| text.to_owned(), |result| json::replaced(text, at, &result));
     entry.write(|record| {
         if let Some(note) = &mut record.result {
             note.bytes = u64::try_from(handed.len()).unwrap_or(u64::MAX);
@@ -221,23 +246,22 @@ fn answer(
 }
 
 /// Ids are equal when they are the same JSON value; an error may leave its id null (JSON-RPC 2.0, section 5).
-fn answers(answer: &Envelope, request: &Envelope) -> bool {
-    let canonical = |id: &Option<String>| {
-        let id = id.as_deref()?;
-        Some(json::canonical(&Json::read(id, 1).ok()?))
-    };
-    let unnamed = answer.id.as_deref() == Some("null") && answer.error.is_some();
-    unnamed || (answer.id.is_some() && canonical(&answer.id) == canonical(&request.id))
+pub(crate) fn is_answer_to(id: Option<&str>, failed: bool, request: &Envelope) -> bool {
+    let canonical = |id: &str| Some(json::canonical(&Json::read(id, 1).ok()?));
+    match (id, request.id.as_deref()) {
+        (Some("null"), _) if failed => true,
+        (Some(id), Some(asked)) => id == asked || (canonical(id).is_some() && canonical(id) == canonical(asked)),
+        (Some(_) | None, Some(_) | None) => false,
+    }
 }
 
 /// What an answer was, without its content.
 fn result_note(text: &str, envelope: &Envelope) -> ResultNote {
     let bytes = u64::try_from(text.len()).unwrap_or(u64::MAX);
-    let part = |at: &Option<std::ops::Range<usize>>| at.clone().and_then(|at| text.get(at));
-    let is_error = part(&envelope.result).and_then(|r| member(r, "isError")).is_some_and(|v| v == "true");
-    let error = part(&envelope.error);
-    let error_code = error.and_then(|e| member(e, "code")).and_then(|c| c.parse().ok());
-    let message = error.and_then(|e| member(e, "message")).and_then(|m| json::string(m).ok());
+    let inside = |part: &str, name: &str| envelope.part(text, part).and_then(|part| part.get(name));
+    let is_error = inside("result", "isError").is_some_and(|v| v.text() == "true");
+    let error_code = inside("error", "code").and_then(|c| c.text().parse().ok());
+    let message = inside("error", "message").and_then(|m| m.string());
     ResultNote { is_error, error_code, error_message: message.map(|m| m.chars().take(200).collect()), bytes }
 }
 
@@ -252,62 +276,91 @@ fn raise(head: &Head, context: &Context) {
     }
 }
 
+/// A page of tools, less those that may not be seen.
 fn list(
     head: &Head,
     entry: &mut OpenRecord,
     context: &Context,
     ports: &Ports,
-    result: &str,
-) -> Result<Option<String>, Refusal> {
+    text: &str,
+    envelope: &Envelope,
+) -> Result<String, Refusal> {
     let words = "the server's answer is not a list of tools";
-    let page = listing::filter(result, &context.server).ok_or_else(|| Refusal::new(Code::AnswerLost, words))?;
-    let at = head.envelope.param(&head.text, "cursor").and_then(listing::cursor);
-    let place = Page { at: at.as_deref(), next: page.next.as_deref() };
+    let at = envelope.result.clone().unwrap_or_default();
+    let page = text.get(at.clone()).and_then(|result| listing::filter(result, &context.server));
+    let page = page.ok_or_else(|| Refusal::new(Code::AnswerLost, words))?;
+    let asked = head.envelope.param(&head.text, "cursor").and_then(listing::cursor);
+    let place = Page { at: asked.as_deref(), next: page.next.as_deref() };
     head.channel.take_page(place, page.live, ports.clock.now_us());
     if !page.withheld.is_empty() {
         entry.note(format!("withheld: {}", page.withheld.join("; ")));
     }
-    let kept = page.text.as_deref().unwrap_or(result);
-    Ok(forged::without(kept, pdp::digest::DEPTH_MAX).or(page.text))
+    // Cleaned last: a pin is the digest of what the server really said.
+    let kept = page.text.map_or_else(|| text.to_owned(), |result| json::replaced(text, at, &result));
+    Ok(cleaned(&kept, envelope, ports))
 }
 
 /// A session begins: its channel remembers the task and the revision.
-fn opened(head: &Head, context: &Context, ports: &Ports, result: &str) {
+fn opened(head: &Head, context: &Context, ports: &Ports, result: Part<'_>) {
     let Some(session) = &context.session else { return };
-    let protocol = member(result, "protocolVersion").and_then(|raw| json::string(raw).ok()).map(|v| v.into_owned());
+    let protocol = result.get("protocolVersion").and_then(|raw| raw.string()).map(|v| v.into_owned());
     let task = Arc::clone(&head.task);
     let channel = Channel::of_session(&head.server, &head.principal.key(), session, task, protocol);
     ports.channels.open(channel, ports.clock.now_us());
 }
 
-/// A result that carries content: cleaned, quoted where that is asked, labelled. Nothing where it stays as it is.
-fn content(entry: &mut OpenRecord, context: &Context, ports: &Ports, result: &str) -> Option<String> {
-    let clean = forged::without(result, ports.limits.depth_max);
-    if clean.is_some() {
+/// A result that carries content: cleaned, quoted where that is asked, labelled.
+fn content(entry: &mut OpenRecord, context: &Context, ports: &Ports, text: &str, envelope: &Envelope) -> String {
+    let depth_max = ports.limits.depth_max;
+    let forged = if envelope.names_us() { forged::without(text, depth_max.saturating_add(1)) } else { None };
+    if let Some(clean) = forged
+        && let Ok(envelope) = Envelope::read_answer(&clean, depth_max)
+    {
         entry.note("the server forged a label; it was taken out");
+        return labelled(entry, context, ports, &clean, &envelope);
     }
+    labelled(entry, context, ports, text, envelope)
+}
+
+/// The label of what this call returns, as JSON, noted in the record; nothing for lifecycle answers, which carry none.
+fn label_of(entry: &mut OpenRecord, context: &Context) -> Option<String> {
     let (tool, resource) = match &context.subject {
         Subject::Tool { tool, .. } => (Some(tool), None),
-        Subject::Method { known: Some(known), .. } if known.feature == Feature::Lifecycle => return clean,
+        Subject::Method { known: Some(known), .. } if known.feature == Feature::Lifecycle => return None,
         Subject::Method { target, .. } => (None, Some(target)),
     };
-    let current = clean.as_deref().unwrap_or(result);
     let labels = context.subject.labels(&context.server);
-    let deliver = tool.map_or(context.server.deliver, |tool| tool.deliver);
-    let source = tool.map_or_else(|| context.server.name.clone(), |t| format!("{}/{}", context.server.name, t.name));
-    let quote = deliver == Deliver::Quoted || context.obligations.contains(&Obligation::Quote);
-    let quoted = if quote { quote::quoted(current, &source, &hex_id(&ports.entropy.bytes())) } else { None };
-    let (number, trace) = entry.read(|r| (r.number, r.trace.clone())).unwrap_or_default();
     let source = Source {
         server: &context.server.name,
         tool: tool.map(|t| t.name.as_str()),
         resource: resource.map(String::as_str).filter(|r| !r.is_empty()),
     };
-    let label = ResultLabel { source, trust: tag::trust(&labels), labels: &labels, trace: &trace, record: number };
-    let current = quoted.as_deref().unwrap_or(current);
-    let labelled = tag::put(current, &label);
+    let trust = tag::trust(&labels);
+    let written = entry.read(|record| {
+        let (trace, record) = (record.trace.as_str(), record.number);
+        serde_json::to_string(&ResultLabel { source, trust, labels: &labels, trace, record }).ok()
+    });
     entry.write(|record| record.labels = labels.clone());
-    labelled.or(quoted).or(clean)
+    written.flatten()
+}
+
+/// A clean result, quoted where that is asked, with its label.
+fn labelled(entry: &mut OpenRecord, context: &Context, ports: &Ports, text: &str, envelope: &Envelope) -> String {
+    let Some(label) = label_of(entry, context) else { return text.to_owned() };
+    let edit = envelope.part(text, "result").and_then(|result| tag::put(result, &label));
+    let handed = edit.map_or_else(|| text.to_owned(), |edit| edit.of(text));
+    if !context.subject.is_quoted(&context.server, &context.obligations) {
+        return handed;
+    }
+    let source = match &context.subject {
+        Subject::Tool { tool, .. } => format!("{}/{}", context.server.name, tool.name),
+        Subject::Method { .. } => context.server.name.clone(),
+    };
+    let word = hex_id(&ports.entropy.bytes());
+    // The label stands in a `_meta`: quoting the content leaves it as it is.
+    let at = Envelope::read_answer(&handed, ports.limits.depth_max.saturating_add(2)).ok().and_then(|e| e.result);
+    let quoted = at.and_then(|at| Some((quote::quoted(handed.get(at.clone())?, &source, &word)?, at)));
+    quoted.map_or_else(|| handed.clone(), |(result, at)| json::replaced(&handed, at, &result))
 }
 
 /// A message of the server's on its way to the client.
@@ -326,11 +379,14 @@ fn event(head: &Head, entry: &mut OpenRecord, context: &Context, ports: &Ports) 
         record.labels = labels;
         record.result = Some(ResultNote { bytes: record.bytes_in, ..ResultNote::default() });
     });
-    cleaned(&head.text, ports)
+    cleaned(&head.text, &head.envelope, ports)
 }
 
-fn cleaned(text: &str, ports: &Ports) -> String {
-    forged::without(text, ports.limits.depth_max).unwrap_or_else(|| text.to_owned())
+/// A message without members that speak in the gate's name.
+fn cleaned(text: &str, envelope: &Envelope, ports: &Ports) -> String {
+    let forged =
+        if envelope.names_us() { forged::without(text, ports.limits.depth_max.saturating_add(1)) } else { None };
+    forged.unwrap_or_else(|| text.to_owned())
 }
 
 impl Flow {
@@ -348,12 +404,25 @@ impl Flow {
             return Step::Silent(event);
         };
         let awaited = head.kind == FrameKind::Request;
-        match Envelope::outline(&text) {
+        match Envelope::read_answer(&text, ports.limits.depth_max) {
             Ok(envelope) if awaited && envelope.kind == Some(FrameKind::Response) => {
                 let told = answer(head, entry, &self.context, ports, &text, &envelope);
                 Step::Answer(event, told)
             }
+            Err(refusal) if awaited && names_no_method(&text) => match unreadable(&refusal) {
+                Some(lost) => Step::Answer(event, Err(lost)),
+                None => Step::Message(event, text),
+            },
             Ok(_) | Err(_) => Step::Message(event, text),
         }
     }
+}
+
+/// Whether a message that cannot be read for certain is at least no request or notification.
+fn names_no_method(text: &str) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Named {
+        method: Option<serde::de::IgnoredAny>,
+    }
+    serde_json::from_str::<Named>(text).is_ok_and(|named| named.method.is_none())
 }

@@ -9,6 +9,7 @@ use pdp::refusal::{Code, Refusal};
 
 use crate::call::{Address, Call, Stopped};
 use crate::entry::OpenRecord;
+use crate::long::LongAnswer;
 use crate::ports::{Gate, LedgerFault, Ports};
 use crate::reply::{Answer, Body, Reply, is_tool_result, refusal_text};
 use crate::stages::s8_outcome::{Handed, Labelled};
@@ -51,6 +52,10 @@ pub(crate) async fn seal(ending: Result<Call<Labelled>, Stopped>, gate: &Arc<Gat
                         Ok(()) => Reply::new(status, headers, text.map_or(Body::Empty, Body::Json)),
                         Err(refusal) => refusal_reply(&address, &refusal, None, named),
                     }
+                }
+                Handed::Long(status, headers, passage) => {
+                    let answer = LongAnswer::new(head, entry, passage, Arc::clone(gate));
+                    Reply::new(status, headers, Body::Long(Box::new(answer)))
                 }
                 Handed::Stream(mut flow) => {
                     let (status, headers) = (flow.status, std::mem::take(&mut flow.headers));

@@ -208,24 +208,6 @@ fn an_entry_is_never_changed_or_removed() {
 }
 
 #[test]
-fn arguments_that_have_no_canonical_form_do_not_cost_the_record() {
-    let mut deep = serde_json::json!(1);
-    for _ in 0..110 {
-        deep = serde_json::json!([deep]);
-    }
-    let mut record = bare_record(1);
-    record.arguments = Some(deep);
-    let place = place();
-    let ledger = open(&place.path);
-    wait(ledger.commit(Entry::Record(Box::new(record)))).unwrap();
-    let found = reader(&place.path).by_number(1).unwrap();
-    let [(1, Entry::Record(found))] = found.as_slice() else { panic!("{found:?}") };
-    assert_eq!(found.arguments, None);
-    assert_eq!(found.notes[0].text, "the arguments are left out of this record: nested deeper than 96 levels");
-    close(ledger);
-}
-
-#[test]
 fn the_log_is_moved_into_the_database_while_the_gate_runs() {
     let place = place();
     let ledger = open(&place.path);

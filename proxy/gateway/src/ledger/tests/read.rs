@@ -15,7 +15,7 @@ fn variety(path: &Path) {
     denied.system = Some("ledger.example".into());
     denied.target = Some("send_money".into());
     denied.credential = None;
-    denied.principal = Some(Principal { agent: "codex".into(), ..principal() });
+    denied.principal = Some(Principal { agent: "codex".into(), ..principal() }.into());
     denied.decision = denied.decision.map(|note| DecisionNote { decision: Decision::Deny(Reason::NoPermit), ..note });
     denied.ending = Ending::Refused;
     denied.started_us += 1_000_000;

@@ -25,7 +25,7 @@ impl Outline {
     /// Reads a message; nothing where it is not JSON-RPC.
     pub(super) fn of(text: &str) -> Option<Self> {
         let members = json::members(text).ok()?;
-        let raw = |name: &str| members.iter().find(|(n, _)| n == name).map(|(_, v)| v.get());
+        let raw = |name: &str| members.iter().find(|(n, _)| n == name).map(|(_, v)| *v);
         raw("jsonrpc")?;
         let id = raw("id").map(str::to_owned);
         let method = raw("method").and_then(|m| json::string(m).ok()).map(|m| m.into_owned());
@@ -49,10 +49,7 @@ impl Outline {
     }
 }
 
-/// One member of an object, as JSON text.
-pub(super) fn member<'t>(object: &'t str, name: &str) -> Option<&'t str> {
-    json::members(object).ok()?.into_iter().find(|(n, _)| n == name).map(|(_, v)| v.get())
-}
+pub(super) use pdp::json::member;
 
 /// The text with the member at a path of names set; the text itself where the path is not there.
 pub(super) fn with_path(text: &str, path: &[&str], value: &str) -> String {

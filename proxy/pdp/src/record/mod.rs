@@ -1,16 +1,25 @@
 //! What happened to one frame: pure data with canonical bytes. The single source of audit rows, spans and receipts.
 //!
 //! A record holds no secret: credentials by reference, argument values only as far as the registry allows. This module
-//! knows no store and no exporter; both read records and add nothing.
+//! knows no store and no exporter; both read records and add nothing. The small structures inside a record declare their
+//! members in the order of RFC 8785, so that writing them once gives canonical bytes.
 
+mod canonical;
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+
+pub use canonical::CanonicalJson;
 
 use crate::decision::Decision;
 use crate::digest::Digest;
 use crate::effect::Effect;
-use crate::json::{self, Json, JsonFault};
+use crate::json::JsonFault;
 use crate::label::LabelSet;
 use crate::policy::Rule;
 use crate::principal::Principal;
@@ -84,10 +93,10 @@ impl Ending {
 /// When a stage was done with the frame.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StageTime {
-    /// The stage: `intake`, `classify`, `policy`, `guardrail`, `approval`, `credential`, `action`, `outcome`, `audit`.
-    pub stage: String,
     /// Microseconds since the frame arrived.
     pub at_us: u64,
+    /// The stage: `intake`, `classify`, `policy`, `guardrail`, `approval`, `credential`, `action`, `outcome`, `audit`.
+    pub stage: Cow<'static, str>,
 }
 
 /// The decision and what it rests on.
@@ -95,48 +104,48 @@ pub struct StageTime {
 pub struct DecisionNote {
     /// Allow, escalate or deny.
     pub decision: Decision,
-    /// The policies that determined it.
-    pub rules: Vec<Rule>,
-    /// The labels of the task when it was judged.
-    pub labels: LabelSet,
     /// The grants the call held.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub grants: BTreeSet<String>,
+    /// The labels of the task when it was judged.
+    pub labels: LabelSet,
+    /// The policies that determined it.
+    pub rules: Vec<Rule>,
 }
 
 /// One attempt at an upstream.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempt {
+    /// Where it went: a host and port, or a program.
+    pub address: String,
+    /// Microseconds since the frame arrived, when the answer began or failed.
+    pub ended_us: u64,
+    /// What went wrong, or nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<String>,
     /// The id of its CLIENT span, 16 hexadecimal digits.
     pub span: String,
     /// Microseconds since the frame arrived.
     pub started_us: u64,
-    /// Microseconds since the frame arrived, when the answer began or failed.
-    pub ended_us: u64,
-    /// Where it went: a host and port, or a program.
-    pub address: String,
     /// The HTTP status, or nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
-    /// What went wrong, or nothing.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub fault: Option<String>,
 }
 
 /// What the answer was, without its content.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ResultNote {
-    /// A tool result with `isError`.
-    #[serde(default)]
-    pub is_error: bool,
+    /// How many bytes were handed over.
+    pub bytes: u64,
     /// The code of a JSON-RPC error.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_code: Option<i64>,
     /// The message of a JSON-RPC error, shortened.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_message: Option<String>,
-    /// How many bytes were handed over.
-    pub bytes: u64,
+    /// A tool result with `isError`.
+    #[serde(default)]
+    pub is_error: bool,
 }
 
 /// Something worth knowing that happened on the way.
@@ -149,7 +158,7 @@ pub struct Note {
 }
 
 /// Everything about one frame.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Record {
     /// The version of this format.
     pub v: u32,
@@ -160,10 +169,10 @@ pub struct Record {
     /// The frame's SERVER span, 16 hexadecimal digits.
     pub span: String,
     /// The caller's span within the same trace, if it named one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub parent: Option<String>,
     /// A context of another trace that came along, as a W3C `traceparent`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub link: Option<String>,
     /// The task.
     pub task: String,
@@ -176,74 +185,74 @@ pub struct Record {
     /// What it was.
     pub kind: FrameKind,
     /// The protocol revision, as negotiated or declared.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub protocol: Option<String>,
     /// The caller, if it proved who it is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub principal: Option<Principal>,
+    #[serde(default)]
+    pub principal: Option<Arc<Principal>>,
     /// The caller's address, if it came over a network.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub client: Option<String>,
     /// The server.
     pub server: String,
     /// The downstream system.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub system: Option<String>,
     /// How the server is reached.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub transport: Option<String>,
     /// The session, as the short digest of its id: the id itself is a credential of sorts.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub session: Option<String>,
     /// The JSON-RPC id, as it was written.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub request_id: Option<String>,
     /// The method.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub method: Option<String>,
     /// The tool, prompt, URI or other thing it acts on.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub target: Option<String>,
     /// The pin of the tool.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub pin: Option<Digest>,
     /// The tool's effects.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    #[serde(default)]
     pub effects: BTreeSet<Effect>,
     /// The digest of the canonical arguments.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub arguments_digest: Option<Digest>,
     /// The arguments, less what the registry calls sensitive, if they are not too long.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub arguments: Option<serde_json::Value>,
+    #[serde(default)]
+    pub arguments: Option<CanonicalJson>,
     /// The snapshot it was judged by.
     pub snapshot: Digest,
     /// The decision, if it came to one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub decision: Option<DecisionNote>,
     /// The credential that was lent, by reference.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub credential: Option<String>,
     /// The labels its answer carries.
-    #[serde(default, skip_serializing_if = "LabelSet::is_empty")]
+    #[serde(default)]
     pub labels: LabelSet,
     /// The stages it passed.
     pub stages: Vec<StageTime>,
     /// The attempts at the upstream.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
     pub attempts: Vec<Attempt>,
     /// What happened on the way.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
     pub notes: Vec<Note>,
     /// How many bytes arrived.
     pub bytes_in: u64,
     /// What the answer was.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub result: Option<ResultNote>,
     /// How it ended.
     pub ending: Ending,
     /// Why it was refused, if it was.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub refusal: Option<Refusal>,
 }
 
@@ -251,7 +260,7 @@ pub struct Record {
 pub const RECORD_VERSION: u32 = 1;
 
 /// What is about to be done: on disk before it is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Intent {
     /// The frame's number.
     pub number: u64,
@@ -262,13 +271,13 @@ pub struct Intent {
     /// When, in microseconds since 1970-01-01T00:00Z.
     pub at_us: i64,
     /// The caller.
-    pub principal: Principal,
+    pub principal: Arc<Principal>,
     /// The server.
     pub server: String,
     /// The method.
     pub method: String,
     /// The tool or other target.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub target: Option<String>,
     /// The digest of the bytes that will be sent.
     pub body: Digest,
@@ -277,25 +286,24 @@ pub struct Intent {
 }
 
 /// Something that happened to the gate itself.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Event {
     /// When, in microseconds since 1970-01-01T00:00Z.
     pub at_us: i64,
-    /// What: `started`, `stopped`, `snapshot`, `snapshot_refused`, `recovered`, `authentication_limited`.
+    /// What: `started`, `stopped`, `snapshot`, `snapshot_refused`, `recovered`, `authentication_limited`, `ledger_resumed`.
     pub what: String,
     /// Who caused it, as far as known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub by: Option<String>,
     /// The snapshot in force afterwards.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub snapshot: Option<Digest>,
     /// In words.
     pub detail: String,
 }
 
 /// One entry of the ledger.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "entry", rename_all = "snake_case")]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Entry {
     /// Before an effect.
     Intent(Intent),
@@ -305,14 +313,22 @@ pub enum Entry {
     Event(Event),
 }
 
+/// What an entry is, as its member `entry` says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Tag {
+    Intent,
+    Record,
+    Event,
+}
+
 impl Entry {
-    /// The entry's canonical bytes (RFC 8785), as text.
+    /// The entry's canonical bytes (RFC 8785), as text: its members, and `entry`, which says what it is.
     ///
     /// # Errors
     /// When the entry cannot be written as JSON; no entry the gate makes is such.
     pub fn canonical(&self) -> Result<String, JsonFault> {
-        let text = serde_json::to_string(self).map_err(|e| JsonFault::Syntax(e.to_string()))?;
-        Ok(json::canonical(&Json::read(&text, crate::digest::DEPTH_MAX)?))
+        serde_json::to_string(self).map_err(|e| JsonFault::Syntax(e.to_string()))
     }
 
     /// Reads an entry back.
@@ -320,7 +336,19 @@ impl Entry {
     /// # Errors
     /// When the text is not an entry of a known version.
     pub fn read(text: &str) -> Result<Self, JsonFault> {
-        let entry: Self = serde_json::from_str(text).map_err(|e| JsonFault::Syntax(e.to_string()))?;
+        fn of<'t, T: Deserialize<'t>>(text: &'t str) -> Result<T, JsonFault> {
+            serde_json::from_str(text).map_err(|e| JsonFault::Syntax(e.to_string()))
+        }
+        #[derive(Deserialize)]
+        struct Tagged {
+            entry: Tag,
+        }
+        let Tagged { entry } = of(text)?;
+        let entry = match entry {
+            Tag::Intent => Self::Intent(of(text)?),
+            Tag::Record => Self::Record(of(text)?),
+            Tag::Event => Self::Event(of(text)?),
+        };
         match &entry {
             Self::Record(record) if record.v != RECORD_VERSION => {
                 Err(JsonFault::Syntax(format!("record version {} is not known", record.v)))

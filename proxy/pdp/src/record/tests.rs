@@ -1,0 +1,127 @@
+//! The text of an entry is its canonical form, and comes back as the entry it was.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::json::{self, Json};
+use crate::refusal::Code;
+
+/// A record with every member set, its texts and numbers as given.
+fn full(text: &str, number: u64, arguments: &str) -> Record {
+    let words = || text.to_owned();
+    let digest = Digest::of_bytes(text.as_bytes());
+    let labels: LabelSet = ["untrusted", "private"].into_iter().collect();
+    let rule = Rule { id: words(), reason: words() };
+    Record {
+        v: RECORD_VERSION,
+        number,
+        trace: words(),
+        span: words(),
+        parent: Some(words()),
+        link: Some(words()),
+        task: words(),
+        started_us: 1_790_000_000_000_000,
+        took_us: number,
+        direction: Direction::ToServer,
+        kind: FrameKind::Request,
+        protocol: Some(words()),
+        principal: Some(Arc::new(Principal {
+            agent: words(),
+            method: words(),
+            teams: vec![words()],
+            tenant: words(),
+            user: words(),
+        })),
+        client: Some(words()),
+        server: words(),
+        system: Some(words()),
+        transport: Some(words()),
+        session: Some(words()),
+        request_id: Some(words()),
+        method: Some(words()),
+        target: Some(words()),
+        pin: Some(digest),
+        effects: BTreeSet::from([Effect::Read, Effect::Egress]),
+        arguments_digest: Some(digest),
+        arguments: Some(CanonicalJson::of(&Json::read(arguments, 9).unwrap())),
+        snapshot: digest,
+        decision: Some(DecisionNote {
+            decision: Decision::Escalate(BTreeSet::from([words()])),
+            grants: BTreeSet::from([words()]),
+            labels: labels.clone(),
+            rules: vec![rule],
+        }),
+        credential: Some(words()),
+        labels,
+        stages: vec![StageTime { at_us: number, stage: words().into() }],
+        attempts: vec![Attempt {
+            address: words(),
+            ended_us: number,
+            fault: Some(words()),
+            span: words(),
+            started_us: 1,
+            status: Some(200),
+        }],
+        notes: vec![Note { at_us: 2, text: words() }],
+        bytes_in: number,
+        result: Some(ResultNote { bytes: 1, error_code: Some(-3), error_message: Some(words()), is_error: true }),
+        ending: Ending::Served,
+        refusal: Some(Refusal::new(Code::Denied, text)),
+    }
+}
+
+fn entries(text: &str, number: u64, arguments: &str) -> Vec<Entry> {
+    let record = full(text, number, arguments);
+    let bare = Record {
+        parent: None,
+        principal: None,
+        arguments: None,
+        decision: None,
+        result: None,
+        labels: LabelSet::default(),
+        effects: BTreeSet::new(),
+        notes: Vec::new(),
+        attempts: Vec::new(),
+        ..record.clone()
+    };
+    let principal = record.principal.clone().unwrap();
+    let words = || text.to_owned();
+    let intent = Intent {
+        number,
+        trace: words(),
+        task: words(),
+        at_us: 1,
+        principal,
+        server: words(),
+        method: words(),
+        target: Some(words()),
+        body: record.snapshot,
+        snapshot: record.snapshot,
+    };
+    let event = Event { at_us: -1, what: words(), by: Some(words()), snapshot: None, detail: words() };
+    vec![Entry::Record(Box::new(record)), Entry::Record(Box::new(bare)), Entry::Intent(intent), Entry::Event(event)]
+}
+
+proptest! {
+    #[test]
+    fn an_entry_is_written_in_its_canonical_form_and_read_back(text in ".{0,40}", number in 0u64..1 << 53) {
+        let arguments = format!(r#"{{"z":1.0,"a":[{number},true],{}:0.5}}"#, json::quoted(&format!("m{text}")));
+        for entry in entries(&text, number, &arguments) {
+            let written = entry.canonical().unwrap();
+            prop_assert_eq!(&written, &json::canonical(&Json::read(&written, 64).unwrap()));
+            prop_assert_eq!(Entry::read(&written).unwrap(), entry);
+        }
+    }
+}
+
+#[test]
+fn an_entry_says_what_it_is_and_a_later_version_is_not_read() {
+    let [record, _, intent, event] = &entries("x", 7, "{}")[..] else { panic!("four entries") };
+    for (entry, tag) in [(record, "record"), (intent, "intent"), (event, "event")] {
+        assert!(entry.canonical().unwrap().contains(&format!("\"entry\":\"{tag}\"")));
+    }
+    let later = record.canonical().unwrap().replace("\"v\":1}", "\"v\":2}");
+    assert_eq!(Entry::read(&later), Err(JsonFault::Syntax("record version 2 is not known".to_owned())));
+    assert!(Entry::read("{\"entry\":\"receipt\"}").is_err() && Entry::read("{}").is_err());
+}
