@@ -81,12 +81,19 @@ impl Labelled {
     }
 }
 
-/// What labelling needs to know of the call beside its head.
-struct Context {
+/// What labelling an answer needs to know of the call it answers. Kept by the channel where the client may come back for
+/// an answer that its stream did not bring.
+pub(crate) struct Context {
     server: Arc<Server>,
     subject: Subject,
     obligations: BTreeSet<Obligation>,
     session: Option<String>,
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Context({} {})", self.server.name, self.subject.method())
+    }
 }
 
 /// An upstream's stream on its way through.
@@ -94,7 +101,7 @@ pub(crate) struct Flow {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(String, String)>,
     source: Box<dyn EventSource>,
-    context: Context,
+    context: Arc<Context>,
 }
 
 /// One step of a stream.
@@ -122,7 +129,7 @@ pub(crate) fn label(call: Call<Executed>, ports: &Ports) -> Result<Call<Labelled
                 Handed::Whole { status, headers, text }
             }
             Sealed::Stream { status, headers, source } => {
-                let context = Context { server, subject, obligations, session: session_of(&headers) };
+                let context = Arc::new(Context { server, subject, obligations, session: session_of(&headers) });
                 Handed::Stream(Flow { status, headers, source, context })
             }
         };
@@ -151,7 +158,7 @@ fn whole(
 ) -> Result<Option<String>, Refusal> {
     let lost = |words: String| lost(&words);
     if head.direction == Direction::ToClient {
-        return Ok(Some(event(head, entry, context, ports)));
+        return event(head, entry, context, ports).map(Some);
     }
     if head.kind == FrameKind::EndSession || (status == 404 && head.channel.session().is_some()) {
         ports.channels.close(&head.server, head.channel.session().unwrap_or_default());
@@ -194,6 +201,18 @@ fn answer(
     if envelope.kind != Some(FrameKind::Response) || !answers(envelope, &head.envelope) {
         return Err(lost("the server's answer is not the answer to this request"));
     }
+    told(head, entry, context, ports, text, envelope)
+}
+
+/// What is told of an answer to the call of `context`.
+fn told(
+    head: &Head,
+    entry: &mut OpenRecord,
+    context: &Context,
+    ports: &Ports,
+    text: &str,
+    envelope: &Envelope,
+) -> Result<String, Refusal> {
     if let Some(error) = envelope.error.clone().and_then(|at| text.get(at)) {
         json::check(error, ports.limits.depth_max)
             .map_err(|e| lost(&format!("the server's answer is ambiguous: {e}")))?;
@@ -203,13 +222,13 @@ fn answer(
     let Some(at) = envelope.result.clone() else { return Ok(cleaned(text, ports)) };
     let result = text.get(at.clone()).ok_or_else(|| lost("the server's answer cannot be read"))?;
     json::check(result, ports.limits.depth_max).map_err(|e| lost(&format!("the server's answer is ambiguous: {e}")))?;
-    let new = match head.envelope.method.as_deref() {
-        Some("tools/list") => list(head, entry, context, ports, result)?,
-        Some("initialize") => {
+    let new = match context.subject.method() {
+        "tools/list" => list(head, entry, context, ports, result)?,
+        "initialize" => {
             opened(head, context, ports, result);
             None
         }
-        Some(_) | None => content(entry, context, ports, result),
+        _ => content(entry, context, ports, result),
     };
     let handed = new.map_or_else(|| text.to_owned(), |result| json::replaced(text, at, &result));
     entry.write(|record| {
@@ -261,9 +280,12 @@ fn list(
 ) -> Result<Option<String>, Refusal> {
     let words = "the server's answer is not a list of tools";
     let page = listing::filter(result, &context.server).ok_or_else(|| Refusal::new(Code::AnswerLost, words))?;
-    let at = head.envelope.param(&head.text, "cursor").and_then(listing::cursor);
-    let place = Page { at: at.as_deref(), next: page.next.as_deref() };
-    head.channel.take_page(place, page.live, ports.clock.now_us());
+    // Which page a late answer is cannot be told: it is filtered, and no note is taken of it.
+    if head.kind == FrameKind::Request {
+        let at = head.envelope.param(&head.text, "cursor").and_then(listing::cursor);
+        let place = Page { at: at.as_deref(), next: page.next.as_deref() };
+        head.channel.take_page(place, page.live, ports.clock.now_us());
+    }
     if !page.withheld.is_empty() {
         entry.note(format!("withheld: {}", page.withheld.join("; ")));
     }
@@ -292,6 +314,10 @@ fn content(entry: &mut OpenRecord, context: &Context, ports: &Ports, result: &st
         Subject::Method { target, .. } => (None, Some(target)),
     };
     let current = clean.as_deref().unwrap_or(result);
+    // A result without members says "done" and carries nothing that could be labelled (MCP, `EmptyResult`).
+    if json::members(current).is_ok_and(|members| members.is_empty()) {
+        return clean;
+    }
     let labels = context.subject.labels(&context.server);
     let deliver = tool.map_or(context.server.deliver, |tool| tool.deliver);
     let source = tool.map_or_else(|| context.server.name.clone(), |t| format!("{}/{}", context.server.name, t.name));
@@ -311,7 +337,10 @@ fn content(entry: &mut OpenRecord, context: &Context, ports: &Ports, result: &st
 }
 
 /// A message of the server's on its way to the client.
-fn event(head: &Head, entry: &mut OpenRecord, context: &Context, ports: &Ports) -> String {
+fn event(head: &Head, entry: &mut OpenRecord, context: &Context, ports: &Ports) -> Result<String, Refusal> {
+    if head.kind == FrameKind::Response {
+        return late_answer(head, entry, ports);
+    }
     let method = head.envelope.method.as_deref().unwrap_or_default();
     if method == "notifications/tools/list_changed" {
         head.channel.forget_listing();
@@ -326,7 +355,17 @@ fn event(head: &Head, entry: &mut OpenRecord, context: &Context, ports: &Ports) 
         record.labels = labels;
         record.result = Some(ResultNote { bytes: record.bytes_in, ..ResultNote::default() });
     });
-    cleaned(&head.text, ports)
+    Ok(cleaned(&head.text, ports))
+}
+
+/// The answer to a request whose stream did not bring it: labelled as it would have been there.
+fn late_answer(head: &Head, entry: &mut OpenRecord, ports: &Ports) -> Result<String, Refusal> {
+    let id = head.envelope.id.as_deref().unwrap_or_default();
+    let Some(context) = head.channel.settle(id) else {
+        return Err(Refusal::new(Code::BrokenFrame, "the request was answered meanwhile"));
+    };
+    entry.note(format!("the late answer to `{}`, request {id}", context.subject.method()));
+    told(head, entry, &context, ports, &head.text, &head.envelope)
 }
 
 fn cleaned(text: &str, ports: &Ports) -> String {
@@ -334,6 +373,11 @@ fn cleaned(text: &str, ports: &Ports) -> String {
 }
 
 impl Flow {
+    /// What the answer will be labelled by.
+    pub(crate) fn context(&self) -> &Arc<Context> {
+        &self.context
+    }
+
     /// The next step. A stream that is silent for longer than the limit ends.
     pub(crate) async fn step(&mut self, head: &Head, entry: &mut OpenRecord, ports: &Ports) -> Step {
         let idle = Duration::from_millis(ports.limits.stream_idle_ms_max);
