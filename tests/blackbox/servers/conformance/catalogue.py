@@ -12,9 +12,7 @@ import skills
 from wire import Message
 
 # One red pixel, and a second's thousandth of silence.
-PNG = (
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLvAAAAAElFTkSuQmCC"
-)
+PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLvAAAAAElFTkSuQmCC"
 WAV = "UklGRiwAAABXQVZFZm10IBAAAAABAAEAQB8AAEAfAAABAAgAZGF0YQgAAACAgICAgICAgA=="
 
 
@@ -35,22 +33,23 @@ ELABORATE: Message = {
     "type": "object",
     "$defs": {
         "address": {
-            "$anchor": "addressDef",
+            "$anchor": "where",
             "type": "object",
-            "properties": {"street": {"type": "string"}, "city": {"type": "string"}},
+            "properties": {"town": {"type": "string"}, "box": {"type": "integer", "minimum": 1}},
         }
     },
     "properties": {
-        "name": {"type": "string"},
-        "address": {"$ref": "#/$defs/address"},
-        "contactMethod": {"type": "string", "enum": ["phone", "email"]},
-        "phone": {"type": "string"},
-        "email": {"type": "string"},
+        "parcel": {"type": "string"},
+        "to": {"$ref": "#/$defs/address"},
+        "back": {"$ref": "#where"},
+        "insured": {"type": "boolean"},
+        "value": {"type": "number"},
+        "weight": {"type": "number"},
     },
-    "allOf": [{"anyOf": [{"required": ["phone"]}, {"required": ["email"]}]}],
-    "if": {"properties": {"contactMethod": {"const": "phone"}}, "required": ["contactMethod"]},
-    "then": {"required": ["phone"]},
-    "else": {"required": ["email"]},
+    "allOf": [{"anyOf": [{"required": ["parcel"]}, {"required": ["weight"]}]}],
+    "if": {"properties": {"insured": {"const": True}}, "required": ["insured"]},
+    "then": {"required": ["value"]},
+    "else": {"not": {"required": ["value"]}},
     "additionalProperties": False,
 }
 

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 Listener = Callable[[str], Awaitable[None]]
-_listeners: dict[int, Listener] = {}
+_listeners: dict[object, Listener] = {}
 
 
 def listen(listener: Listener) -> Callable[[], None]:
-    """Calls `listener` with `tools`, `prompts` or `resources` when these change, until the returned function is called."""
-    key = id(listener)
+    """Calls `listener` with `tools` or `prompts` when these change, until the returned function is called."""
+    key = object()
     _listeners[key] = listener
-    return lambda: _listeners.pop(key, None) and None
+
+    def stop() -> None:
+        _listeners.pop(key, None)
+
+    return stop
 
 
 async def announce(kind: str) -> None:

@@ -61,7 +61,8 @@ class Stream:
         """The events from `position` on, until the end or a cut."""
         while True:
             async with self._changed:
-                await self._changed.wait_for(lambda: len(self.events) > position or self.ended or self.cut)
+                while len(self.events) <= position and not self.ended and not self.cut:
+                    await self._changed.wait()
                 fresh = self.events[position:]
                 over = self.ended or self.cut
             for event in fresh:
@@ -114,7 +115,7 @@ async def endpoint(request: Request) -> Response:
     return await legacy_post(request, message)
 
 
-# ---- 2026-07-28 --------------------------------------------------------------------------------------------------------
+# ---- 2026-07-28 ------------------------------------------------------------------------------------------------------
 
 
 async def modern_post(request: Request, message: Message) -> Response:
@@ -130,7 +131,7 @@ async def modern_post(request: Request, message: Message) -> Response:
     return await respond(request, stream, running, status)
 
 
-# ---- Until 2025-11-25 --------------------------------------------------------------------------------------------------
+# ---- Until 2025-11-25 ------------------------------------------------------------------------------------------------
 
 
 async def legacy_post(request: Request, message: Message) -> Response:
@@ -175,12 +176,12 @@ async def outside_a_post(request: Request) -> Response:
             await stream.turn(ended=True)
         return Response(status_code=204)
     name, _, number = request.headers.get("last-event-id", "").partition("-")
-    stream = found.streams.get(name or "0")
-    if stream is None:
+    own = found.streams.get(name or "0")
+    if own is None or (name and not number.isdecimal()):
         return plain(400, "no such event")
-    position = int(number) + 1 if name else len(stream.events)
-    await stream.turn(cut=False)
-    return StreamingResponse(stream.read(position), media_type="text/event-stream", headers=STREAM_HEADERS)
+    position = int(number) + 1 if name else len(own.events)
+    await own.turn(cut=False)
+    return StreamingResponse(own.read(position), media_type="text/event-stream", headers=STREAM_HEADERS)
 
 
 def session_of(request: Request) -> Legacy | Response:
@@ -191,7 +192,7 @@ def session_of(request: Request) -> Legacy | Response:
     return SESSIONS.get(name) or plain(404, "no such session")
 
 
-# ---- Both --------------------------------------------------------------------------------------------------------------
+# ---- Both ------------------------------------------------------------------------------------------------------------
 
 
 def produce(

@@ -9,7 +9,7 @@ from wire import INVALID_PARAMS, Fault, Message
 ROOT = "skill://tidy-desk"
 FRONTMATTER = {"name": "tidy-desk", "description": "Puts a desk in order"}
 FILES = {
-    f"{ROOT}/SKILL.md": "---\nname: tidy-desk\ndescription: Puts a desk in order\n---\n\nPut away what is not needed.\n",
+    f"{ROOT}/SKILL.md": "---\nname: tidy-desk\ndescription: Puts a desk in order\n---\n\nPut away the rest.\n",
     f"{ROOT}/checklist.md": "- paper\n- cups\n",
     f"{ROOT}/plans/monday.md": "Begin on the left.\n",
 }

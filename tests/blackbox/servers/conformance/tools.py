@@ -36,7 +36,7 @@ async def run(call: Call) -> Message:
     return await behaviour(call)
 
 
-# ---- Content -----------------------------------------------------------------------------------------------------------
+# ---- Content ---------------------------------------------------------------------------------------------------------
 
 IMAGE = {"type": "image", "data": PNG, "mimeType": "image/png"}
 
@@ -86,7 +86,7 @@ async def mirrored(call: Call) -> Message:
     return text(f"region {call.arguments.get('region')}, priority {call.arguments.get('priority')}")
 
 
-# ---- What is told meanwhile --------------------------------------------------------------------------------------------
+# ---- What is told meanwhile ------------------------------------------------------------------------------------------
 
 
 @_tool("test_tool_with_logging")
@@ -131,7 +131,7 @@ async def prompts_changed(_call: Call) -> Message:
     return text("Announced.")
 
 
-# ---- What is asked of the client ---------------------------------------------------------------------------------------
+# ---- What is asked of the client -------------------------------------------------------------------------------------
 
 
 def form(message: str, required: bool = True, **fields: Message) -> Message:
@@ -269,7 +269,7 @@ async def rounds_capabilities(call: Call) -> Message:
     return text(json.dumps(await call.ask_all(wanted)))
 
 
-# ---- Tasks -------------------------------------------------------------------------------------------------------------
+# ---- Tasks -----------------------------------------------------------------------------------------------------------
 
 
 @_tool("greet")

@@ -33,19 +33,20 @@ HEADER_MISMATCH = -32020
 MISSING_CAPABILITY = -32021
 UNSUPPORTED_VERSION = -32022
 
+# The HTTP status that 2026-07-28 pairs with an error; 200 with all others.
+STATUS = {METHOD_NOT_FOUND: 404, HEADER_MISMATCH: 400, MISSING_CAPABILITY: 400, UNSUPPORTED_VERSION: 400}
+
 LEVELS = ["debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"]
 
 
 class Fault(Exception):
     """An error answer, and the HTTP status that goes with it in the era of 2026-07-28."""
 
-    STATUS = {METHOD_NOT_FOUND: 404, HEADER_MISMATCH: 400, MISSING_CAPABILITY: 400, UNSUPPORTED_VERSION: 400}
-
     def __init__(self, code: int, message: str, data: Any = None, status: int | None = None) -> None:
         super().__init__(message)
         self.code = code
         self.data = data
-        self.status = status or self.STATUS.get(code, 200)
+        self.status = status or STATUS.get(code, 200)
 
     def member(self) -> Message:
         """The `error` member."""
@@ -55,7 +56,8 @@ class Fault(Exception):
 def undeclared(*missing: str) -> Fault:
     """The error for a client that did not declare what its request needs; `a/b` is an extension."""
     needed: Message = {name: {} for name in missing if "/" not in name}
-    if extensions := {name: {} for name in missing if "/" in name}:
+    extensions: Message = {name: {} for name in missing if "/" in name}
+    if extensions:
         needed["extensions"] = extensions
     return Fault(MISSING_CAPABILITY, f"this needs {', '.join(missing)}", {"requiredCapabilities": needed})
 
