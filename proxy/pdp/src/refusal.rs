@@ -237,8 +237,8 @@ pub fn modern_http_status(rpc_code: i64) -> Option<u16> {
     match rpc_code {
         // Method not found.
         -32601 => Some(404),
-        // Header mismatch, missing client capability, unsupported protocol version.
-        -32020 | -32021 | -32022 => Some(400),
+        // Unsupported protocol version, missing client capability, header mismatch.
+        -32022..=-32020 => Some(400),
         _ => None,
     }
 }
