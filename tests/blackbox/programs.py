@@ -73,6 +73,16 @@ def dual_era(port: int | None = None) -> list[str]:
     return [PYTHON, str(HERE / "servers" / "dual_era.py"), *([] if port is None else [str(port)])]
 
 
+def conformance_suite() -> list[str]:
+    """The MCP conformance suite, to be run by Node."""
+    return [_installed(MODULES / "@modelcontextprotocol/conformance/dist/index.js")]
+
+
+def conformance_server(port: int | None = None) -> list[str]:
+    """Our server that passes the suite; over stdio without a port."""
+    return [PYTHON, str(HERE / "servers" / "conformance"), *([] if port is None else [str(port)])]
+
+
 def tee(log: Path, command: list[str]) -> list[str]:
     """The same command, with what passes to and from it kept in `log`."""
     return [PYTHON, str(HERE / "servers" / "tee.py"), str(log), *command]

@@ -230,6 +230,19 @@ impl Code {
     }
 }
 
+/// The HTTP status of a JSON-RPC error where MCP 2026-07-28 names one (transports, streamable HTTP). Earlier revisions
+/// name none, and their clients take other statuses than 200 for a broken transport.
+#[must_use]
+pub fn modern_http_status(rpc_code: i64) -> Option<u16> {
+    match rpc_code {
+        // Method not found.
+        -32601 => Some(404),
+        // Unsupported protocol version, missing client capability, header mismatch.
+        -32022..=-32020 => Some(400),
+        _ => None,
+    }
+}
+
 /// A refusal: the code and a sentence for the client.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{message}")]

@@ -1,7 +1,7 @@
 //! A channel: the standing relation of one caller with one server. For legacy clients it is the MCP session, for modern
 //! ones the pair of principal and server. It remembers what the server last listed and what it has asked the client.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use pdp::digest::Digest;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::stages::s8_outcome::Context;
 use crate::task::Task;
 
 /// One channel.
@@ -30,6 +31,9 @@ struct State {
     pages: HashMap<String, HashMap<String, Digest>>,
     /// Server requests that were passed to the client and wait for its answer, by id as written.
     asked: HashSet<String>,
+    /// Requests whose stream carries event ids and has not brought the answer: the client may come back for it on another
+    /// stream. By id as written, the oldest first.
+    owed: VecDeque<(String, Arc<Context>)>,
     /// Requests of the client's that are under way, by id as written. A standing channel may hold one id twice: its
     /// callers do not know of each other.
     underway: HashMap<String, Vec<Arc<watch::Sender<Option<Instant>>>>>,
@@ -57,6 +61,8 @@ pub(crate) enum Live {
 const CANCEL_GRACE: Duration = Duration::from_secs(2);
 /// How many of a server's questions one client may have open.
 const ASKED_MAX: usize = 256;
+/// How many answers of one session a server may owe. Beyond it the oldest can no longer be taken up.
+const OWED_MAX: usize = 64;
 /// How many listings of one channel may be under way. Beyond it all begin anew: they are few, and quick.
 const LISTINGS_MAX: usize = 64;
 
@@ -173,6 +179,33 @@ impl Channel {
     /// Whether a client's answer answers a question that is open; each can be answered once.
     pub(crate) fn answered(&self, id: &str) -> bool {
         self.locked(|state| state.asked.remove(id))
+    }
+
+    /// The answer to this request may come on another stream. In a session alone: elsewhere an id is not one request's.
+    pub(crate) fn owe(&self, id: &str, context: &Arc<Context>) {
+        if self.session.is_none() {
+            return;
+        }
+        self.locked(|state| {
+            state.owed.retain(|(other, _)| other != id);
+            if state.owed.len() >= OWED_MAX {
+                state.owed.pop_front();
+            }
+            state.owed.push_back((id.to_owned(), Arc::clone(context)));
+        });
+    }
+
+    /// Whether the answer to this request may come on another stream.
+    pub(crate) fn is_owed(&self, id: &str) -> bool {
+        self.locked(|state| state.owed.iter().any(|(other, _)| other == id))
+    }
+
+    /// The answer to this request has come; by what it is labelled, where it was owed. It can come once.
+    pub(crate) fn settle(&self, id: &str) -> Option<Arc<Context>> {
+        self.locked(|state| {
+            let at = state.owed.iter().position(|(other, _)| other == id)?;
+            state.owed.remove(at).map(|(_, context)| context)
+        })
     }
 
     /// A request begins; it is under way until the answer is dropped.

@@ -81,12 +81,12 @@ impl EventStream {
             };
             match step {
                 Step::Silent(event) => {
-                    self.resumable |= event.id.is_some();
+                    self.numbered(&event);
                     return Some(event);
                 }
                 Step::Answer(event, told) => return Some(self.answered(event, told).await),
                 Step::Message(event, text) => {
-                    self.resumable |= event.id.is_some();
+                    self.numbered(&event);
                     if let Some(event) = self.passed_on(event, text).await {
                         return Some(event);
                     }
@@ -95,6 +95,16 @@ impl EventStream {
             }
         }
         None
+    }
+
+    /// An event with an id can be resumed from, and then the answer comes on another stream.
+    fn numbered(&mut self, event: &Event) {
+        if event.id.is_some() && !self.resumable {
+            self.resumable = true;
+            if let (FrameKind::Request, Some(id)) = (self.head.kind, &self.head.envelope.id) {
+                self.head.channel.owe(id, self.flow.context());
+            }
+        }
     }
 
     /// Reads on to the answer of the request, dropping every other event. For the gate's own requests.
@@ -108,6 +118,9 @@ impl EventStream {
     }
 
     async fn answered(&mut self, mut event: Event, told: Result<String, Refusal>) -> Event {
+        if self.resumable {
+            let _settled = self.head.channel.settle(self.head.envelope.id.as_deref().unwrap_or_default());
+        }
         let told = match (told, self.entry.take()) {
             (told, None) => told,
             (Ok(text), Some(entry)) => s9_audit::close(entry, Ending::Served, &self.gate.ports).await.map(|()| text),

@@ -183,6 +183,36 @@ scripts! {
         > TOOLS/LIST bank: intake>audit -> refused method_closed
     "#;
 
+    /// MCP 2026-07-28 pairs this error with 404; clients of earlier revisions would take that for a lost session.
+    a_closed_method_is_not_found_by_modern_clients: r#"
+        modern
+        > vendor/thing bank
+        show
+        > resources/read bank {"uri":"file:///a"}
+        show
+    "# => r#"
+        > vendor/thing bank: intake>audit -> refused method_closed
+        404 error -32601 method_closed: Method not found: `vendor/thing` is not open here
+        > resources/read bank: intake>audit -> refused method_closed
+        404 error -32601 method_closed: Method not found: `resources/read` is not open here
+    "#;
+
+    /// `{}` says "done": there is nothing in it that a label could be about.
+    an_empty_result_stays_empty: r#"
+        > logging/setLevel lab {"level":"info"}
+        show
+        lab answers {"_meta":{"dev.wicketgate/label":{"trust":"vault"}}}
+        > logging/setLevel lab {"level":"info"}
+        show
+    "# => r#"
+        sent to lab: logging/setLevel
+        > logging/setLevel lab info: all nine -> served
+        200 {"jsonrpc":"2.0","id":1,"result":{}}
+        sent to lab: logging/setLevel
+        > logging/setLevel lab info: all nine -> served
+        200 {"jsonrpc":"2.0","id":2,"result":{"_meta":{"dev.wicketgate/label":{"source":{"server":"lab","resource":"info"},"trust":"trusted","labels":[],"trace":"0000000000000003abababababababab","record":2}}}}
+    "#;
+
     what_the_registry_opens_the_law_may_deny: r#"
         as bob
         > resources/list lab

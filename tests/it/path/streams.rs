@@ -179,6 +179,100 @@ scripts! {
         the stream is over
     "#;
 
+    /// A client that comes back reads the answer on another stream: once, and labelled as on its own.
+    a_late_answer_is_labelled_too: r#"
+        given > initialize mail {"protocolVersion":"2025-11-25","capabilities":{}}
+        session mail-1
+        given > tools/list mail
+        mail streams
+        | #1
+        | retry 500
+        > tools/call mail read {"id":1}
+        mail streams
+        | #2 {"jsonrpc":"2.0","id":3,"result":{"content":[{"type":"text","text":"late"}]}}
+        | #3 {"jsonrpc":"2.0","id":3,"result":{"content":[{"type":"text","text":"twice"}]}}
+        open mail
+        show raw
+        show task
+    "# => r#"
+        sent to mail: tools/call read
+        event #1
+        event retry 500
+        > tools/call mail read: all nine -> failed answer_lost
+        the stream is over
+        sent to mail: stream
+        <= mail: all nine -> served [private, untrusted]
+        event #2 answer
+        <= mail: intake>audit -> refused broken_frame
+        event #3
+        >~ stream mail: all nine -> served
+        the stream is over
+        200 {"jsonrpc":"2.0","id":3,"result":{"content":[{"type":"text","text":"late"}],"_meta":{"dev.wicketgate/label":{"source":{"server":"mail","tool":"read"},"trust":"untrusted","labels":["private","untrusted"],"trace":"0000000000000003abababababababab","record":5}}}}
+        private, untrusted
+    "#;
+
+    /// What a listing holds back is held back on whatever stream it comes.
+    a_late_listing_is_filtered_too: r#"
+        given > initialize mail {"protocolVersion":"2025-11-25","capabilities":{}}
+        session mail-1
+        mail listing streams
+        | #1
+        > tools/list mail
+        mail streams
+        | {"jsonrpc":"2.0","id":2,"result":{"tools":[{"name":"evil","inputSchema":{"type":"object"}}]}}
+        open mail
+        show raw
+    "# => r#"
+        sent to mail: tools/list
+        event #1
+        > tools/list mail: all nine -> failed answer_lost
+        the stream is over
+        sent to mail: stream
+        <= mail: all nine -> served
+        event answer
+        >~ stream mail: all nine -> served
+        the stream is over
+        200 {"jsonrpc":"2.0","id":2,"result":{"tools":[]}}
+    "#;
+
+    /// An answer that came where it was awaited cannot come again elsewhere; outside a session none comes elsewhere.
+    an_answer_that_is_not_owed_goes_nowhere: r#"
+        given > initialize lab {"protocolVersion":"2025-11-25","capabilities":{}}
+        session lab-1
+        lab streams
+        | #1
+        | #2 answer {}
+        > ping lab
+        lab streams
+        | {"jsonrpc":"2.0","id":2,"result":{}}
+        open lab
+        session none
+        lab streams
+        | #1
+        > ping lab
+        lab streams
+        | {"jsonrpc":"2.0","id":3,"result":{}}
+        open lab
+    "# => r#"
+        sent to lab: ping
+        event #1
+        > ping lab: all nine -> served
+        event #2 answer
+        the stream is over
+        sent to lab: stream
+        <= lab: intake>audit -> refused broken_frame
+        >~ stream lab: all nine -> served
+        the stream is over
+        sent to lab: ping
+        event #1
+        > ping lab: all nine -> failed answer_lost
+        the stream is over
+        sent to lab: stream
+        <= lab: intake>audit -> refused broken_frame
+        >~ stream lab: all nine -> served
+        the stream is over
+    "#;
+
     a_stream_that_falls_silent_is_given_up: r#"
         given > tools/list mail
         mail streams

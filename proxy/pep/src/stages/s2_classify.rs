@@ -79,6 +79,19 @@ impl Subject {
         deliver == Deliver::Quoted || obligations.contains(&Obligation::Quote)
     }
 
+    /// An answer, which is judged as such: what it answers was judged when it was asked.
+    fn response() -> Self {
+        Self::Method { name: "response".to_owned(), known: method::find("response"), target: String::new() }
+    }
+
+    /// The method as it stands on the wire.
+    pub(crate) fn method(&self) -> &str {
+        match self {
+            Self::Tool { .. } => "tools/call",
+            Self::Method { name, .. } => name,
+        }
+    }
+
     /// The labels whatever it returns carries at least.
     pub(crate) fn labels(&self, server: &Server) -> LabelSet {
         match self {
@@ -129,9 +142,7 @@ fn subject(call: &Call<Proposed>, server: &Server) -> Result<Subject, Refusal> {
     match (head.kind, head.direction, head.envelope.method.as_deref()) {
         (FrameKind::Request, Direction::ToServer, Some("tools/call")) => tool_subject(call, server),
         (FrameKind::Response, Direction::ToServer, _) => answer_subject(call),
-        (FrameKind::Response, Direction::ToClient, _) => {
-            Err(Refusal::new(Code::BrokenFrame, "the server answered a request that is not under way here"))
-        }
+        (FrameKind::Response, Direction::ToClient, _) => late_answer_subject(call),
         (_, _, Some(name)) => method_subject(call, server, name),
         (_, _, None) => Err(Refusal::new(Code::NotJsonRpc, "the message names no method")),
     }
@@ -178,8 +189,16 @@ fn answer_subject(call: &Call<Proposed>) -> Result<Subject, Refusal> {
             "this answers no request that is open: it was answered, or never asked",
         ));
     }
-    let known = method::find("response");
-    Ok(Subject::Method { name: "response".to_owned(), known, target: String::new() })
+    Ok(Subject::response())
+}
+
+/// A server's answer on another stream than its request's: the client came back for it (MCP 2025-11-25, resumability).
+fn late_answer_subject(call: &Call<Proposed>) -> Result<Subject, Refusal> {
+    let head = call.head();
+    if head.channel.is_owed(head.envelope.id.as_deref().unwrap_or_default()) {
+        return Ok(Subject::response());
+    }
+    Err(Refusal::new(Code::BrokenFrame, "the server answered a request that is not under way here"))
 }
 
 fn method_subject(call: &Call<Proposed>, server: &Server, name: &str) -> Result<Subject, Refusal> {

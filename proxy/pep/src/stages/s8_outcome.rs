@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use pdp::decision::Obligation;
-use pdp::json::{self, Json, Part};
+use pdp::json::{self, Json, Kind, Part};
 use pdp::method::Feature;
 use pdp::record::{Direction, FrameKind, ResultNote};
 use pdp::refusal::{Code, Refusal};
@@ -93,12 +93,19 @@ impl Labelled {
     }
 }
 
-/// What labelling needs to know of the call beside its head.
-struct Context {
+/// What labelling an answer needs to know of the call it answers. Kept by the channel where the client may come back for
+/// an answer that its stream did not bring.
+pub(crate) struct Context {
     server: Arc<Server>,
     subject: Subject,
     obligations: BTreeSet<Obligation>,
     session: Option<String>,
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Context({} {})", self.server.name, self.subject.method())
+    }
 }
 
 /// An upstream's stream on its way through.
@@ -106,7 +113,7 @@ pub(crate) struct Flow {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(String, String)>,
     source: Box<dyn EventSource>,
-    context: Context,
+    context: Arc<Context>,
 }
 
 /// One step of a stream.
@@ -144,7 +151,7 @@ pub(crate) fn label(call: Call<Executed>, ports: &Ports) -> Result<Call<Labelled
                 Handed::Long(status, headers, Box::new(Passage { source, passing, patience }))
             }
             Sealed::Stream { status, headers, source } => {
-                let context = Context { server, subject, obligations, session: session_of(&headers) };
+                let context = Arc::new(Context { server, subject, obligations, session: session_of(&headers) });
                 Handed::Stream(Flow { status, headers, source, context })
             }
         };
@@ -173,7 +180,7 @@ fn whole(
 ) -> Result<Option<String>, Refusal> {
     let lost = |words: String| lost(&words);
     if head.direction == Direction::ToClient {
-        return Ok(Some(event(head, entry, context, ports)));
+        return event(head, entry, context, ports).map(Some);
     }
     if head.kind == FrameKind::EndSession || (status == 404 && head.channel.session().is_some()) {
         ports.channels.close(&head.server, head.channel.session().unwrap_or_default());
@@ -226,16 +233,28 @@ fn answer(
     {
         return Err(lost("the server's answer is not the answer to this request"));
     }
+    told(head, entry, context, ports, text, envelope)
+}
+
+/// What is told of an answer to the call of `context`.
+fn told(
+    head: &Head,
+    entry: &mut OpenRecord,
+    context: &Context,
+    ports: &Ports,
+    text: &str,
+    envelope: &Envelope,
+) -> Result<String, Refusal> {
     raise(head, context);
     entry.write(|record| record.result = Some(result_note(text, envelope)));
     let Some(result) = envelope.part(text, "result") else { return Ok(cleaned(text, envelope, ports)) };
-    let handed = match head.envelope.method.as_deref() {
-        Some("tools/list") => list(head, entry, context, ports, text, envelope)?,
-        Some("initialize") => {
+    let handed = match context.subject.method() {
+        "tools/list" => list(head, entry, context, ports, text, envelope)?,
+        "initialize" => {
             opened(head, context, ports, result);
             cleaned(text, envelope, ports)
         }
-        Some(_) | None => content(entry, context, ports, text, envelope),
+        _ => content(entry, context, ports, text, envelope),
     };
     entry.write(|record| {
         if let Some(note) = &mut record.result {
@@ -289,9 +308,12 @@ fn list(
     let at = envelope.result.clone().unwrap_or_default();
     let page = text.get(at.clone()).and_then(|result| listing::filter(result, &context.server));
     let page = page.ok_or_else(|| Refusal::new(Code::AnswerLost, words))?;
-    let asked = head.envelope.param(&head.text, "cursor").and_then(listing::cursor);
-    let place = Page { at: asked.as_deref(), next: page.next.as_deref() };
-    head.channel.take_page(place, page.live, ports.clock.now_us());
+    // Which page a late answer is cannot be told: it is filtered, and no note is taken of it.
+    if head.kind == FrameKind::Request {
+        let asked = head.envelope.param(&head.text, "cursor").and_then(listing::cursor);
+        let place = Page { at: asked.as_deref(), next: page.next.as_deref() };
+        head.channel.take_page(place, page.live, ports.clock.now_us());
+    }
     if !page.withheld.is_empty() {
         entry.note(format!("withheld: {}", page.withheld.join("; ")));
     }
@@ -346,6 +368,10 @@ fn label_of(entry: &mut OpenRecord, context: &Context) -> Option<String> {
 
 /// A clean result, quoted where that is asked, with its label.
 fn labelled(entry: &mut OpenRecord, context: &Context, ports: &Ports, text: &str, envelope: &Envelope) -> String {
+    // A result without members says "done" and carries nothing that could be labelled (MCP, `EmptyResult`).
+    if envelope.part(text, "result").is_some_and(|result| result.kind() == Kind::Object && result.is_empty()) {
+        return text.to_owned();
+    }
     let Some(label) = label_of(entry, context) else { return text.to_owned() };
     let edit = envelope.part(text, "result").and_then(|result| tag::put(result, &label));
     let handed = edit.map_or_else(|| text.to_owned(), |edit| edit.of(text));
@@ -364,7 +390,10 @@ fn labelled(entry: &mut OpenRecord, context: &Context, ports: &Ports, text: &str
 }
 
 /// A message of the server's on its way to the client.
-fn event(head: &Head, entry: &mut OpenRecord, context: &Context, ports: &Ports) -> String {
+fn event(head: &Head, entry: &mut OpenRecord, context: &Context, ports: &Ports) -> Result<String, Refusal> {
+    if head.kind == FrameKind::Response {
+        return late_answer(head, entry, ports);
+    }
     let method = head.envelope.method.as_deref().unwrap_or_default();
     if method == "notifications/tools/list_changed" {
         head.channel.forget_listing();
@@ -379,7 +408,17 @@ fn event(head: &Head, entry: &mut OpenRecord, context: &Context, ports: &Ports) 
         record.labels = labels;
         record.result = Some(ResultNote { bytes: record.bytes_in, ..ResultNote::default() });
     });
-    cleaned(&head.text, &head.envelope, ports)
+    Ok(cleaned(&head.text, &head.envelope, ports))
+}
+
+/// The answer to a request whose stream did not bring it: labelled as it would have been there.
+fn late_answer(head: &Head, entry: &mut OpenRecord, ports: &Ports) -> Result<String, Refusal> {
+    let id = head.envelope.id.as_deref().unwrap_or_default();
+    let Some(context) = head.channel.settle(id) else {
+        return Err(Refusal::new(Code::BrokenFrame, "the request was answered meanwhile"));
+    };
+    entry.note(format!("the late answer to `{}`, request {id}", context.subject.method()));
+    told(head, entry, &context, ports, &head.text, &head.envelope)
 }
 
 /// A message without members that speak in the gate's name.
@@ -390,6 +429,11 @@ fn cleaned(text: &str, envelope: &Envelope, ports: &Ports) -> String {
 }
 
 impl Flow {
+    /// What the answer will be labelled by.
+    pub(crate) fn context(&self) -> &Arc<Context> {
+        &self.context
+    }
+
     /// The next step. A stream that is silent for longer than the limit ends.
     pub(crate) async fn step(&mut self, head: &Head, entry: &mut OpenRecord, ports: &Ports) -> Step {
         let idle = Duration::from_millis(ports.limits.stream_idle_ms_max);

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use pdp::record::{Direction, Ending, Entry, FrameKind, Intent, ResultNote};
-use pdp::refusal::{Code, Refusal};
+use pdp::refusal::{Code, Refusal, modern_http_status};
 
 use crate::call::{Address, Call, Stopped};
 use crate::entry::OpenRecord;
@@ -139,8 +139,14 @@ fn refusal_reply(address: &Address, refusal: &Refusal, advice: Option<&str>, nam
             Reply::new(refusal.code.http_status(), Vec::new(), answer.map_or(Body::Empty, Body::ToServer))
         }
         (Direction::ToClient, None) => Reply::new(refusal.code.http_status(), Vec::new(), Body::Empty),
-        (Direction::ToServer, _) => Reply::new(refusal.code.http_status(), Vec::new(), Body::Json(text)),
+        (Direction::ToServer, _) => Reply::new(http_status(address, refusal.code), Vec::new(), Body::Json(text)),
     }
+}
+
+/// The status of a refusal: what the client's revision says of such an error, or else what the code says.
+fn http_status(address: &Address, code: Code) -> u16 {
+    let error = address.modern && !is_tool_result(address, code);
+    error.then(|| modern_http_status(code.rpc_code())).flatten().unwrap_or_else(|| code.http_status())
 }
 
 /// The refusal of a request whose stream ended without its answer, as an event's text.

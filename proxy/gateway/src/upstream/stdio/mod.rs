@@ -119,17 +119,25 @@ impl StdioUpstream {
         let child = self.start(dispatch.server(), dispatch.secret(), &key)?;
         let headers = vec![("mcp-session-id".to_owned(), session)];
         let answered = self.request(Arc::clone(&child), dispatch, false, headers).await;
-        if answered.is_err() {
+        if answered.as_ref().map_or(true, |first| first.refused) {
             self.forget(&key, &child);
             child.end_in_background();
         }
-        answered
+        answered.map(|first| first.raw)
     }
 
     async fn tell(&self, child: Arc<Child>, key: &str, dispatch: Dispatch, shared: bool) -> Result<Raw, SendFault> {
         let lost = |e: child::Gone| SendFault::Lost(e.to_string());
         match dispatch.kind() {
-            FrameKind::Request => self.request(child, dispatch, shared, Vec::new()).await,
+            FrameKind::Request => {
+                let probing = shared && dispatch.method() == Some("server/discover");
+                let first = self.request(Arc::clone(&child), dispatch, shared, Vec::new()).await?;
+                if probing && first.refused {
+                    // A legacy server: its client will open a session, which gets a process of its own.
+                    child.end_in_background();
+                }
+                Ok(first.raw)
+            }
             FrameKind::Stream => Ok(Raw::stream(200, Vec::new(), Box::new(child.listen()))),
             FrameKind::EndSession => {
                 self.forget(key, &child);
@@ -153,13 +161,14 @@ impl StdioUpstream {
         dispatch: Dispatch,
         shared: bool,
         headers: Vec<(String, String)>,
-    ) -> Result<Raw, SendFault> {
+    ) -> Result<First, SendFault> {
         let id = dispatch.id().unwrap_or_default().to_owned();
         let listening = dispatch.method() == Some("subscriptions/listen");
-        let probing = shared && dispatch.method() == Some("server/discover");
+        let modern = dispatch.is_modern();
         let Outbound::Message(text) = dispatch.into_outbound() else {
             return Err(SendFault::Unreachable("a request without a message".to_owned()));
         };
+        let complete = route::is_complete(&text);
         let inner = if shared { Some(self.serial.fetch_add(1, Ordering::Relaxed)) } else { None };
         let waiting = child.ask(&id, inner, listening, text).map_err(|e| match e {
             child::AskFault::Gone => SendFault::Unreachable(child::Gone.to_string()),
@@ -167,12 +176,7 @@ impl StdioUpstream {
                 SendFault::Unreachable(format!("a request with the id {id} is under way already"))
             }
         })?;
-        let answered = first(waiting, headers).await?;
-        if probing && answered.refused {
-            // A legacy server: its client will open a session, which gets a process of its own.
-            child.end_in_background();
-        }
-        Ok(answered.raw)
+        first(waiting, headers, |answer| if modern { route::modern_status(answer, complete) } else { 200 }).await
     }
 
     fn start(&self, server: &Server, secret: Option<&str>, key: &str) -> Result<Arc<Child>, SendFault> {
@@ -259,15 +263,21 @@ struct First {
     refused: bool,
 }
 
-/// Waits for the first event of a request.
-async fn first(mut waiting: Waiting, headers: Vec<(String, String)>) -> Result<First, SendFault> {
+/// Waits for the first event of a request. `headers` go with an answer that opens something; `status` reads the HTTP
+/// status out of an answer that came over a transport without any.
+async fn first(
+    mut waiting: Waiting,
+    headers: Vec<(String, String)>,
+    status: impl FnOnce(&str) -> u16,
+) -> Result<First, SendFault> {
     match waiting.next().await {
         None => Err(SendFault::Lost("the process ended".to_owned())),
         Some(Err(words)) => Err(SendFault::Lost(words)),
         Some(Ok(event)) if waiting.is_answered() => {
             let text = event.data.unwrap_or_default();
             let refused = route::member(&text, "error").is_some();
-            Ok(First { raw: Raw::whole(200, headers, Bytes::from(text)), refused })
+            let headers = if refused { Vec::new() } else { headers };
+            Ok(First { raw: Raw::whole(status(&text), headers, Bytes::from(text)), refused })
         }
         Some(Ok(event)) => {
             let begun = Begun { first: Some(event), waiting };

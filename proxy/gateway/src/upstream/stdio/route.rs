@@ -5,6 +5,7 @@
 
 use pdp::json;
 use pdp::record::FrameKind;
+use pdp::refusal::modern_http_status;
 
 /// What the router reads of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +52,28 @@ impl Outline {
 
 pub(super) use pdp::json::member;
 
+/// What every modern request says of itself in `params._meta` (MCP 2026-07-28, basic).
+const REQUIRED: [&str; 2] = ["io.modelcontextprotocol/protocolVersion", "io.modelcontextprotocol/clientCapabilities"];
+/// JSON-RPC 2.0: invalid params.
+const INVALID_PARAMS: i64 = -32602;
+
+/// Whether a request says of itself what a modern one must.
+pub(super) fn is_complete(request: &str) -> bool {
+    let meta = member(request, "params").and_then(|params| member(params, "_meta"));
+    meta.is_some_and(|meta| REQUIRED.iter().all(|name| member(meta, name).is_some()))
+}
+
+/// The HTTP status of a modern server's answer. Standard streams carry none, so it is read out of the error as the
+/// specification pairs the two; an incomplete request (see [`is_complete`]) that the server refused is a bad one.
+pub(super) fn modern_status(answer: &str, complete: bool) -> u16 {
+    let code = member(answer, "error").and_then(|error| member(error, "code")).and_then(|raw| raw.parse().ok());
+    match code {
+        None => 200,
+        Some(INVALID_PARAMS) if !complete => 400,
+        Some(code) => modern_http_status(code).unwrap_or(200),
+    }
+}
+
 /// The text with the member at a path of names set; the text itself where the path is not there.
 pub(super) fn with_path(text: &str, path: &[&str], value: &str) -> String {
     let Some((name, rest)) = path.split_first() else { return value.to_owned() };
@@ -80,6 +103,27 @@ mod tests {
         );
         assert_eq!(Outline::of("npm warn deprecated"), None);
         assert_eq!(Outline::of("{\"level\":\"info\"}"), None);
+    }
+
+    #[test]
+    fn an_answer_without_a_status_gets_the_one_its_error_names() {
+        let error = |code: i64| format!(r#"{{"jsonrpc":"2.0","id":1,"error":{{"code":{code},"message":""}}}}"#);
+        for (code, complete, want) in [
+            (-32601, true, 404),
+            (-32020, true, 400),
+            (-32021, true, 400),
+            (-32022, true, 400),
+            (-32602, true, 200),
+            (-32602, false, 400),
+            (-32603, true, 200),
+        ] {
+            assert_eq!(modern_status(&error(code), complete), want, "{code}");
+        }
+        assert_eq!(modern_status(r#"{"jsonrpc":"2.0","id":1,"result":{"error":{"code":-32601}}}"#, true), 200);
+        let meta = r#""io.modelcontextprotocol/protocolVersion":"2026-07-28""#;
+        assert!(!is_complete(&format!(r#"{{"params":{{"_meta":{{{meta}}}}}}}"#)));
+        let meta = format!(r#"{meta},"io.modelcontextprotocol/clientCapabilities":{{}}"#);
+        assert!(is_complete(&format!(r#"{{"params":{{"_meta":{{{meta}}}}}}}"#)));
     }
 
     #[test]
