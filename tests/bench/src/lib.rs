@@ -5,8 +5,11 @@
 
 pub mod bundle;
 pub mod http1;
+pub mod instructions;
 pub mod load;
+pub mod memory;
 pub mod message;
+pub mod path;
 pub mod process;
 pub mod proxy;
 pub mod report;

@@ -105,16 +105,28 @@ pub async fn drive(
     Ok(out)
 }
 
-/// Sends exactly `calls` calls over one connection.
+/// Sends exactly `calls` calls, spread over the connections.
 ///
 /// # Errors
 /// As [`drive`].
 pub async fn count(target: &Target, traffic: &Traffic, calls: u64) -> anyhow::Result<()> {
-    let mut caller = Caller::open(target, traffic, 0, message::text(traffic.bytes).into()).await?;
-    for _ in 0..calls {
-        caller.call().await?;
+    let text: Arc<str> = message::text(traffic.bytes).into();
+    let connections = traffic.connections as u64;
+    let mut running = JoinSet::new();
+    for nth in 0..traffic.connections {
+        let mut caller = Caller::open(target, traffic, nth, Arc::clone(&text)).await?;
+        let share = calls / connections + u64::from((nth as u64) < calls % connections);
+        running.spawn(async move {
+            for _ in 0..share {
+                caller.call().await?;
+            }
+            caller.close().await
+        });
     }
-    caller.close().await
+    while let Some(ended) = running.join_next().await {
+        ended??;
+    }
+    Ok(())
 }
 
 /// One connection, with its session.

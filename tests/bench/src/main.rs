@@ -20,6 +20,12 @@ struct Arguments {
 enum What {
     /// Measure, print the table, and write RESULTS.md.
     Run(RunArguments),
+    /// Count instructions and allocations per call (needs valgrind).
+    Instructions {
+        /// The gate's program; without it, `wicketgate` beside this program.
+        #[arg(long)]
+        gate: Option<PathBuf>,
+    },
     /// Serve as the null server (started by `run`).
     Upstream,
     /// Serve as the bare proxy in front of an address (started by `run`).
@@ -37,7 +43,7 @@ struct RunArguments {
     /// Fewer rows and rounds: under a minute, for use while working. Writes no file.
     #[arg(long)]
     quick: bool,
-    /// Only rows whose name contains this. Writes no file.
+    /// Only rows whose name contains this, or one of the parts `sizes`, `memory`, `instructions`. Writes no file.
     #[arg(long)]
     only: Option<String>,
     /// How often each row is measured; the median counts.
@@ -61,6 +67,7 @@ fn main() -> anyhow::Result<()> {
             seconds: arguments.seconds,
             out: arguments.out,
         })),
+        What::Instructions { gate } => single_threaded(run::print_costs(gate.as_deref())),
         What::Upstream => single_threaded(async {
             let listener = listen().await?;
             bench::upstream::serve(listener).await

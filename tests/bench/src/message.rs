@@ -48,6 +48,12 @@ pub fn text(bytes: usize) -> String {
     out
 }
 
+/// A size in words.
+#[must_use]
+pub fn shown(bytes: usize) -> String {
+    if bytes < 1024 { format!("{bytes} B") } else { format!("{} KiB", bytes / 1024) }
+}
+
 /// What stands before the text in a result, after the id. `resultType` is the modern era's; legacy clients pass over it.
 pub const BEFORE_TEXT: &str = r#","result":{"resultType":"complete","content":[{"type":"text","text":""#;
 /// What stands after it.

@@ -113,8 +113,8 @@ impl Process {
     /// # Errors
     /// When it does not stop, or cannot be asked.
     pub fn stop(mut self) -> anyhow::Result<()> {
-        let asked = Command::new("kill").arg("-TERM").arg(self.id().to_string()).status().context("`kill`")?;
-        ensure!(asked.success(), "the process could not be asked to stop");
+        let id = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(id, rustix::process::Signal::TERM).context("asking the process to stop")?;
         let give_up = Instant::now() + START_MAX;
         while self.child.try_wait()?.is_none() {
             ensure!(Instant::now() < give_up, "the process does not stop");
@@ -189,11 +189,29 @@ impl Gate {
         Ok(())
     }
 
+    /// Asks it to stop and waits until it has, its ledger flushed and its spans delivered.
+    ///
+    /// # Errors
+    /// As [`Process::stop`].
+    pub fn stop(self) -> anyhow::Result<()> {
+        self.process.stop()
+    }
+
     /// Where its MCP endpoint is.
     #[must_use]
     pub fn target(&self) -> Target {
         Target { address: self.process.address, path: message::gate_path() }
     }
+}
+
+/// Lets this process and those it starts hold as many connections as the system allows.
+///
+/// # Errors
+/// When the system refuses.
+pub fn raise_file_limit() -> anyhow::Result<()> {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).context("raising the limit of open files")
 }
 
 /// A port nobody uses now.

@@ -6,10 +6,12 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 
 use crate::bundle::{self, Kind, Size};
+use crate::instructions::{self, Cost};
 use crate::load::{self, Target, Traffic, Window};
+use crate::memory::{self, Growth};
 use crate::message::{self, Answer, Era};
-use crate::process::{Gate, Process};
-use crate::report::{self, Figures, Row};
+use crate::process::{self, Gate, Process};
+use crate::report::{self, About, Figures, Results, Row};
 
 /// What the command line says.
 #[derive(Debug, Clone, Default)]
@@ -41,6 +43,8 @@ pub struct Scenario {
 
 /// The bundle of the main figures.
 const STANDARD: Size = Size { policies: 50, tools: 50 };
+/// The size of a large answer, in bytes.
+const LARGE: usize = 64 * 1024;
 /// How many tools are called in turn.
 const TOOLS_CALLED: usize = 16;
 
@@ -55,7 +59,7 @@ impl Scenario {
             Era::Legacy => "",
             Era::Modern => " modern",
         };
-        let shown = if bytes < 1024 { format!("{bytes} B") } else { format!("{} KiB", bytes / 1024) };
+        let shown = message::shown(bytes);
         let name =
             format!("{}p/{}t {connections}c {shown} {} {called}{era_word}", size.policies, size.tools, answer.word());
         let tools = bundle::tools_of(kind, size.tools).take(TOOLS_CALLED).collect();
@@ -72,7 +76,7 @@ pub fn scenarios(quick: bool) -> Vec<Scenario> {
     let answers: &[Answer] = if quick { &[Answer::Json] } else { &[Answer::Json, Answer::Sse] };
     let mut out = Vec::new();
     for answer in answers {
-        for bytes in [100, 64 * 1024] {
+        for bytes in [100, LARGE] {
             out.extend(connections.iter().map(|connections| main(*connections, bytes, *answer)));
         }
     }
@@ -117,23 +121,127 @@ impl Servers {
 /// # Errors
 /// When a server does not start or an answer is wrong.
 pub async fn run(options: &Options) -> anyhow::Result<()> {
-    let gate_program = gate_program(options.gate.as_deref())?;
+    process::raise_file_limit()?;
+    let program = gate_program(options.gate.as_deref())?;
+    let seconds = options.seconds.unwrap_or(if options.quick { 1.2 } else { 2.0 });
     let window = Window {
         warm_up: Duration::from_millis(if options.quick { 400 } else { 700 }),
-        measured: Duration::from_secs_f64(options.seconds.unwrap_or(if options.quick { 1.2 } else { 2.0 })),
+        measured: Duration::try_from_secs_f64(seconds).context("`--seconds` must be a length of time")?,
     };
     let rounds = options.rounds.unwrap_or(if options.quick { 3 } else { 5 });
     ensure!(rounds > 0, "`--rounds` must be at least 1");
-    let wanted = |s: &Scenario| options.only.as_ref().is_none_or(|only| s.name.contains(only.as_str()));
-    let rows: Vec<Scenario> = scenarios(options.quick).into_iter().filter(wanted).collect();
-    ensure!(!rows.is_empty(), "no row's name contains what `--only` asks for");
+    let wanted = |name: &str| options.only.as_ref().is_none_or(|only| name.contains(only.as_str()));
+    let more = |name: &str| !options.quick && wanted(name);
+    let rows: Vec<Scenario> = scenarios(options.quick).into_iter().filter(|s| wanted(&s.name)).collect();
+    let nothing = rows.is_empty() && !PARTS.into_iter().any(more);
+    ensure!(!nothing, "nothing is called what `--only` asks for; beside the rows there are {PARTS:?}");
     let servers = Servers::start()?;
-    let gate = Gate::start(&gate_program, STANDARD, servers.upstream.address, &[]).await?;
+    let mut results = Results::default();
     report::say(&report::head())?;
-    for scenario in &rows {
-        let row = measure(scenario, &servers, &gate, window, rounds).await?;
-        report::say(&report::line(&row))?;
+    if !rows.is_empty() {
+        let gate = Gate::start(&program, STANDARD, servers.upstream.address, &[]).await?;
+        for scenario in &rows {
+            let row = measure(scenario, &servers, &gate, window, rounds).await?;
+            report::say(&report::line(&row))?;
+            results.rows.push(row);
+        }
     }
+    if more("sizes") {
+        results.sizes = measure_sizes(&program, &servers, window, rounds).await?;
+        for row in &results.sizes {
+            report::say(&report::line(row))?;
+        }
+    }
+    if more("memory") {
+        results.memory = Some(memories(&program, &servers).await?);
+    }
+    if more("instructions") {
+        results.costs = costs(&program).await?;
+    }
+    report::say(&results.rest())?;
+    let out = options.out.clone().or_else(|| (!options.quick && options.only.is_none()).then(default_out));
+    if let Some(path) = out {
+        let text = results.markdown(&about(rounds, seconds));
+        std::fs::write(&path, text).with_context(|| format!("{} cannot be written", path.display()))?;
+        report::say(&format!("written to {}", path.display()))?;
+    }
+    Ok(())
+}
+
+/// What is measured beside the main rows, as `--only` names it.
+const PARTS: [&str; 3] = ["sizes", "memory", "instructions"];
+
+/// The report's place in the repository.
+fn default_out() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("RESULTS.md")
+}
+
+fn about(rounds: usize, seconds: f64) -> About {
+    let git = |arguments: &[&str]| {
+        let out = std::process::Command::new("git").arg("-C").arg(env!("CARGO_MANIFEST_DIR")).args(arguments).output();
+        out.ok().filter(|out| out.status.success()).map(|out| String::from_utf8_lossy(&out.stdout).trim().to_owned())
+    };
+    let commit = git(&["rev-parse", "--short", "HEAD"]).unwrap_or_else(|| "unknown".to_owned());
+    let changes = git(&["status", "--porcelain", "--", ":/", ":!RESULTS.md"]).is_some_and(|list| !list.is_empty());
+    About {
+        date: jiff::Timestamp::now().strftime("%Y-%m-%d").to_string(),
+        commit: if changes { format!("{commit} with changes") } else { commit },
+        cores: std::thread::available_parallelism().map_or(0, std::num::NonZero::get),
+        rounds,
+        seconds,
+    }
+}
+
+/// Sizes of bundles side by side: a gate for each, all at once, one after the other within each round.
+async fn measure_sizes(program: &Path, servers: &Servers, window: Window, rounds: usize) -> anyhow::Result<Vec<Row>> {
+    let mut all = Vec::new();
+    for scenario in sizes() {
+        let gate = Gate::start(program, scenario.size, servers.upstream.address, &[]).await?;
+        let row = Row::new(&scenario.name);
+        all.push((scenario, gate, row));
+    }
+    for _ in 0..rounds {
+        for (scenario, gate, row) in &mut all {
+            let bare = Target { address: servers.proxy.address, path: message::upstream_path(scenario.size.tools) };
+            row.bare.push(one(&bare, &servers.proxy, scenario, window).await.context("through the bare proxy")?);
+            row.gate.push(one(&gate.target(), &gate.process, scenario, window).await.context("through the gate")?);
+        }
+    }
+    Ok(all.into_iter().map(|(_, _, row)| row).collect())
+}
+
+/// Memory of a fresh gate and of a fresh bare proxy.
+async fn memories(program: &Path, servers: &Servers) -> anyhow::Result<(Growth, Growth)> {
+    let gate = Gate::start(program, STANDARD, servers.upstream.address, &[]).await?;
+    let of_gate = memory::watch(&gate.process, &gate.target(), STANDARD).await?;
+    let proxy = Process::own(&["proxy".to_owned(), servers.upstream.address.to_string()], &[])?;
+    let bare = Target { address: proxy.address, path: message::upstream_path(STANDARD.tools) };
+    Ok((of_gate, memory::watch(&proxy, &bare, STANDARD).await?))
+}
+
+/// Instructions of the pipeline alone, then of whole processes.
+///
+/// # Errors
+/// When valgrind is missing.
+pub async fn costs(program: &Path) -> anyhow::Result<Vec<Cost>> {
+    let mut out = Vec::new();
+    for (size, bytes) in [(STANDARD, 100), (STANDARD, LARGE), (Size { policies: 1000, tools: 500 }, 100)] {
+        out.push(instructions::in_process(size, bytes)?);
+    }
+    for bytes in [100, LARGE] {
+        out.push(instructions::gate(program, STANDARD, bytes).await?);
+        out.push(instructions::proxy(STANDARD, bytes).await?);
+    }
+    Ok(out)
+}
+
+/// Prints instructions and allocations per call.
+///
+/// # Errors
+/// As [`costs`].
+pub async fn print_costs(gate: Option<&Path>) -> anyhow::Result<()> {
+    let costs = costs(&gate_program(gate)?).await?;
+    report::say(&Results { costs, ..Results::default() }.rest())?;
     Ok(())
 }
 
