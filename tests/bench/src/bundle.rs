@@ -229,3 +229,27 @@ pub fn write(folder: &Path, size: Size, url: &str, listen: u16, control: u16) ->
         ),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may panic")]
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn there_are_as_many_policies_as_asked_for_each_with_a_name_of_its_own() {
+        for (policies, tools) in [(50, 50), (200, 50), (1000, 50), (50, 500), (200, 500), (1000, 500)] {
+            let text = super::policies(Size { policies, tools });
+            let ids: BTreeSet<&str> = text.lines().filter_map(|line| line.split('"').nth(1)).collect();
+            assert_eq!((ids.len(), text.lines().count()), (policies, policies));
+        }
+    }
+
+    #[test]
+    fn a_definition_has_a_pin_and_the_name_it_is_called_by() {
+        let tool: serde_json::Value = serde_json::from_str(&definition(13)).unwrap();
+        assert_eq!(tool.get("name").and_then(serde_json::Value::as_str), Some("egress_013"));
+        assert_eq!(tools_of(Kind::Write, 30).collect::<Vec<_>>(), ["write_001", "write_011", "write_021"]);
+        assert_eq!(registry(50, "http://127.0.0.1:9/mcp").unwrap().matches("pin = \"sha256:").count(), 50);
+    }
+}

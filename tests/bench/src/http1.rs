@@ -149,3 +149,70 @@ fn parse(head: &[u8]) -> anyhow::Result<Head> {
     }
     Ok(out)
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may panic")]
+    use super::*;
+    use tokio::io::AsyncWriteExt as _;
+    use tokio::net::TcpListener;
+
+    /// What the reader makes of these pieces, each sent by itself: status and body of each answer, then how it ends.
+    async fn read(pieces: &[&str], answers: usize) -> Vec<Result<(u16, String), String>> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (mut server, _) = listener.accept().await.unwrap();
+        let (sending, reading) = (
+            async {
+                for piece in pieces {
+                    server.write_all(piece.as_bytes()).await.unwrap();
+                    server.flush().await.unwrap();
+                    tokio::task::yield_now().await;
+                }
+                drop(server);
+            },
+            async {
+                let mut reader = Reader::default();
+                let mut out = Vec::new();
+                for _ in 0..answers {
+                    let head = reader.answer(&mut stream).await;
+                    let body = String::from_utf8_lossy(reader.body()).into_owned();
+                    out.push(head.map(|head| (head.status, body)).map_err(|e| e.to_string()));
+                }
+                out
+            },
+        );
+        tokio::join!(sending, reading).1
+    }
+
+    #[tokio::test]
+    async fn lengths_chunks_and_nothing_are_read_however_they_are_cut() {
+        let whole = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nfirstHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n\
+                     3\r\nsec\r\n3;x=y\r\nond\r\n0\r\n\r\nHTTP/1.1 202 Accepted\r\n\r\n";
+        let expected = [Ok((200, "first".to_owned())), Ok((200, "second".to_owned())), Ok((202, String::new()))];
+        assert_eq!(read(&[whole], 3).await, expected);
+        for cut in [1, 7, 38, 45, 62, 90, 100, 112, whole.len() - 3] {
+            let (before, after) = whole.split_at(cut);
+            assert_eq!(read(&[before, after], 3).await, expected, "cut at {cut}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_no_whole_answer_is_an_error() {
+        for (sent, words) in [
+            ("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nfour", "closed before the answer was whole"),
+            ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nx\r\n", "no length of a chunk"),
+            ("SSH-2.0-nobody\r\n\r\n", "no status line"),
+            ("HTTP/1.1 200 OK\r\nno header\r\n\r\n", "no header"),
+        ] {
+            let found = read(&[sent], 1).await;
+            assert!(matches!(found.as_slice(), [Err(e)] if e.contains(words)), "{sent:?}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn a_head_tells_the_session_and_the_kind() {
+        let head = parse(b"HTTP/1.1 200 OK\r\nMcp-Session-Id: abc\r\ncontent-type: text/event-stream").unwrap();
+        assert_eq!((head.status, head.events, head.session.as_deref()), (200, true, Some("abc")));
+    }
+}

@@ -26,9 +26,9 @@ pub struct Cost {
 }
 
 /// Counts of calls for the pipeline alone.
-const IN_PROCESS: [u64; 2] = [200, 1200];
+const IN_PROCESS: [u64; 2] = [80, 400];
 /// Counts of calls for a whole process.
-const WHOLE: [u64; 2] = [320, 1600];
+const WHOLE: [u64; 2] = [160, 800];
 /// Connections a whole process is called over.
 const CONNECTIONS: usize = 16;
 

@@ -278,3 +278,73 @@ fn find(within: &[u8], what: &[u8]) -> Option<usize> {
 fn shown(body: &[u8]) -> String {
     String::from_utf8_lossy(body.get(..body.len().min(600)).unwrap_or_default()).into_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may panic")]
+    use super::*;
+    use crate::bundle::{Kind, tools_of};
+    use crate::{proxy, upstream};
+
+    fn traffic(connections: usize, bytes: usize, answer: Answer, era: Era) -> Traffic {
+        Traffic { connections, bytes, answer, era, tools: tools_of(Kind::Read, 50).take(3).collect() }
+    }
+
+    #[tokio::test]
+    async fn every_call_is_answered_rightly_by_the_null_server_and_through_the_bare_proxy() {
+        let null = upstream::start().await.unwrap();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let bare = listener.local_addr().unwrap();
+        tokio::spawn(proxy::serve(listener, null));
+        for address in [null, bare] {
+            let target = Target { address, path: message::upstream_path(50) };
+            for answer in [Answer::Json, Answer::Sse] {
+                for (bytes, era) in [(0, Era::Legacy), (100, Era::Legacy), (100, Era::Modern), (65_536, Era::Legacy)] {
+                    let traffic = traffic(3, bytes, answer, era);
+                    count(&target, &traffic, 8).await.unwrap();
+                }
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_window_counts_what_it_answers() {
+        let target = Target { address: upstream::start().await.unwrap(), path: message::upstream_path(50) };
+        // Long enough for one call on any machine: nothing is said of how many there were.
+        let window = Window { warm_up: Duration::ZERO, measured: Duration::from_secs(1) };
+        let mut warm = false;
+        let before = || {
+            warm = true;
+            Ok(())
+        };
+        let measured = drive(&target, &traffic(2, 100, Answer::Json, Era::Legacy), window, before).await.unwrap();
+        assert!(warm);
+        assert_eq!(measured.calls, measured.latency.len());
+        assert!(measured.calls > 0 && measured.calls_with_warm_up >= measured.calls);
+        assert!(measured.latency.max() > 0);
+    }
+
+    #[test]
+    fn a_wrong_answer_is_told() {
+        let head = |status, events| Head { status, events, ..Head::default() };
+        let text = message::text(100);
+        let good = format!("{{\"id\":7{}{text}{}", message::BEFORE_TEXT, message::AFTER_TEXT);
+        let said =
+            |head: &Head, body: &str| check(head, body.as_bytes(), "7", &text, Answer::Json).map_err(|e| e.to_string());
+        assert_eq!(said(&head(200, false), &good), Ok(()));
+        let later = format!("{{\"a\":\"text\"{}{text}\"}}],\"_meta\":{{}}}},\"id\":7}}", message::BEFORE_TEXT);
+        assert_eq!(said(&head(200, false), &later), Ok(()), "the id may stand last");
+        for (head, body, words) in [
+            (head(503, false), good.clone(), "no success"),
+            (head(200, true), good.clone(), "another content type"),
+            (head(200, false), "{\"id\":7,\"error\":{}}".to_owned(), "no text"),
+            (head(200, false), good.replace("keeper", "keeped"), "another text"),
+            (head(200, false), good.replace("\"}],", "x\"}],"), "a longer text"),
+            (head(200, false), good.replace("\"id\":7", "\"id\":8"), "another id"),
+            (head(200, false), good.replace("false", "true"), "an error"),
+        ] {
+            let found = said(&head, &body);
+            assert!(matches!(&found, Err(e) if e.starts_with(words)), "{words}: {found:?}");
+        }
+    }
+}

@@ -20,9 +20,9 @@ struct Arguments {
 enum What {
     /// Measure, print the table, and write RESULTS.md.
     Run(RunArguments),
-    /// Count instructions and allocations per call (needs valgrind).
+    /// Count instructions and allocations per call of the pipeline alone (needs valgrind).
     Instructions {
-        /// The gate's program; without it, `wicketgate` beside this program.
+        /// Count this gate as a whole process too, and the bare proxy.
         #[arg(long)]
         gate: Option<PathBuf>,
     },
@@ -37,7 +37,7 @@ enum What {
 
 #[derive(Debug, clap::Args)]
 struct RunArguments {
-    /// The gate's program; without it, `wicketgate` beside this program.
+    /// The gate's program; without it, it is built from this checkout.
     #[arg(long)]
     gate: Option<PathBuf>,
     /// Fewer rows and rounds: under a minute, for use while working. Writes no file.

@@ -149,3 +149,32 @@ pub const INITIALIZE: &str = concat!(
 );
 /// Says that it is open.
 pub const INITIALIZED: &str = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
+    use super::*;
+
+    #[test]
+    fn texts_are_as_long_as_asked_and_are_json_once_quoted() {
+        for bytes in [0, 1, 99, 100, 101, 65_536] {
+            let text = text(bytes);
+            assert_eq!(text.len(), bytes);
+            serde_json::from_str::<String>(&format!("\"{text}\"")).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_request_says_its_length_and_takes_an_id_in_place() {
+        let body = call("read_000", 100, Answer::Sse, Era::Modern);
+        let mut template = call_template("/bench/mcp", "read_000", &body, Some("s"), Era::Modern);
+        template.bytes[template.id_at..template.id_at + 9].copy_from_slice(b"123456789");
+        let text = String::from_utf8(template.bytes).unwrap();
+        let (head, sent) = text.split_once("\r\n\r\n").unwrap();
+        assert!(head.contains(&format!("content-length: {}", sent.len())), "{head}");
+        assert!(head.starts_with("POST /bench/mcp HTTP/1.1\r\n") && head.contains("mcp-name: read_000"), "{head}");
+        let message: serde_json::Value = serde_json::from_str(sent).unwrap();
+        assert_eq!(message["id"], 123_456_789);
+        assert_eq!(message["params"]["arguments"]["answer"], "sse");
+    }
+}

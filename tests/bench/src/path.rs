@@ -238,3 +238,18 @@ impl Halt for Still {
         None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may panic")]
+    use super::*;
+
+    #[tokio::test]
+    async fn every_size_of_bundle_builds_and_lets_the_measured_calls_pass() {
+        for (policies, tools) in [(50, 50), (1000, 50), (50, 500), (1000, 500)] {
+            let path = Path::open(Size { policies, tools }, 100).await.unwrap();
+            path.calls(20).await.unwrap();
+        }
+        Path::open(Size { policies: 50, tools: 50 }, 64 * 1024).await.unwrap().calls(1).await.unwrap();
+    }
+}

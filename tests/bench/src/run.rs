@@ -141,13 +141,17 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
     if !rows.is_empty() {
         let gate = Gate::start(&program, STANDARD, servers.upstream.address, &[]).await?;
         for scenario in &rows {
-            let row = measure(scenario, &servers, &gate, window, rounds).await?;
-            report::say(&report::line(&row))?;
-            results.rows.push(row);
+            match measure(scenario, &servers, &gate, window, rounds).await {
+                Ok(row) => {
+                    report::say(&report::line(&row))?;
+                    results.rows.push(row);
+                }
+                Err(e) => results.failed.push(failure(&scenario.name, &e)),
+            }
         }
     }
     if more("sizes") {
-        results.sizes = measure_sizes(&program, &servers, window, rounds).await?;
+        results.sizes = measure_sizes(&program, &servers, window, rounds, &mut results.failed).await?;
         for row in &results.sizes {
             report::say(&report::line(row))?;
         }
@@ -156,7 +160,7 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
         results.memory = Some(memories(&program, &servers).await?);
     }
     if more("instructions") {
-        results.costs = costs(&program).await?;
+        results.costs = costs(Some(&program)).await?;
     }
     report::say(&results.rest())?;
     let out = options.out.clone().or_else(|| (!options.quick && options.only.is_none()).then(default_out));
@@ -165,7 +169,14 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
         std::fs::write(&path, text).with_context(|| format!("{} cannot be written", path.display()))?;
         report::say(&format!("written to {}", path.display()))?;
     }
+    ensure!(results.failed.is_empty(), "not everything could be measured:\n{}", results.failed.join("\n"));
     Ok(())
+}
+
+/// A failure in one line.
+fn failure(name: &str, e: &anyhow::Error) -> String {
+    let causes: Vec<String> = e.chain().map(ToString::to_string).collect();
+    format!("{name}: {}", causes.join(": "))
 }
 
 /// What is measured beside the main rows, as `--only` names it.
@@ -193,7 +204,13 @@ fn about(rounds: usize, seconds: f64) -> About {
 }
 
 /// Sizes of bundles side by side: a gate for each, all at once, one after the other within each round.
-async fn measure_sizes(program: &Path, servers: &Servers, window: Window, rounds: usize) -> anyhow::Result<Vec<Row>> {
+async fn measure_sizes(
+    program: &Path,
+    servers: &Servers,
+    window: Window,
+    rounds: usize,
+    failed: &mut Vec<String>,
+) -> anyhow::Result<Vec<Row>> {
     let mut all = Vec::new();
     for scenario in sizes() {
         let gate = Gate::start(program, scenario.size, servers.upstream.address, &[]).await?;
@@ -201,11 +218,14 @@ async fn measure_sizes(program: &Path, servers: &Servers, window: Window, rounds
         all.push((scenario, gate, row));
     }
     for _ in 0..rounds {
-        for (scenario, gate, row) in &mut all {
-            let bare = Target { address: servers.proxy.address, path: message::upstream_path(scenario.size.tools) };
-            row.bare.push(one(&bare, &servers.proxy, scenario, window).await.context("through the bare proxy")?);
-            row.gate.push(one(&gate.target(), &gate.process, scenario, window).await.context("through the gate")?);
+        let mut sound = Vec::new();
+        for (scenario, gate, mut row) in all {
+            match add_round(&mut row, &scenario, servers, &gate, window).await {
+                Ok(()) => sound.push((scenario, gate, row)),
+                Err(e) => failed.push(failure(&scenario.name, &e)),
+            }
         }
+        all = sound;
     }
     Ok(all.into_iter().map(|(_, _, row)| row).collect())
 }
@@ -219,15 +239,13 @@ async fn memories(program: &Path, servers: &Servers) -> anyhow::Result<(Growth, 
     Ok((of_gate, memory::watch(&proxy, &bare, STANDARD).await?))
 }
 
-/// Instructions of the pipeline alone, then of whole processes.
-///
-/// # Errors
-/// When valgrind is missing.
-pub async fn costs(program: &Path) -> anyhow::Result<Vec<Cost>> {
+/// Instructions of the pipeline alone; where a gate is named, of it and of the bare proxy too.
+async fn costs(gate: Option<&Path>) -> anyhow::Result<Vec<Cost>> {
     let mut out = Vec::new();
     for (size, bytes) in [(STANDARD, 100), (STANDARD, LARGE), (Size { policies: 1000, tools: 500 }, 100)] {
         out.push(instructions::in_process(size, bytes)?);
     }
+    let Some(program) = gate else { return Ok(out) };
     for bytes in [100, LARGE] {
         out.push(instructions::gate(program, STANDARD, bytes).await?);
         out.push(instructions::proxy(STANDARD, bytes).await?);
@@ -238,23 +256,28 @@ pub async fn costs(program: &Path) -> anyhow::Result<Vec<Cost>> {
 /// Prints instructions and allocations per call.
 ///
 /// # Errors
-/// As [`costs`].
+/// When valgrind is missing, or a program does not run under it.
 pub async fn print_costs(gate: Option<&Path>) -> anyhow::Result<()> {
-    let costs = costs(&gate_program(gate)?).await?;
+    let costs = costs(gate).await?;
     report::say(&Results { costs, ..Results::default() }.rest())?;
     Ok(())
 }
 
-/// The gate's program: as named, else beside this one.
+/// The gate's program: as named, else built from this checkout.
 fn gate_program(named: Option<&Path>) -> anyhow::Result<PathBuf> {
     if let Some(path) = named {
         return Ok(path.to_owned());
     }
+    ensure!(!cfg!(debug_assertions), "this program was built without optimisation; add `--release`");
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let built = std::process::Command::new(cargo)
+        .args(["build", "--release", "--locked", "--package", "gateway", "--package", "bench", "--bins"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .status()
+        .context("`cargo build` cannot be run; name the gate's program with `--gate`")?;
+    ensure!(built.success(), "the gate does not build");
     let beside = std::env::current_exe()?.with_file_name("wicketgate");
-    ensure!(
-        beside.is_file(),
-        "there is no `wicketgate` beside this program: build it with `cargo build --release`, or name it with `--gate`"
-    );
+    ensure!(beside.is_file(), "no gate was built beside this program; name it with `--gate`");
     Ok(beside)
 }
 
@@ -266,18 +289,27 @@ async fn measure(
     window: Window,
     rounds: usize,
 ) -> anyhow::Result<Row> {
-    let path = message::upstream_path(scenario.size.tools);
-    let at = |address| Target { address, path: path.clone() };
-    let direct = (at(servers.upstream.address), &servers.upstream);
-    let bare = (at(servers.proxy.address), &servers.proxy);
-    let gated = (gate.target(), &gate.process);
     let mut row = Row::new(&scenario.name);
     for _ in 0..rounds {
-        row.direct.push(one(&direct.0, direct.1, scenario, window).await.context("direct")?);
-        row.bare.push(one(&bare.0, bare.1, scenario, window).await.context("through the bare proxy")?);
-        row.gate.push(one(&gated.0, gated.1, scenario, window).await.context("through the gate")?);
+        add_round(&mut row, scenario, servers, gate, window).await?;
     }
     Ok(row)
+}
+
+/// One round: each way once, one right after the other, so that a busy moment meets all three.
+async fn add_round(
+    row: &mut Row,
+    scenario: &Scenario,
+    servers: &Servers,
+    gate: &Gate,
+    window: Window,
+) -> anyhow::Result<()> {
+    let at = |process: &Process| Target { address: process.address, path: message::upstream_path(scenario.size.tools) };
+    let (upstream, proxy) = (&servers.upstream, &servers.proxy);
+    row.direct.push(one(&at(upstream), upstream, scenario, window).await.context("direct")?);
+    row.bare.push(one(&at(proxy), proxy, scenario, window).await.context("through the bare proxy")?);
+    row.gate.push(one(&gate.target(), &gate.process, scenario, window).await.context("through the gate")?);
+    Ok(())
 }
 
 /// One window.
