@@ -123,9 +123,9 @@ impl Servers {
 pub async fn run(options: &Options) -> anyhow::Result<()> {
     process::raise_file_limit()?;
     let program = gate_program(options.gate.as_deref())?;
-    let seconds = options.seconds.unwrap_or(if options.quick { 1.2 } else { 2.0 });
+    let seconds = options.seconds.unwrap_or(if options.quick { 0.9 } else { 2.0 });
     let window = Window {
-        warm_up: Duration::from_millis(if options.quick { 400 } else { 700 }),
+        warm_up: Duration::from_millis(if options.quick { 300 } else { 700 }),
         measured: Duration::try_from_secs_f64(seconds).context("`--seconds` must be a length of time")?,
     };
     let rounds = options.rounds.unwrap_or(if options.quick { 3 } else { 5 });
