@@ -100,7 +100,7 @@ SERVERS = {
             lambda _folder, _port: programs.fetch(),
             lambda _folder, _modern: stories.fetch(page()),
             modern=True,
-            clients=BOTH,
+            clients=("python-legacy", "typescript-v2"),
         ),
         Server(
             "time",
