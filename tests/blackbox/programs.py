@@ -124,6 +124,16 @@ def dual_era(port: int | None = None) -> list[str]:
     return [PYTHON, str(HERE / "servers" / "dual_era.py"), *([] if port is None else [str(port)])]
 
 
+def rude(habit: str) -> list[str]:
+    """A server that behaves badly on purpose. `-S -E` only spares it what it has no use for."""
+    return [PYTHON, "-S", "-E", str(HERE / "servers" / "rude.py"), habit]
+
+
+def holder(url: str, authorization: str, count: int) -> list[str]:
+    """A client that opens sessions and waits to be killed."""
+    return [PYTHON, str(HERE / "clients" / "holder.py"), url, authorization, str(count)]
+
+
 def tee(log: Path, command: list[str]) -> list[str]:
     """The same command, with what passes to and from it kept in `log`."""
     return [PYTHON, str(HERE / "servers" / "tee.py"), str(log), *command]

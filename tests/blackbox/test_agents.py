@@ -13,7 +13,7 @@ from agents import Codex, claude_lists, codex_lists, gemini_lists
 from gate import HEADERS, Gate
 from outcomes import none
 from plain_client import modern_request
-from relay import Exchange, wire
+from relay import Exchange, by_session, wire
 from transcripts import Transcript, differences, labels
 
 USED = ["everything-http", "dual-http"]
@@ -92,7 +92,7 @@ def test_what_codex_probes_before_it_has_a_token_is_answered_and_held_against_no
 USER = {"action": "accept", "content": {"name": "Ana", "check": True}}
 
 
-def codex_session(port: int, path: str, home: Path) -> tuple[dict[str, Any], list[Any], Transcript]:
+def codex_session(port: int, path: str, home: Path) -> tuple[dict[str, Any], list[Any], list[Transcript]]:
     """Codex lists the tools of a server, calls one, and is asked for something by another."""
     with Codex(port, path, HEADERS, home, USER) as codex:
         tools = codex.tools()
@@ -101,8 +101,9 @@ def codex_session(port: int, path: str, home: Path) -> tuple[dict[str, Any], lis
         if "trigger-elicitation-request" in tools:
             results.append(codex.call(thread, "trigger-elicitation-request", {}))
             assert codex.asked == ["mcpServer/elicitation/request"]
-        transcript = seen(codex.relay.exchanges())
-    return tools, results, transcript
+    # One session to list the tools and one for the conversation, with the same ids.
+    transcripts = [seen(session) for session in by_session(codex.relay.exchanges())]
+    return tools, results, transcripts
 
 
 def assert_worked(tools: dict[str, Any], results: list[Any]) -> None:
@@ -125,8 +126,10 @@ def test_codex_works_directly(server: str, ports: dict[str, int], tmp_path: Path
 def test_codex_works(server: str, registered: Gate, ports: dict[str, int], tmp_path: Path, gate: Gate) -> None:
     bare, through = homes(tmp_path)
     expected_tools, _, expected = codex_session(ports[server], "/mcp", bare)
-    tools, results, transcript = codex_session(gate.port, f"/{server}/mcp", through)
+    tools, results, transcripts = codex_session(gate.port, f"/{server}/mcp", through)
     assert_worked(tools, results)
     assert tools == expected_tools
-    none(differences(expected, transcript, notices=False))
-    assert [label["source"]["tool"] for label in labels(transcript, "tools/call") if label][0] == "echo"
+    assert len(transcripts) == len(expected) == 2
+    for direct, gated in zip(expected, transcripts, strict=True):
+        none(differences(direct, gated, notices=False, ids=False))
+    assert labels(transcripts[1], "tools/call")[0]["source"]["tool"] == "echo"

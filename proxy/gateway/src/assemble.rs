@@ -195,6 +195,8 @@ impl Running {
                 tracing::error!("a listener did not end well: {e}");
             }
         }
+        // What a last request may have begun meanwhile.
+        self.upstreams.close().await;
         let (ledger, exporter) = (Arc::clone(&self.ledger), Arc::clone(&self.exporter));
         let ended = tokio::task::spawn_blocking(move || {
             let closing = ledger.close();

@@ -83,7 +83,7 @@ enum Told {
 impl Child {
     /// Starts a server and the tasks that serve it.
     pub(super) fn start(spawn: Spawn, server: &str, limits: StdioLimits) -> Result<Arc<Self>, String> {
-        let Process { child, stdin, stdout, stderr } = spawn.start()?;
+        let Process { mut child, stdin, stdout, stderr } = spawn.start()?;
         let (input, lines) = mpsc::unbounded_channel();
         let state =
             State { waiting: HashMap::new(), order: 0, outbox: VecDeque::new(), readers: 0, last: Instant::now() };
@@ -100,7 +100,7 @@ impl Child {
         tokio::spawn(log_errors(stderr, server.to_owned()));
         let reading = Arc::clone(&this);
         tokio::spawn(async move {
-            reading.read_lines(stdout).await;
+            reading.read_lines(stdout, process::exited(child.as_mut())).await;
             let expected = reading.ending.is_cancelled();
             reading.close_input();
             let how = process::end(child, reading.limits.grace).await;
@@ -184,11 +184,6 @@ impl Child {
         self.ended().await;
     }
 
-    /// Ends the process without waiting for it.
-    pub(super) fn end_in_background(self: Arc<Self>) {
-        tokio::spawn(async move { self.end().await });
-    }
-
     /// Returns when the process has ended.
     pub(super) async fn ended(&self) {
         let mut ended = self.ended.subscribe();
@@ -215,14 +210,18 @@ impl Child {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reads messages until the process closes its output, or is to end and does not.
-    async fn read_lines(&self, stdout: ChildStdout) {
+    /// Reads messages until the process closes its output, has `exited`, or is to end and does not.
+    async fn read_lines(&self, stdout: ChildStdout, exited: impl Future<Output = ()>) {
         let mut reader = BufReader::new(stdout);
         let mut line = Vec::new();
         let limit = u64::try_from(self.limits.bytes_max).unwrap_or(u64::MAX);
         let mut ending = pin!(async {
-            // Input is closed first; a server that then closes its output ends by itself, within the grace.
-            self.ending.cancelled().await;
+            // Input is closed first; a server that then closes its output ends by itself, within the grace. One that has
+            // exited may have left its output open in a process of its own: what was said is read, within the grace.
+            tokio::select! {
+                () = self.ending.cancelled() => {}
+                () = exited => {}
+            }
             tokio::time::sleep(self.limits.grace).await;
         });
         loop {

@@ -17,6 +17,7 @@ use pdp::record::FrameKind;
 use pdp::registry::Server;
 use pep::ports::SendFault;
 use pep::{Answer, Channel, Dispatch, Event, EventSource, Outbound, Raw};
+use tokio_util::task::TaskTracker;
 
 use self::child::{Child, Waiting};
 use self::process::Spawn;
@@ -41,6 +42,8 @@ pub struct StdioLimits {
 pub struct StdioUpstream {
     children: Arc<Mutex<HashMap<String, Arc<Child>>>>,
     starts: Mutex<HashMap<String, Vec<tokio::time::Instant>>>,
+    /// What waits for the end of children that are no longer known by any key. Closed once nothing may be started any more.
+    ends: TaskTracker,
     limits: StdioLimits,
     serial: AtomicU64,
 }
@@ -49,7 +52,7 @@ impl StdioUpstream {
     /// A way out without children.
     #[must_use]
     pub fn new(limits: StdioLimits) -> Self {
-        Self { children: Arc::default(), starts: Mutex::default(), limits, serial: AtomicU64::new(1) }
+        Self { children: Arc::default(), starts: Mutex::default(), ends: TaskTracker::new(), limits, serial: AtomicU64::new(1) }
     }
 
     /// How many children run now.
@@ -64,11 +67,13 @@ impl StdioUpstream {
         self.len() == 0
     }
 
-    /// Ends every child, at the same time.
+    /// Ends every child, at the same time, and waits for those whose end is under way. None starts from now on.
     pub(super) async fn close(&self) {
+        self.ends.close();
         let children: Vec<Arc<Child>> = self.lock().drain().map(|(_, child)| child).collect();
         let ends = children.iter().map(|child| child.end());
         futures_util::future::join_all(ends).await;
+        self.ends.wait().await;
     }
 
     /// Makes one attempt.
@@ -118,22 +123,31 @@ impl StdioUpstream {
         let key = session_key(&dispatch.server().name, &session);
         let child = self.start(dispatch.server(), dispatch.secret(), &key)?;
         let headers = vec![("mcp-session-id".to_owned(), session)];
-        let answered = self.request(Arc::clone(&child), dispatch, false, headers).await;
-        if answered.is_err() {
-            self.forget(&key, &child);
-            child.end_in_background();
+        // A client that leaves before the answer never learns its session's name.
+        let unclaimed = Unclaimed { upstream: self, key: &key, child: Some(Arc::clone(&child)) };
+        let answered = self.request(child, dispatch, false, headers).await?;
+        if !answered.refused {
+            unclaimed.claim();
         }
-        answered
+        Ok(answered.raw)
     }
 
     async fn tell(&self, child: Arc<Child>, key: &str, dispatch: Dispatch, shared: bool) -> Result<Raw, SendFault> {
         let lost = |e: child::Gone| SendFault::Lost(e.to_string());
         match dispatch.kind() {
-            FrameKind::Request => self.request(child, dispatch, shared, Vec::new()).await,
+            FrameKind::Request => {
+                let probing = shared && dispatch.method() == Some("server/discover");
+                let answered = self.request(Arc::clone(&child), dispatch, shared, Vec::new()).await?;
+                if probing && answered.refused {
+                    // A legacy server: its client will open a session, which gets a process of its own.
+                    self.end(child);
+                }
+                Ok(answered.raw)
+            }
             FrameKind::Stream => Ok(Raw::stream(200, Vec::new(), Box::new(child.listen()))),
             FrameKind::EndSession => {
                 self.forget(key, &child);
-                child.end_in_background();
+                self.end(child);
                 Ok(Raw::whole(200, Vec::new(), Bytes::new()))
             }
             FrameKind::Notification | FrameKind::Response | FrameKind::Unreadable => {
@@ -153,10 +167,9 @@ impl StdioUpstream {
         dispatch: Dispatch,
         shared: bool,
         headers: Vec<(String, String)>,
-    ) -> Result<Raw, SendFault> {
+    ) -> Result<First, SendFault> {
         let id = dispatch.id().unwrap_or_default().to_owned();
         let listening = dispatch.method() == Some("subscriptions/listen");
-        let probing = shared && dispatch.method() == Some("server/discover");
         let Outbound::Message(text) = dispatch.into_outbound() else {
             return Err(SendFault::Unreachable("a request without a message".to_owned()));
         };
@@ -167,12 +180,7 @@ impl StdioUpstream {
                 SendFault::Unreachable(format!("a request with the id {id} is under way already"))
             }
         })?;
-        let answered = first(waiting, headers).await?;
-        if probing && answered.refused {
-            // A legacy server: its client will open a session, which gets a process of its own.
-            child.end_in_background();
-        }
-        Ok(answered.raw)
+        first(waiting, headers).await
     }
 
     fn start(&self, server: &Server, secret: Option<&str>, key: &str) -> Result<Arc<Child>, SendFault> {
@@ -191,7 +199,17 @@ impl StdioUpstream {
                 children.remove(&key);
             }
         });
+        // Only now, so that either this sees the end of all or the end of all sees this child.
+        if self.ends.is_closed() {
+            self.end(child);
+            return Err(SendFault::Unreachable("the gate is stopping".to_owned()));
+        }
         Ok(child)
+    }
+
+    /// Ends a child without waiting for it. Whoever closes waits.
+    fn end(&self, child: Arc<Child>) {
+        self.ends.spawn(async move { child.end().await });
     }
 
     /// A server that dies again and again is not started again and again.
@@ -228,12 +246,34 @@ impl StdioUpstream {
             keys.iter().filter_map(|key| children.remove(key)).collect()
         };
         for child in idle {
-            child.end_in_background();
+            self.end(child);
         }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Arc<Child>>> {
         self.children.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A child whose session no client knows of yet. It is ended unless it is claimed.
+struct Unclaimed<'u> {
+    upstream: &'u StdioUpstream,
+    key: &'u str,
+    child: Option<Arc<Child>>,
+}
+
+impl Unclaimed<'_> {
+    fn claim(mut self) {
+        self.child = None;
+    }
+}
+
+impl Drop for Unclaimed<'_> {
+    fn drop(&mut self) {
+        if let Some(child) = self.child.take() {
+            self.upstream.forget(self.key, &child);
+            self.upstream.end(child);
+        }
     }
 }
 

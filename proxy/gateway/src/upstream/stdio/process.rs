@@ -79,6 +79,14 @@ pub(super) struct Process {
     pub(super) stderr: ChildStderr,
 }
 
+/// Returns when the process itself has exited, whatever it leaves running in its group.
+pub(super) async fn exited(child: &mut dyn ChildWrapper) {
+    // The wrapper's own `wait` is for the whole group as far as it is ours, which it is where the gate is process 1.
+    if let Err(e) = child.inner_mut().wait().await {
+        tracing::debug!("a process could not be waited for: {e}");
+    }
+}
+
 /// Ends a process whose standard input is closed already. Answers how it ended, in words.
 pub(super) async fn end(mut child: Box<dyn ChildWrapper>, grace: Duration) -> String {
     const SIGTERM: i32 = 15;
