@@ -52,7 +52,13 @@ impl StdioUpstream {
     /// A way out without children.
     #[must_use]
     pub fn new(limits: StdioLimits) -> Self {
-        Self { children: Arc::default(), starts: Mutex::default(), ends: TaskTracker::new(), limits, serial: AtomicU64::new(1) }
+        Self {
+            children: Arc::default(),
+            starts: Mutex::default(),
+            ends: TaskTracker::new(),
+            limits,
+            serial: AtomicU64::new(1),
+        }
     }
 
     /// How many children run now.
