@@ -9,6 +9,7 @@ import http.client
 import json
 import socket
 import struct
+import time
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -106,6 +107,40 @@ def delete(url: str, headers: dict[str, str]) -> int:
         return answer.status
     finally:
         connection.close()
+
+
+class EventStream:
+    """An event stream that is read event by event, and may be cut."""
+
+    def __init__(self, url: str, method: str, headers: dict[str, str], message: dict[str, Any] | None = None) -> None:
+        parts = urlsplit(url)
+        self._connection = http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=60)
+        given = {"content-type": "application/json", "accept": "application/json, text/event-stream", **headers}
+        self._connection.request(method, parts.path, json.dumps(message).encode() if message else None, given)
+        # Taken before the answer is read, after which http.client gives it away.
+        self._socket = self._connection.sock
+        self._answer = self._connection.getresponse()
+        assert self._answer.status == 200, self._answer.read()
+
+    def next(self, seconds: float = 60) -> tuple[str | None, dict[str, Any]]:
+        """The next event that carries a message: its id, and the message. Priming events and comments are passed over."""
+        identity, data = None, ""
+        # Comments keep a stream alive, so that the connection's own time-out never comes.
+        deadline = time.monotonic() + seconds
+        while line := self._answer.readline().decode():
+            assert time.monotonic() < deadline, f"no message within {seconds} s"
+            name, _, value = line.rstrip("\r\n").partition(":")
+            if name == "id":
+                identity = value.strip()
+            elif name == "data":
+                data += value.strip()
+            elif not line.strip() and data:
+                return identity, json.loads(data)
+        raise AssertionError("the stream ended")
+
+    def cut(self) -> None:
+        """Closes the connection as a crash does."""
+        reset(self._socket)
 
 
 class LegacySession:

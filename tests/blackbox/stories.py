@@ -219,8 +219,9 @@ def github() -> list[Step]:
 
 
 def dual_era(modern: bool) -> list[Step]:
-    """Every feature of the dual-era server; the modern era adds the subscription stream, the legacy one ping."""
-    era: list[Step] = [{"do": "listen", "call": call("announce")}] if modern else [{"do": "ping"}]
+    """Every feature of the dual-era server; what has changed is told on a subscription, or on the session's own stream."""
+    told = [{"do": "ping"}, call("proclaim", {}, "proclaimed"), wait("tools/list_changed")]
+    era: list[Step] = [{"do": "listen", "call": call("announce")}] if modern else told
     return [
         {"do": "list_tools", "names": ["echo", "add", "route", "count", "greet"]},
         {"do": "list_resources", "names": ["note"]},
