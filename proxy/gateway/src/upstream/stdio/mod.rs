@@ -5,7 +5,6 @@
 
 mod child;
 mod process;
-mod route;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,11 +15,12 @@ use bytes::Bytes;
 use pdp::record::FrameKind;
 use pdp::registry::Server;
 use pep::ports::SendFault;
-use pep::{Answer, Channel, Dispatch, Event, EventSource, Outbound, Raw};
+use pep::{Answer, Channel, Dispatch, Outbound, Raw};
 use tokio_util::task::TaskTracker;
 
-use self::child::{Child, Waiting};
+use self::child::{Child, WriteFault};
 use self::process::Spawn;
+use super::conversation::{AskFault, First, session_id};
 
 /// The bounds of child processes.
 #[derive(Debug, Clone, Copy)]
@@ -117,15 +117,15 @@ impl StdioUpstream {
             None => shared_key(channel),
         };
         let Some(child) = self.running(&key) else { return false };
-        if child.write(answer.text().to_owned()).is_err() {
-            tracing::warn!(server = channel.server(), "a refusal could not be told to the server: it has ended");
+        if let Err(fault) = child.write(answer.text().to_owned()) {
+            tracing::warn!(server = channel.server(), "a refusal could not be told to the server: {fault:?}");
         }
         true
     }
 
     /// A legacy session opens: a child of its own, and a session id that the gate makes.
     async fn open(&self, dispatch: Dispatch) -> Result<Raw, SendFault> {
-        let session = session_id().map_err(|e| SendFault::Unreachable(format!("no session id can be made: {e}")))?;
+        let session = session_id()?;
         let key = session_key(&dispatch.server().name, &session);
         let child = self.start(dispatch.server(), dispatch.secret(), &key)?;
         let headers = vec![("mcp-session-id".to_owned(), session)];
@@ -139,7 +139,6 @@ impl StdioUpstream {
     }
 
     async fn tell(&self, child: Arc<Child>, key: &str, dispatch: Dispatch, shared: bool) -> Result<Raw, SendFault> {
-        let lost = |e: child::Gone| SendFault::Lost(e.to_string());
         match dispatch.kind() {
             FrameKind::Request => {
                 let probing = shared && dispatch.method() == Some("server/discover");
@@ -150,7 +149,7 @@ impl StdioUpstream {
                 }
                 Ok(answered.raw)
             }
-            FrameKind::Stream => Ok(Raw::stream(200, Vec::new(), Box::new(child.listen()))),
+            FrameKind::Stream => Ok(Raw::stream(200, Vec::new(), Box::new(child.conversation().listen()))),
             FrameKind::EndSession => {
                 self.forget(key, &child);
                 self.end(child);
@@ -158,8 +157,8 @@ impl StdioUpstream {
             }
             FrameKind::Notification | FrameKind::Response | FrameKind::Unreadable => {
                 if let Outbound::Message(text) = dispatch.into_outbound() {
-                    let text = if shared { child.with_inner_ids(&text) } else { text };
-                    child.write(text).map_err(lost)?;
+                    let text = if shared { child.conversation().with_inner_ids(&text) } else { text };
+                    child.write(text).map_err(unwritten)?;
                 }
                 Ok(Raw::whole(202, Vec::new(), Bytes::new()))
             }
@@ -180,13 +179,17 @@ impl StdioUpstream {
             return Err(SendFault::Unreachable("a request without a message".to_owned()));
         };
         let inner = if shared { Some(self.serial.fetch_add(1, Ordering::Relaxed)) } else { None };
-        let waiting = child.ask(&id, inner, listening, text).map_err(|e| match e {
-            child::AskFault::Gone => SendFault::Unreachable(child::Gone.to_string()),
-            child::AskFault::Twice => {
-                SendFault::Unreachable(format!("a request with the id {id} is under way already"))
-            }
+        let asked = child.conversation().ask(&id, inner, listening, text);
+        let (mut waiting, text) = asked.map_err(|fault| match fault {
+            AskFault::Gone => unwritten(WriteFault::Gone),
+            AskFault::Twice => SendFault::Unreachable(format!("a request with the id {id} is under way already")),
         })?;
-        first(waiting, headers).await
+        child.write(text).map_err(unwritten)?;
+        if shared {
+            let child = Arc::clone(&child);
+            waiting = waiting.when_unanswered(move |key| cancel(&child, key));
+        }
+        waiting.first(headers).await
     }
 
     fn start(&self, server: &Server, secret: Option<&str>, key: &str) -> Result<Arc<Child>, SendFault> {
@@ -199,7 +202,7 @@ impl StdioUpstream {
         self.lock().insert(key.to_owned(), Arc::clone(&child));
         let (children, gone, key) = (Arc::clone(&self.children), Arc::clone(&child), key.to_owned());
         tokio::spawn(async move {
-            gone.ended().await;
+            gone.conversation().ended().await;
             let mut children = children.lock().unwrap_or_else(PoisonError::into_inner);
             if children.get(&key).is_some_and(|known| Arc::ptr_eq(known, &gone)) {
                 children.remove(&key);
@@ -247,8 +250,11 @@ impl StdioUpstream {
     pub(super) fn end_idle(&self) {
         let idle: Vec<Arc<Child>> = {
             let mut children = self.lock();
-            let keys: Vec<String> =
-                children.iter().filter(|(_, c)| c.idle_for() > self.limits.idle).map(|(k, _)| k.clone()).collect();
+            let keys: Vec<String> = children
+                .iter()
+                .filter(|(_, c)| c.conversation().idle_for() > self.limits.idle)
+                .map(|(k, _)| k.clone())
+                .collect();
             keys.iter().filter_map(|key| children.remove(key)).collect()
         };
         for child in idle {
@@ -291,50 +297,17 @@ fn shared_key(channel: &Channel) -> String {
     format!("shared {} {}", channel.server(), channel.principal())
 }
 
-/// 128 unguessable bits: visible ASCII, as MCP asks of session ids.
-fn session_id() -> Result<String, getrandom::Error> {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes)?;
-    Ok(bytes.iter().map(|b| format!("{b:02x}")).collect())
-}
-
-/// What a request was answered with first.
-struct First {
-    raw: Raw,
-    /// It was a JSON-RPC error.
-    refused: bool,
-}
-
-/// Waits for the first event of a request.
-async fn first(mut waiting: Waiting, headers: Vec<(String, String)>) -> Result<First, SendFault> {
-    match waiting.next().await {
-        None => Err(SendFault::Lost("the process ended".to_owned())),
-        Some(Err(words)) => Err(SendFault::Lost(words)),
-        Some(Ok(event)) if waiting.is_answered() => {
-            let text = event.data.unwrap_or_default();
-            let refused = route::member(&text, "error").is_some();
-            Ok(First { raw: Raw::whole(200, headers, Bytes::from(text)), refused })
-        }
-        Some(Ok(event)) => {
-            let begun = Begun { first: Some(event), waiting };
-            Ok(First { raw: Raw::stream(200, headers, Box::new(begun)), refused: false })
-        }
+/// A message that did not reach the child: certainly nothing was sent.
+fn unwritten(fault: WriteFault) -> SendFault {
+    match fault {
+        WriteFault::Gone => SendFault::Unreachable("the server's process has ended".to_owned()),
+        WriteFault::Full => SendFault::Busy,
     }
 }
 
-/// A stream whose first event has been read.
-struct Begun {
-    first: Option<Event>,
-    waiting: Waiting,
-}
-
-impl EventSource for Begun {
-    fn next(&mut self) -> pep::ports::BoxFuture<'_, Option<Result<Event, String>>> {
-        Box::pin(async move {
-            match self.first.take() {
-                Some(event) => Some(Ok(event)),
-                None => self.waiting.next().await,
-            }
-        })
-    }
+/// In the modern era a caller that closes its stream cancels; over standard streams that is a notification.
+fn cancel(child: &Child, key: &str) {
+    let text =
+        format!("{{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{{\"requestId\":{key}}}}}");
+    let _gone = child.write(text);
 }

@@ -41,7 +41,7 @@ impl Spawn {
                     std::env::current_exe().map_err(|e| format!("the gate's own program is not found: {e}"))?;
                 Self { program, args: vec![server.clone()], env: BTreeMap::new(), cwd: None }
             }
-            Transport::Http { .. } => return Err("the registry names no program".to_owned()),
+            Transport::Http { .. } | Transport::Sse { .. } => return Err("the registry names no program".to_owned()),
         };
         let variable = server.credential.as_ref().and_then(|rule| rule.variable.clone());
         if let (Some(name), Some(secret)) = (variable, secret) {
