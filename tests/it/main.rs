@@ -16,6 +16,7 @@ mod coverage;
 mod bypass;
 mod tidy;
 
+mod properties;
 mod otlp;
 mod gate;
 mod http_sse;

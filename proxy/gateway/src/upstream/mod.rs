@@ -6,6 +6,7 @@
 mod conversation;
 pub mod http;
 pub mod http_sse;
+pub mod lines;
 mod route;
 pub mod sse;
 pub mod stdio;

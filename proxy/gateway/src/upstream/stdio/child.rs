@@ -13,9 +13,12 @@ use tokio_util::sync::CancellationToken;
 use super::StdioLimits;
 use super::process::{self, Process, Spawn};
 use crate::upstream::conversation::Conversation;
+use crate::upstream::lines::{self, LineReader};
 
 /// How many messages may wait for a child to read its input. Their bytes are bounded beside it.
 const INPUT_MAX: usize = 1024;
+/// How much of a child's output is read at once.
+const READ_BYTES: usize = 16 << 10;
 /// How much of one line of a server's standard error is logged.
 const STDERR_LINE_MAX: u64 = 2048;
 
@@ -82,7 +85,7 @@ impl Child {
     /// Writes one message, as soon as the child reads. Never waits.
     pub(super) fn write(&self, text: String) -> Result<(), WriteFault> {
         self.conversation.touch();
-        let line = one_line(text);
+        let line = lines::written(text);
         let input = self.input.lock().unwrap_or_else(PoisonError::into_inner);
         let input = input.as_ref().ok_or(WriteFault::Gone)?;
         // One message may always wait, however large it is.
@@ -111,10 +114,9 @@ impl Child {
     }
 
     /// Reads messages until the process closes its output, has `exited`, or is to end and does not.
-    async fn read_lines(&self, stdout: ChildStdout, exited: impl Future<Output = ()>) {
-        let mut reader = BufReader::new(stdout);
-        let mut line = Vec::new();
-        let limit = u64::try_from(self.limits.bytes_max).unwrap_or(u64::MAX);
+    async fn read_lines(&self, mut stdout: ChildStdout, exited: impl Future<Output = ()>) {
+        let mut lines = LineReader::new(self.limits.bytes_max);
+        let mut buffer = vec![0; READ_BYTES];
         let mut ending = pin!(async {
             // Input is closed first; a server that then closes its output ends by itself, within the grace. One that has
             // exited may have left its output open in a process of its own: what was said is read, within the grace.
@@ -125,28 +127,27 @@ impl Child {
             tokio::time::sleep(self.limits.grace).await;
         });
         loop {
-            line.clear();
-            let mut limited = (&mut reader).take(limit);
             let read = tokio::select! {
-                read = limited.read_until(b'\n', &mut line) => read,
+                read = stdout.read(&mut buffer) => read,
                 () = &mut ending => return,
             };
-            match read {
-                Ok(0) => return,
-                Ok(_) if line.len() >= self.limits.bytes_max && !line.ends_with(b"\n") => {
-                    tracing::warn!(
-                        server = self.server,
-                        "the server sent a line larger than {limit} bytes; it is ended"
-                    );
-                    return;
-                }
-                Ok(_) => self.take_line(&line),
+            let taken = match read {
+                Ok(0) => break,
+                Ok(count) => lines.take(buffer.get(..count).unwrap_or_default(), |line| self.take_line(line)),
                 Err(e) => {
                     tracing::warn!(server = self.server, "the server's output cannot be read: {e}");
-                    return;
+                    break;
                 }
+            };
+            if let Err(fault) = taken {
+                tracing::warn!(
+                    server = self.server,
+                    "the server's output cannot be read: {fault}; the server is ended"
+                );
+                break;
             }
         }
+        lines.finish(|line| self.take_line(line));
     }
 
     fn take_line(&self, line: &[u8]) {
@@ -158,19 +159,13 @@ impl Child {
     }
 }
 
-/// A message on one line: JSON allows line breaks only as white space, where a blank says the same.
-fn one_line(text: String) -> String {
-    if text.contains(['\n', '\r']) { text.replace(['\n', '\r'], " ") } else { text }
-}
-
 /// The KiB that so many bytes begin: what is nothing still takes one.
 fn kib(bytes: usize) -> usize {
     (bytes / 1024).saturating_add(1).min(Semaphore::MAX_PERMITS)
 }
 
 async fn write_lines(mut stdin: ChildStdin, mut lines: mpsc::Receiver<Line>) {
-    while let Some((mut line, _room)) = lines.recv().await {
-        line.push('\n');
+    while let Some((line, _room)) = lines.recv().await {
         if stdin.write_all(line.as_bytes()).await.is_err() || stdin.flush().await.is_err() {
             // The reader's side sees the end of the process and tells every caller.
             return;
