@@ -7,13 +7,15 @@ themselves right.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from gate import Gate
 from sessions import CLIENTS, Session, direct
-from upstreams import SERVERS
+from upstreams import SERVERS, serve_http
+from watched import register
 
 collect_ignore_glob = ["node_modules/*", ".venv/*"]
 
@@ -57,6 +59,30 @@ def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
     made = Gate(tmp_path_factory.mktemp("gate"))
     yield made
     made.stop()
+
+
+@pytest.fixture(scope="module")
+def ports(request: pytest.FixtureRequest, work: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, int]]:
+    """The servers a module names in `USED`, without the gate: their ports."""
+    scratch = tmp_path_factory.mktemp("direct")
+    with ExitStack() as stack:
+        yield {
+            name: stack.enter_context(serve_http(SERVERS[name], work, scratch / f"{name}.log"))
+            for name in request.module.USED
+        }
+
+
+@pytest.fixture(scope="module")
+def registered(
+    request: pytest.FixtureRequest, gate: Gate, work: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Gate]:
+    """A gate that permits everything, with the same servers behind it."""
+    scratch = tmp_path_factory.mktemp("registered")
+    with ExitStack() as stack:
+        for name in request.module.USED:
+            register(gate, SERVERS[name], work, scratch, stack)
+        gate.start()
+        yield gate
 
 
 @pytest.hookimpl(hookwrapper=True)

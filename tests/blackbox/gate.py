@@ -49,6 +49,11 @@ class Gate:
 
     # What an operator writes.
 
+    def configure(self, lines: str) -> None:
+        """Adds to the configuration file; to be called before the start."""
+        with self.config.open("a") as file:
+            file.write(f"\n{lines}\n")
+
     def policy(self, text: str, name: str = "tests.cedar") -> None:
         """Writes a policy file, as an editor does: beside it first, then in its place."""
         path = self.folder / "policies" / name
@@ -159,6 +164,13 @@ class Gate:
         finally:
             self._process = None
         assert code == 0, f"the gate ended with {code}:\n{self.log.read_text()[-6000:]}"
+
+    def kill(self) -> None:
+        """Ends the gate as a crash does: it cannot do anything about it."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+        self._process = None
 
     def pid(self) -> int:
         """The process id of the running gate."""

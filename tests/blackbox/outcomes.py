@@ -29,6 +29,9 @@ def none(found: list[str]) -> None:
 def _faults(step: dict[str, Any], played: dict[str, Any]) -> list[str]:
     if played.get("timeout"):
         return ["timed out"]
+    if "error" in step:
+        said = played.get("error", {}).get("message", "no error at all")
+        return [] if step["error"] in said else [f"{step['error']!r} is not in {said!r}"]
     if "error" in played:
         return [f"answered an error: {played['error']}"]
     found = []

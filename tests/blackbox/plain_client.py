@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
+import struct
+import time
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -57,6 +60,42 @@ def post(url: str, message: dict[str, Any], headers: dict[str, str], seconds: fl
         connection.close()
 
 
+def open_request(url: str, method: str, headers: dict[str, str], body: bytes = b"", length: int | None = None) -> socket.socket:
+    """Sends a request and gives the connection back with the answer unread, for a test to treat badly.
+
+    `length` is what the head says of the body, where that is not the truth.
+    """
+    parts = urlsplit(url)
+    given = {"host": f"{parts.hostname}:{parts.port}", "accept": "application/json, text/event-stream", **headers}
+    if method == "POST":
+        given |= {"content-type": "application/json", "content-length": str(len(body) if length is None else length)}
+    head = "".join(f"{name}: {value}\r\n" for name, value in given.items())
+    connection = socket.create_connection((str(parts.hostname), parts.port or 80), timeout=60)
+    connection.sendall(f"{method} {parts.path} HTTP/1.1\r\n{head}\r\n".encode() + body)
+    return connection
+
+
+def open_get(url: str, headers: dict[str, str]) -> socket.socket:
+    """Opens a session's own stream; returns when its head has come."""
+    connection = open_request(url, "GET", headers)
+    head = b""
+    while b"\r\n\r\n" not in head:
+        head += connection.recv(1)
+    assert head.startswith(b"HTTP/1.1 200"), head
+    return connection
+
+
+def open_post(url: str, message: dict[str, Any], headers: dict[str, str]) -> socket.socket:
+    """Sends a message and does not wait for its answer."""
+    return open_request(url, "POST", headers, json.dumps(message).encode())
+
+
+def reset(connection: socket.socket) -> None:
+    """Closes a connection as a crash does: with RST, whatever is still under way."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
+
+
 def delete(url: str, headers: dict[str, str]) -> int:
     """Ends a session; the status."""
     parts = urlsplit(url)
@@ -68,6 +107,40 @@ def delete(url: str, headers: dict[str, str]) -> int:
         return answer.status
     finally:
         connection.close()
+
+
+class EventStream:
+    """An event stream that is read event by event, and may be cut."""
+
+    def __init__(self, url: str, method: str, headers: dict[str, str], message: dict[str, Any] | None = None) -> None:
+        parts = urlsplit(url)
+        self._connection = http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=60)
+        given = {"content-type": "application/json", "accept": "application/json, text/event-stream", **headers}
+        self._connection.request(method, parts.path, json.dumps(message).encode() if message else None, given)
+        # Taken before the answer is read, after which http.client gives it away.
+        self._socket = self._connection.sock
+        self._answer = self._connection.getresponse()
+        assert self._answer.status == 200, self._answer.read()
+
+    def next(self, seconds: float = 60) -> tuple[str | None, dict[str, Any]]:
+        """The next event that carries a message: its id, and the message. Priming events and comments are passed over."""
+        identity, data = None, ""
+        # Comments keep a stream alive, so that the connection's own time-out never comes.
+        deadline = time.monotonic() + seconds
+        while line := self._answer.readline().decode():
+            assert time.monotonic() < deadline, f"no message within {seconds} s"
+            name, _, value = line.rstrip("\r\n").partition(":")
+            if name == "id":
+                identity = value.strip()
+            elif name == "data":
+                data += value.strip()
+            elif not line.strip() and data:
+                return identity, json.loads(data)
+        raise AssertionError("the stream ended")
+
+    def cut(self) -> None:
+        """Closes the connection as a crash does."""
+        reset(self._socket)
 
 
 class LegacySession:
@@ -95,11 +168,15 @@ class LegacySession:
 
     def request(self, method: str, params: dict[str, Any] | None = None) -> Answer:
         """Sends a request."""
+        return post(self.url, self.message(method, params), self.headers)
+
+    def message(self, method: str, params: dict[str, Any] | None = None) -> dict[str, Any]:
+        """The next request of the session, not sent."""
         self.number += 1
         message: dict[str, Any] = {"jsonrpc": "2.0", "id": self.number, "method": method}
         if params is not None:
             message["params"] = params
-        return post(self.url, message, self.headers)
+        return message
 
     def call(self, tool: str, arguments: dict[str, Any] | None = None) -> dict[str, Any]:
         """Calls a tool; its result."""

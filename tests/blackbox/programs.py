@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
 import sys
 from pathlib import Path
 
@@ -53,8 +54,25 @@ def inspector() -> list[str]:
     return [node(), _installed(launcher), "--cli"]
 
 
+def gemini() -> list[str]:
+    """Gemini CLI."""
+    return [node(), _installed(MODULES / "@google" / "gemini-cli" / "bundle" / "gemini.js")]
+
+
+def codex() -> str:
+    """Codex, run from its platform package so that no launcher stands between."""
+    vendor = MODULES / "@openai" / f"codex-linux-{_architecture()}" / "vendor" / f"{platform.machine()}-unknown-linux-musl"
+    return _installed(vendor / "bin" / "codex")
+
+
+def browser() -> str | None:
+    """A Chromium of the machine, which no lock can name. `tests/run` installs one where it can, and says where it cannot."""
+    names = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+    return next(filter(None, map(shutil.which, names)), None)
+
+
 def everything(transport: str) -> list[str]:
-    """The reference server `everything`; `streamableHttp` listens on the port in `PORT`."""
+    """The reference server `everything`; `streamableHttp` and `sse` listen on the port in `PORT`."""
     return [node(), _installed(MODULES / "@modelcontextprotocol/server-everything/dist/index.js"), transport]
 
 
@@ -66,6 +84,39 @@ def filesystem(folder: Path) -> list[str]:
 def git() -> list[str]:
     """The reference server `git`."""
     return [PYTHON, "-m", "mcp_server_git"]
+
+
+def memory(folder: Path) -> list[str]:
+    """The reference server `memory`, whose graph is a file in the folder."""
+    server = _installed(MODULES / "@modelcontextprotocol/server-memory/dist/index.js")
+    return ["env", f"MEMORY_FILE_PATH={folder / 'graph.jsonl'}", node(), server]
+
+
+def fetch() -> list[str]:
+    """The reference server `fetch`, which may reach this machine: the page it fetches is here."""
+    return [PYTHON, "-m", "mcp_server_fetch", "--allow-private-ips"]
+
+
+def time() -> list[str]:
+    """The reference server `time`."""
+    return [PYTHON, "-m", "mcp_server_time", "--local-timezone", "Asia/Kathmandu"]
+
+
+def playwright(folder: Path) -> list[str]:
+    """Playwright's server, without a window; with a browser where the machine has one."""
+    found = browser()
+    options = ["--executable-path", found, "--no-sandbox"] if found else []
+    server = _installed(MODULES / "@playwright/mcp/cli.js")
+    return [node(), server, "--headless", "--isolated", "--output-dir", str(folder / "pages"), *options]
+
+
+def github() -> list[str]:
+    """The last GitHub server written in TypeScript, which knows the protocol of 2024-11-05 only.
+
+    GitHub itself is played by a module that answers every request it makes.
+    """
+    server = _installed(MODULES / "@modelcontextprotocol/server-github/dist/index.js")
+    return [node(), "--import", (HERE / "servers" / "github_api.mjs").as_uri(), server]
 
 
 def dual_era(port: int | None = None) -> list[str]:
@@ -83,6 +134,16 @@ def conformance_server(port: int | None = None) -> list[str]:
     return [PYTHON, str(HERE / "servers" / "conformance"), *([] if port is None else [str(port)])]
 
 
+def rude(habit: str) -> list[str]:
+    """A server that behaves badly on purpose. `-S -E` only spares it what it has no use for."""
+    return [PYTHON, "-S", "-E", str(HERE / "servers" / "rude.py"), habit]
+
+
+def holder(url: str, authorization: str, count: int) -> list[str]:
+    """A client that opens sessions and waits to be killed."""
+    return [PYTHON, str(HERE / "clients" / "holder.py"), url, authorization, str(count)]
+
+
 def tee(log: Path, command: list[str]) -> list[str]:
     """The same command, with what passes to and from it kept in `log`."""
     return [PYTHON, str(HERE / "servers" / "tee.py"), str(log), *command]
@@ -92,4 +153,6 @@ def player(client: str) -> list[str]:
     """The command that plays a story with the named client."""
     if client.startswith("python"):
         return [PYTHON, str(HERE / "clients" / "python_sdk.py")]
+    if client == "fastmcp":
+        return [PYTHON, str(HERE / "clients" / "fastmcp_client.py")]
     return [node(), str(HERE / "clients" / "typescript.mjs"), client.removeprefix("typescript-")]

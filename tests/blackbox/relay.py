@@ -153,6 +153,9 @@ def _parse(seen: _Connection) -> list[Exchange]:
             seen.number, began, request.method.decode(), request.target.decode(), _headers(request), body
         )
         found.append(exchange)
+        if not to_client:
+            # Not answered (yet); h11 takes no bytes for the end of the connection.
+            continue
         reader = h11.Connection(h11.CLIENT)
         reader.send(h11.Request(method=request.method, target=request.target, headers=[("host", "relay")]))
         reader.send(h11.EndOfMessage())
@@ -189,6 +192,15 @@ def wire(exchanges: list[Exchange]) -> tuple[list[str], list[str]]:
     sent = [text for exchange in exchanges for text in exchange.sent()]
     received = [text for exchange in exchanges for text in exchange.received()]
     return sent, received
+
+
+def by_session(exchanges: list[Exchange]) -> list[list[Exchange]]:
+    """The exchanges of each session of the legacy era, in the order the sessions began."""
+    found: dict[str | None, list[Exchange]] = {}
+    for exchange in exchanges:
+        session = exchange.header("mcp-session-id") or exchange.response_header("mcp-session-id")
+        found.setdefault(session, []).append(exchange)
+    return list(found.values())
 
 
 def pipe_log(path: Path) -> tuple[list[str], list[str]]:

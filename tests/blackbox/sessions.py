@@ -12,7 +12,7 @@ import programs
 import stories
 from relay import Exchange, Relay, pipe_log, report, wire
 from transcripts import Transcript
-from upstreams import Server, prepare, serve_http
+from upstreams import SERVERS, Server, prepare, serve_http
 
 # A whole story takes seconds; this only ends one that hangs.
 STORY_SECONDS = 300
@@ -34,6 +34,7 @@ CLIENTS = {
         Client("python-legacy", "legacy"),
         Client("typescript-v1", "legacy"),
         Client("typescript-v2", "auto"),
+        Client("fastmcp", "auto"),
     )
 }
 
@@ -55,6 +56,15 @@ class Session:
 def modern(client: Client, server: Server) -> bool:
     """Whether these two meet in the 2026-07-28 era."""
     return client.era == "auto" and server.modern
+
+
+def protocol(client: Client, server: Server) -> str:
+    """The revision these two agree on."""
+    return "2026-07-28" if modern(client, server) else server.legacy
+
+
+# Who meets whom.
+PAIRS = [(client, server.name) for server in SERVERS.values() for client in server.clients]
 
 
 def play(client: Client, server: Server, target: dict[str, Any], folder: Path, scratch: Path) -> dict[str, Any]:

@@ -5,7 +5,8 @@ the gate: the same story is played directly against the server and through the g
 differ by the label only.
 
 What a step expects stands beside it: `says` (texts that must be in the answer), `fails` (the tool reports an error),
-`structured` (the structured content), `names` (what a list must hold), `progress` (the steps reported, in order).
+`error` (words of the protocol error that answers), `structured` (the structured content), `names` (what a list must
+hold), `progress` (the steps reported, in order).
 """
 
 from __future__ import annotations
@@ -137,9 +138,90 @@ def git(folder: Path) -> list[Step]:
     ]
 
 
+def memory() -> list[Step]:
+    """A graph that is written and read, and a resource that says when it changed."""
+    graph = "memory://knowledge-graph"
+    ana = {"name": "Ana", "entityType": "person", "observations": ["keeps the gate"]}
+    gate = {"name": "Gate", "entityType": "thing", "observations": []}
+    keeps = {"from": "Ana", "to": "Gate", "relationType": "keeps"}
+    seen = {"entityName": "Gate", "contents": ["stands open"]}
+    nobody = {"entityName": "Nobody", "contents": ["is there"]}
+    return [
+        {"do": "list_tools", "names": ["create_entities", "create_relations", "read_graph", "search_nodes"]},
+        {"do": "list_resources", "names": ["knowledge-graph"]},
+        {"do": "subscribe", "uri": graph},
+        call("create_entities", {"entities": [ana, gate]}, structured={"entities": [ana, gate]}),
+        wait("resources/updated"),
+        {"do": "unsubscribe", "uri": graph},
+        call("create_relations", {"relations": [keeps]}, structured={"relations": [keeps]}),
+        call("add_observations", {"observations": [seen]}, "stands open"),
+        call("add_observations", {"observations": [nobody]}, "Entity with name Nobody not found", fails=True),
+        call("search_nodes", {"query": "open"}, "stands open"),
+        call("delete_entities", {"entityNames": ["Gate"]}, "deleted successfully"),
+        call("read_graph", {}, structured={"entities": [ana], "relations": []}),
+        {"do": "read", "uri": graph, "says": ["keeps the gate"]},
+    ]
+
+
+def fetch(page: str) -> list[Step]:
+    """A page fetched, whole and in parts, by a tool and by a prompt."""
+    missing = f"{page}missing"
+    return [
+        {"do": "list_tools", "names": ["fetch"]},
+        {"do": "list_prompts", "names": ["fetch"]},
+        call("fetch", {"url": page}, "Nobody passes unseen."),
+        call("fetch", {"url": page, "raw": True, "max_length": 20}, "<!doctype html>"),
+        call("fetch", {"url": missing}, "404", fails=True),
+        {"do": "get_prompt", "name": "fetch", "arguments": {"url": page}, "says": ["Nobody passes unseen."]},
+    ]
+
+
+def time() -> list[Step]:
+    """The time, which no two runs share, and conversions, which they do."""
+    # Neither zone changes its clocks over the year.
+    convert = {"source_timezone": "Asia/Kathmandu", "time": "12:00", "target_timezone": "Asia/Tokyo"}
+    return [
+        {"do": "list_tools", "names": ["get_current_time", "convert_time"]},
+        call("get_current_time", {"timezone": "Asia/Kathmandu"}, "Asia/Kathmandu", "+05:45"),
+        call("convert_time", convert, "T15:15:00+09:00", "+3.25h"),
+        call("convert_time", {**convert, "time": "noon"}, "Invalid time format", fails=True),
+        call("get_current_time", {"timezone": "Nowhere/At_All"}, "Invalid timezone", fails=True),
+    ]
+
+
+def playwright(browser: bool) -> list[Step]:
+    """The tools of a browser; where the machine has one, also a page opened in it and read."""
+    url = "data:text/html,<title>Gate</title><h1>A page</h1><button>Go</button>"
+    opened = [
+        call("browser_navigate", {"url": url}, "Page Title: Gate"),
+        call("browser_snapshot", {}, 'heading "A page"', 'button "Go"'),
+        call("browser_evaluate", {"function": "() => document.title"}, '"Gate"'),
+        call("browser_click", {"target": "e99", "element": "a button that is not there"}, "e99", fails=True),
+        call("browser_close", {}, "No open tabs"),
+    ]
+    return [
+        {"do": "list_tools", "names": ["browser_navigate", "browser_snapshot", "browser_click", "browser_close"]},
+        *(opened if browser else []),
+        {"do": "ping"},
+    ]
+
+
+def github() -> list[Step]:
+    """A server that knows 2024-11-05 only: no annotations, no structured content, and failures are protocol errors."""
+    issue = {"owner": "ana", "repo": "wicket", "issue_number": 404}
+    return [
+        {"do": "list_tools", "names": ["search_code", "get_issue", "create_or_update_file"]},
+        call("search_code", {"q": "gate"}, "ana/wicket", "gate.rs"),
+        call("get_issue", issue, error="nothing at /repos/ana/wicket/issues/404"),
+        {"do": "ping"},
+        call("search_code", {"q": "gate"}, "ana/wicket"),
+    ]
+
+
 def dual_era(modern: bool) -> list[Step]:
-    """Every feature of the dual-era server; the modern era adds the subscription stream, the legacy one ping."""
-    era: list[Step] = [{"do": "listen", "call": call("announce")}] if modern else [{"do": "ping"}]
+    """Every feature of the dual-era server; what has changed is told on a subscription, or on the session's own stream."""
+    told = [{"do": "ping"}, call("proclaim", {}, "proclaimed"), wait("tools/list_changed")]
+    era: list[Step] = [{"do": "listen", "call": call("announce")}] if modern else told
     return [
         {"do": "list_tools", "names": ["echo", "add", "route", "count", "greet"]},
         {"do": "list_resources", "names": ["note"]},

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,37 +15,10 @@ import pytest
 import programs
 from gate import HEADERS, Gate
 from plain_client import LegacySession, modern_call, modern_request, post, text
+from processes import NAME, VALUE, children, stdio
 from upstreams import PATIENCE_SECONDS, SERVERS, free_port, serve_http, wait_until
 
-# Carried by every child the gate starts here, so that a stray one is found wherever it hangs in the process tree.
-MARK = f"WICKETGATE_BLACKBOX={uuid.uuid4()}"
 SECRET = "a-secret-of-the-gate's-own-environment"
-
-
-def stdio(command: list[str], **environment: str) -> dict[str, object]:
-    """A stdio transport whose child carries the mark."""
-    key, value = MARK.split("=")
-    return {
-        "kind": "stdio",
-        "command": command[0],
-        "args": command[1:],
-        "env": {key: value, **environment},
-        "env_from": ["PATH"],
-    }
-
-
-def children() -> set[int]:
-    """The processes that carry the mark."""
-    found = set()
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                environment = (entry / "environ").read_bytes()
-            except OSError:
-                continue
-            if MARK.encode() in environment.split(b"\0"):
-                found.add(int(entry.name))
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -121,9 +93,8 @@ def test_a_child_gets_a_clean_environment(registered: Gate, gate: Gate) -> None:
     environment = json.loads(text(session.call("get-env")))
     session.close()
     assert SECRET not in str(environment)
-    key, value = MARK.split("=")
     expected = {name: os.environ[name] for name in PASSED if name in os.environ}
-    assert environment == {**expected, key: value}
+    assert environment == {**expected, NAME: VALUE}
 
 
 def test_each_session_has_its_own_child_and_ending_it_ends_the_child(registered: Gate, gate: Gate) -> None:

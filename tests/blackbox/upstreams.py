@@ -6,14 +6,17 @@ A `Server` knows its command, its transport and the story played with it. It kno
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import shutil
 import signal
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import programs
@@ -21,6 +24,11 @@ import stories
 
 # How long a program may take to begin listening or to end. Generous: a busy machine is not a failure.
 PATIENCE_SECONDS = 60
+
+
+ALL = ("python", "python-legacy", "typescript-v1", "typescript-v2", "fastmcp")
+LEGACY = ("python", "typescript-v1", "typescript-v2")
+BOTH = ("python-legacy", "typescript-v2", "fastmcp")
 
 
 @dataclass(frozen=True)
@@ -34,6 +42,10 @@ class Server:
     # The steps, given the working folder and whether the client speaks the modern era.
     story: Callable[[Path, bool], list[stories.Step]]
     modern: bool = False
+    # The newest revision it knows of those before 2026-07-28.
+    legacy: str = "2025-11-25"
+    # Who plays the story. Where a server has no more than tools, two SDKs say as much as all of them.
+    clients: tuple[str, ...] = ALL
     # What the user answers beside the stories' own name and consent.
     user: dict[str, str] = field(default_factory=dict)
 
@@ -76,6 +88,44 @@ SERVERS = {
             modern=True,
         ),
         Server(
+            "memory",
+            "stdio",
+            lambda folder, _port: programs.memory(folder),
+            lambda _folder, _modern: stories.memory(),
+            clients=LEGACY,
+        ),
+        Server(
+            "fetch",
+            "stdio",
+            lambda _folder, _port: programs.fetch(),
+            lambda _folder, _modern: stories.fetch(page()),
+            modern=True,
+            clients=("python-legacy", "typescript-v2"),
+        ),
+        Server(
+            "time",
+            "stdio",
+            lambda _folder, _port: programs.time(),
+            lambda _folder, _modern: stories.time(),
+            modern=True,
+            clients=BOTH,
+        ),
+        Server(
+            "playwright",
+            "stdio",
+            lambda folder, _port: programs.playwright(folder),
+            lambda _folder, _modern: stories.playwright(programs.browser() is not None),
+            clients=("python", "typescript-v2"),
+        ),
+        Server(
+            "github",
+            "stdio",
+            lambda _folder, _port: programs.github(),
+            lambda _folder, _modern: stories.github(),
+            legacy="2024-11-05",
+            clients=LEGACY,
+        ),
+        Server(
             "dual-http",
             "http",
             lambda _folder, port: programs.dual_era(port),
@@ -91,6 +141,32 @@ SERVERS = {
         ),
     )
 }
+
+
+PAGE = b"<!doctype html><title>Gate</title><article><h1>A page for the gate</h1><p>Nobody passes unseen.</p></article>"
+
+
+class _Page(BaseHTTPRequestHandler):
+    """One page at the root, and nothing else."""
+
+    def do_GET(self) -> None:
+        found = self.path == "/"
+        self.send_response(200 if found else 404)
+        self.send_header("content-type", "text/html")
+        self.send_header("content-length", str(len(PAGE) if found else 0))
+        self.end_headers()
+        self.wfile.write(PAGE if found else b"")
+
+    def log_message(self, *_: object) -> None:
+        """Says nothing: the tests' output is theirs."""
+
+
+@functools.cache
+def page() -> str:
+    """The address of a page on this machine, served from the first use to the end of the run."""
+    listener = ThreadingHTTPServer(("127.0.0.1", 0), _Page)
+    threading.Thread(target=listener.serve_forever, daemon=True).start()
+    return f"http://127.0.0.1:{listener.server_address[1]}/"
 
 
 def prepare(folder: Path) -> None:

@@ -16,8 +16,10 @@ mod coverage;
 mod bypass;
 mod tidy;
 
+mod properties;
 mod otlp;
 mod gate;
+mod http_sse;
 mod hostile;
 mod swap;
 mod examples;

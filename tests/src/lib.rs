@@ -1,5 +1,8 @@
 //! The tools of the fixture servers: the one on standard streams (`bin/fixture.rs`) and the one behind HTTP
-//! (`it/gate/server.rs`) list the same ones, and the tests' registries are written from the same table.
+//! (`it/gate/server.rs`) list the same ones, and the tests' registries are written from the same table. Beside them, the
+//! properties that fuzzer and tests share.
+
+pub mod properties;
 
 use serde_json::{Value, json};
 

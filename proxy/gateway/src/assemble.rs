@@ -26,6 +26,7 @@ use crate::reload::{self, Store, Watch};
 use crate::telemetry::{Exporter, Settings};
 use crate::upstream::Upstreams;
 use crate::upstream::http::HttpUpstream;
+use crate::upstream::http_sse::{HttpSseLimits, HttpSseUpstream};
 use crate::upstream::stdio::{StdioLimits, StdioUpstream};
 use crate::vault::LocalVault;
 
@@ -195,6 +196,8 @@ impl Running {
                 tracing::error!("a listener did not end well: {e}");
             }
         }
+        // What a last request may have begun meanwhile.
+        self.upstreams.close().await;
         let (ledger, exporter) = (Arc::clone(&self.ledger), Arc::clone(&self.exporter));
         let ended = tokio::task::spawn_blocking(move || {
             let closing = ledger.close();
@@ -259,6 +262,14 @@ async fn open_ledger(
 fn upstreams(config: &Config, vault: Arc<LocalVault>) -> anyhow::Result<Upstreams> {
     let limits = &config.limits;
     let http = HttpUpstream::new(limits.message_bytes_max, limits.long_answer_bytes_max, vault)?;
+    let http_sse = HttpSseUpstream::new(
+        &http,
+        HttpSseLimits {
+            bytes_max: limits.message_bytes_max,
+            sessions_max: limits.sse_sessions_max,
+            idle: Duration::from_secs(limits.sse_idle_s),
+        },
+    );
     let stdio = StdioUpstream::new(StdioLimits {
         bytes_max: limits.message_bytes_max,
         children_max: limits.children_max,
@@ -266,7 +277,7 @@ fn upstreams(config: &Config, vault: Arc<LocalVault>) -> anyhow::Result<Upstream
         grace: Duration::from_millis(limits.child_grace_ms),
         starts_per_minute: limits.child_starts_per_minute_max,
     });
-    Ok(Upstreams::new(http, stdio, limits.calls_per_server_max))
+    Ok(Upstreams::new(http, http_sse, stdio, limits.calls_per_server_max))
 }
 
 fn pipeline_limits(config: &Config) -> Limits {

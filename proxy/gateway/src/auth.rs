@@ -1,5 +1,8 @@
 //! Who comes: bearer tokens, kept as digests; failures counted per address; `Host` and `Origin` checked.
 //!
+//! Only a credential that is presented can fail. Clients ask without one first, to learn how they are to authenticate (Codex
+//! does so each time it lists its servers); who guesses nothing is held up by no limit.
+//!
 //! Tokens are random and long, so a plain SHA-256 keeps them (there is no dictionary to try), and looking a digest up in
 //! a map tells an attacker nothing of the token. No token is ever logged, but once when the gate has just made it.
 
@@ -54,7 +57,11 @@ impl Doorkeeper {
     /// # Errors
     /// When nobody is known by it. Past the limit of failures the answer is another: slow down.
     pub fn admit(&self, authorization: Option<&str>, address: IpAddr, now_us: i64) -> Result<Visitor, Refusal> {
-        let token = authorization.and_then(bearer);
+        let needed = "a bearer token is needed: `Authorization: Bearer <token>`";
+        let Some(authorization) = authorization else {
+            return Err(Refusal::new(Code::Unauthenticated, needed));
+        };
+        let token = bearer(authorization);
         if let Some((principal, role)) = token.and_then(|t| self.known.get(&token_digest(t))) {
             return Ok(Visitor { principal: Arc::clone(principal), role: *role });
         }
@@ -66,7 +73,7 @@ impl Doorkeeper {
         tracing::warn!(%address, "a credential was refused ({count} within this minute)");
         let words = match token {
             Some(_) => "the bearer token is not known here",
-            None => "a bearer token is needed: `Authorization: Bearer <token>`",
+            None => needed,
         };
         Err(Refusal::new(Code::Unauthenticated, words))
     }
@@ -191,6 +198,22 @@ mod tests {
         assert_eq!(keeper.admit(Some("bearer good"), here, 2).unwrap().principal.agent, "a");
         assert_eq!(keeper.admit(None, "10.0.0.1".parse().unwrap(), 2).unwrap_err().code, Code::Unauthenticated);
         assert_eq!(code(MINUTE_US + 1), Code::Unauthenticated);
+    }
+
+    #[test]
+    fn who_presents_no_credential_has_failed_with_none() {
+        let keeper = keeper();
+        let here: IpAddr = "127.0.0.1".parse().unwrap();
+        let code = |header| keeper.admit(header, here, 0).unwrap_err().code;
+        for _ in 0..50 {
+            assert_eq!(code(None), Code::Unauthenticated);
+        }
+        // Something that is no bearer token was presented all the same.
+        for header in ["Basic abc", "Bearer ", "abc", "Bearer bad", "Bearer bad"] {
+            assert_eq!(code(Some(header)), Code::Unauthenticated, "{header}");
+        }
+        assert_eq!(code(Some("Bearer bad")), Code::TooManyFailures);
+        assert_eq!(code(None), Code::Unauthenticated);
     }
 
     #[test]

@@ -120,6 +120,10 @@ pub struct Limits {
     pub child_starts_per_minute_max: usize,
     /// After how many seconds without use a child process is ended.
     pub child_idle_s: u64,
+    /// How many sessions with servers over HTTP+SSE may be open; each holds a connection.
+    pub sse_sessions_max: usize,
+    /// After how many seconds without use such a session is ended.
+    pub sse_idle_s: u64,
     /// How many milliseconds each step of ending a child process may take.
     pub child_grace_ms: u64,
     /// After how many seconds of silence a stream is given up.
@@ -150,6 +154,8 @@ impl Default for Limits {
             children_max: 256,
             child_starts_per_minute_max: 60,
             child_idle_s: 1800,
+            sse_sessions_max: 1024,
+            sse_idle_s: 1800,
             child_grace_ms: 2000,
             stream_idle_s: 1800,
             record_arguments_bytes_max: 16 << 10,

@@ -9,6 +9,7 @@ mod difference;
 mod draft;
 mod fault;
 mod http;
+mod http_sse;
 mod recording;
 mod session;
 
@@ -50,6 +51,13 @@ pub enum ScanTransport {
         /// Headers sent with every request, such as `Authorization`.
         headers: Vec<(String, String)>,
     },
+    /// An HTTP+SSE server, of MCP 2024-11-05.
+    Sse {
+        /// Where its event stream is opened, `http` or `https`.
+        url: String,
+        /// Headers sent with every request, such as `Authorization`.
+        headers: Vec<(String, String)>,
+    },
 }
 
 impl std::fmt::Debug for ScanTransport {
@@ -64,9 +72,10 @@ impl std::fmt::Debug for ScanTransport {
                     .field("cwd", cwd)
                     .finish_non_exhaustive()
             }
-            Self::Http { url, headers } => {
+            Self::Http { url, headers } | Self::Sse { url, headers } => {
                 let names: Vec<&String> = headers.iter().map(|(name, _)| name).collect();
-                out.debug_struct("Http").field("url", &http::public_url(url)).field("headers", &names).finish()
+                let kind = if matches!(self, Self::Sse { .. }) { "Sse" } else { "Http" };
+                out.debug_struct(kind).field("url", &http::public_url(url)).field("headers", &names).finish()
             }
         }
     }
@@ -120,6 +129,14 @@ pub async fn list_tools(transport: &ScanTransport, timeout: Duration) -> Result<
         ScanTransport::Http { url, headers } => {
             let wire = http::connect(url, headers, &recording)?;
             let read = Box::pin(session::read_all(wire, &recording, deadline, Opening::Probe)).await;
+            read.map_err(|stop| fault::at(faulty(stop), url))
+        }
+        ScanTransport::Sse { url, headers } => {
+            let session = http_sse::connect(url, headers, &recording, deadline, timeout).await?;
+            // The transport is older than the modern era: there is nothing to probe for.
+            let read = session::read_all(session.wire, &recording, deadline, Opening::Initialize);
+            let read = Box::pin(read).await;
+            drop(session.carriers);
             read.map_err(|stop| fault::at(faulty(stop), url))
         }
     }

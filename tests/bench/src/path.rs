@@ -53,7 +53,7 @@ impl Path {
         let bodies = tools.map(|tool| message::call(&tool, bytes, Answer::Json, Era::Legacy).into()).collect();
         let out = Self {
             gate: gate(size, &text)?,
-            caller: Caller { principal: Ok(principal), address: Some("127.0.0.1".to_owned()) },
+            caller: Caller { principal: Ok(principal.into()), address: Some("127.0.0.1".to_owned()) },
             bodies,
             headers: vec![
                 ("accept".to_owned(), "application/json, text/event-stream".to_owned()),
@@ -96,7 +96,7 @@ impl Path {
         match pep::run(frame, &self.gate).await.into_parts() {
             (200, _, Body::Json(text)) => Ok(text),
             (status, _, Body::Json(text)) => bail!("answered with {status}: {text}"),
-            (status, _, Body::Empty | Body::Stream(_) | Body::ToServer(_)) => bail!("answered with {status}"),
+            (status, _, Body::Empty | Body::Long(_) | Body::Stream(_) | Body::ToServer(_)) => bail!("answered with {status}"),
         }
     }
 }

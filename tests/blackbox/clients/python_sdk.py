@@ -61,21 +61,25 @@ class Player:
     async def play(self) -> dict[str, Any]:
         """Connects, plays every step, and closes the session."""
         async with AsyncExitStack() as stack:
-            client = await stack.enter_async_context(
-                Client(
-                    await self.transport(stack),
-                    mode=self.story["era"],
-                    sampling_callback=self.on_sampling,
-                    elicitation_callback=self.on_elicitation,
-                    list_roots_callback=self.on_roots,
-                    message_handler=self.on_message,
-                    log_level="debug",
-                    client_info=types.Implementation(name="story-python", version="1"),
-                    cache=None,
-                )
-            )
+            client = await self.connect(stack)
             steps = [await self.step(client, step) for step in self.story["steps"]]
             return {"steps": steps, "asked": self.asked, "seen": dict(self.seen)}
+
+    async def connect(self, stack: AsyncExitStack) -> Any:
+        """A client that answers what servers ask, connected to the story's target."""
+        return await stack.enter_async_context(
+            Client(
+                await self.transport(stack),
+                mode=self.story["era"],
+                sampling_callback=self.on_sampling,
+                elicitation_callback=self.on_elicitation,
+                list_roots_callback=self.on_roots,
+                message_handler=self.on_message,
+                log_level="debug",
+                client_info=types.Implementation(name="story-python", version="1"),
+                cache=None,
+            )
+        )
 
     async def transport(self, stack: AsyncExitStack) -> Any:
         """The transport the story's target asks for."""
@@ -136,6 +140,10 @@ class Player:
     async def roots_changed(self, client: Client, _step: Any, _outcome: Any) -> None:
         await client.send_roots_list_changed()
 
+    async def ask(self, client: Client, name: str, arguments: Any, progress: Any = None, meta: Any = None) -> Any:
+        """Calls a tool; the whole result, also where the tool failed."""
+        return await client.call_tool(name, arguments, progress_callback=progress, meta=meta)
+
     async def call(self, client: Client, step: Any, outcome: dict[str, Any]) -> Any:
         """Calls a tool, keeping the progress it reported when the step asks for it."""
         progress: list[list[float | None]] = []
@@ -143,12 +151,8 @@ class Player:
         async def on_progress(done: float, total: float | None, _message: str | None) -> None:
             progress.append([done, total])
 
-        result = await client.call_tool(
-            step["name"],
-            step["arguments"],
-            progress_callback=on_progress if step.get("progress") else None,
-            meta=step.get("meta"),
-        )
+        told = on_progress if step.get("progress") else None
+        result = await self.ask(client, step["name"], step["arguments"], told, step.get("meta"))
         if step.get("progress"):
             # The SDK runs callbacks beside the session, so the answer can overtake the last of them here, not on the
             # wire.
@@ -167,7 +171,7 @@ class Player:
         async with anyio.create_task_group() as tasks:
 
             async def begin() -> None:
-                await client.call_tool(step["name"], step["arguments"], progress_callback=on_progress)
+                await self.ask(client, step["name"], step["arguments"], on_progress)
                 outcome["answered"] = True
 
             tasks.start_soon(begin)
@@ -182,20 +186,24 @@ class Player:
 
     async def listen(self, client: Client, step: Any, outcome: dict[str, Any]) -> None:
         """Opens a subscription stream, makes a call that changes the list, and waits for the news (2026-07-28)."""
-        async with client.listen(tools_list_changed=True) as subscription:
+        async with self.subscription(client) as subscription:
             call = step["call"]
-            await client.call_tool(call["name"], call["arguments"])
+            await self.ask(client, call["name"], call["arguments"])
             async for event in subscription:
                 outcome["event"] = type(event).__name__
                 break
 
+    def subscription(self, client: Client) -> Any:
+        """The stream of what changes."""
+        return client.listen(tools_list_changed=True)
 
-async def main() -> None:
+
+async def main(player: type[Player]) -> None:
     """Plays the story named on the command line."""
     with open(sys.argv[1]) as file:
         story = json.load(file)
-    print(json.dumps(await Player(story).play()))
+    print(json.dumps(await player(story).play()))
 
 
 if __name__ == "__main__":
-    anyio.run(main)
+    anyio.run(main, Player)

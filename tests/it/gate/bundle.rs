@@ -39,6 +39,11 @@ impl Bundle {
         self.entry(name, "", &format!("kind = \"http\"\nurl = \"{url}\"\n"))
     }
 
+    /// A server behind HTTP+SSE.
+    pub(crate) fn sse(self, name: &str, url: &str) -> Self {
+        self.entry(name, "", &format!("kind = \"sse\"\nurl = \"{url}\"\n"))
+    }
+
     /// The fixture on standard streams, started with these arguments.
     pub(crate) fn stdio(self, name: &str, arguments: &[&str]) -> Self {
         self.stdio_with(name, arguments, "")

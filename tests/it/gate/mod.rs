@@ -14,6 +14,7 @@
 
 pub(crate) mod bundle;
 pub(crate) mod client;
+pub(crate) mod events;
 pub(crate) mod server;
 
 use std::fmt::Write as _;

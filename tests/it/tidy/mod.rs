@@ -33,7 +33,7 @@ const EXCEPTIONS: [Exception; 15] = [
     except("clock", "proxy/gateway/src/telemetry/export.rs", DEADLINE),
     except("clock", "proxy/gateway/src/telemetry/sink.rs", DEADLINE),
     except("clock", "proxy/gateway/src/telemetry/worker.rs", DEADLINE),
-    except("clock", "proxy/gateway/src/upstream/stdio/child.rs", DEADLINE),
+    except("clock", "proxy/gateway/src/upstream/conversation.rs", DEADLINE),
     except("clock", "proxy/gateway/src/upstream/stdio/mod.rs", DEADLINE),
     except(
         "clock",

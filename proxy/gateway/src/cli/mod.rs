@@ -125,6 +125,9 @@ struct Scan {
     /// For a new entry: the server's streamable HTTP endpoint
     #[arg(long, value_name = "URL")]
     url: Option<String>,
+    /// For a new entry: the address of the event stream of a server that speaks HTTP+SSE, the transport of MCP 2024-11-05
+    #[arg(long, value_name = "URL", conflicts_with_all = ["command", "url"])]
+    sse: Option<String>,
     /// The effect of every tool that is new: read, write, destructive, egress, spend, memory_read, memory_write, execute
     #[arg(long, value_name = "EFFECT", value_delimiter = ',')]
     effect: Option<Vec<String>>,

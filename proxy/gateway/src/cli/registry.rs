@@ -36,6 +36,9 @@ enum Transport {
     Http {
         url: String,
     },
+    Sse {
+        url: String,
+    },
     Builtin {
         server: String,
     },
@@ -63,7 +66,10 @@ pub(super) async fn scan(places: &Places, asked: Scan) -> anyhow::Result<ExitCod
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => match new_entry(&asked) {
             Some(text) => text,
             None => {
-                let words = format!("there is no {}; give `--command` or `--url` to draft a new entry", file.display());
+                let words = format!(
+                    "there is no {}; give `--command`, `--url` or `--sse` to draft a new entry",
+                    file.display()
+                );
                 return Ok(print::failed(&words));
             }
         },
@@ -112,15 +118,16 @@ fn folder(places: &Places) -> Result<PathBuf, String> {
 /// The head of a new entry.
 fn new_entry(asked: &Scan) -> Option<String> {
     let word = |text: &str| toml::Value::from(text).to_string();
-    let transport = match (&asked.command, &asked.url) {
-        (Some(line), _) => {
+    let transport = match (&asked.command, &asked.url, &asked.sse) {
+        (Some(line), _, _) => {
             let mut words = line.split_whitespace();
             let command = words.next()?;
             let args: Vec<String> = words.map(word).collect();
             format!("kind = \"stdio\"\ncommand = {}\nargs = [{}]", word(command), args.join(", "))
         }
-        (None, Some(url)) => format!("kind = \"http\"\nurl = {}", word(url)),
-        (None, None) => return None,
+        (None, Some(url), _) => format!("kind = \"http\"\nurl = {}", word(url)),
+        (None, None, Some(url)) => format!("kind = \"sse\"\nurl = {}", word(url)),
+        (None, None, None) => return None,
     };
     Some(format!(
         "name = {0}\nowner = \"\"\n# The downstream system it acts on.\nsystem = {0}\n\
@@ -135,13 +142,8 @@ fn new_entry(asked: &Scan) -> Option<String> {
 fn transport(head: Head) -> anyhow::Result<ScanTransport> {
     let secret = head.credential.as_ref().map(secret).transpose()?;
     Ok(match head.transport {
-        Transport::Http { url } => {
-            let headers = head.credential.zip(secret).map(|(rule, secret)| {
-                let prefix = rule.prefix.unwrap_or_else(|| "Bearer ".to_owned());
-                (rule.header.unwrap_or_else(|| "authorization".to_owned()), format!("{prefix}{secret}"))
-            });
-            ScanTransport::Http { url, headers: headers.into_iter().collect() }
-        }
+        Transport::Http { url } => ScanTransport::Http { url, headers: headers(head.credential, secret) },
+        Transport::Sse { url } => ScanTransport::Sse { url, headers: headers(head.credential, secret) },
         Transport::Stdio { command, args, mut env, env_from, cwd } => {
             let passed = ["PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR", "SHELL"].map(str::to_owned);
             for name in passed.into_iter().chain(env_from) {
@@ -159,6 +161,15 @@ fn transport(head: Head) -> anyhow::Result<ScanTransport> {
             ScanTransport::Stdio { command: program, args: vec![server], env: BTreeMap::new(), cwd: None }
         }
     })
+}
+
+/// The header that carries the secret, if there is one.
+fn headers(rule: Option<Credential>, secret: Option<String>) -> Vec<(String, String)> {
+    let header = rule.zip(secret).map(|(rule, secret)| {
+        let prefix = rule.prefix.unwrap_or_else(|| "Bearer ".to_owned());
+        (rule.header.unwrap_or_else(|| "authorization".to_owned()), format!("{prefix}{secret}"))
+    });
+    header.into_iter().collect()
 }
 
 fn secret(rule: &Credential) -> anyhow::Result<String> {

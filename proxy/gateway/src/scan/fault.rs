@@ -175,7 +175,7 @@ impl Trouble {
         }
     }
 
-    fn from_reqwest(error: &reqwest::Error) -> Self {
+    pub(super) fn from_reqwest(error: &reqwest::Error) -> Self {
         if let Some(status) = error.status() {
             return Self::Status(status.as_u16());
         }

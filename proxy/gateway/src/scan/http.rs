@@ -57,7 +57,7 @@ pub(super) fn connect(
     Ok(StreamableHttpClientTransport::with_client(client, config))
 }
 
-fn read_headers(headers: &[(String, String)]) -> Result<HashMap<HeaderName, HeaderValue>, ScanFault> {
+pub(super) fn read_headers(headers: &[(String, String)]) -> Result<HashMap<HeaderName, HeaderValue>, ScanFault> {
     // The protocol sets these itself; rmcp would refuse some of them late and let others through.
     const OURS: [&str; 7] =
         ["accept", "content-type", "last-event-id", "mcp-method", "mcp-name", "mcp-protocol-version", "mcp-session-id"];

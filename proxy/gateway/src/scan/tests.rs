@@ -11,6 +11,7 @@
 
 mod draft;
 mod http;
+mod http_sse;
 mod stdio;
 
 use std::sync::Arc;

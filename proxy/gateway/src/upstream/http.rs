@@ -22,10 +22,13 @@ use pep::{Answer, Dispatch, Event, EventSource, Outbound, PieceSource, Raw};
 use super::sse::SseReader;
 use crate::vault::LocalVault;
 
+/// The client that carries requests to servers, with its pool of connections.
+pub(super) type HttpClient = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
+
 /// The HTTP way out.
 #[derive(Debug, Clone)]
 pub struct HttpUpstream {
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    client: HttpClient,
     bytes_max: usize,
     long_bytes_max: usize,
     servers: Arc<Mutex<HashMap<String, Arc<Server>>>>,
@@ -36,6 +39,8 @@ pub struct HttpUpstream {
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long an unused connection is kept.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+/// After how long a silent connection is probed, so that a stream whose server is gone without a word ends.
+const KEEP_ALIVE: Duration = Duration::from_secs(60);
 
 /// TLS or the network stack could not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +57,7 @@ impl HttpUpstream {
         let mut http = HttpConnector::new();
         http.set_connect_timeout(Some(CONNECT_TIMEOUT));
         http.set_nodelay(true);
+        http.set_keepalive(Some(KEEP_ALIVE));
         http.enforce_http(false);
         let https = hyper_rustls::HttpsConnectorBuilder::new()
             .with_native_roots()
@@ -65,6 +71,16 @@ impl HttpUpstream {
             .pool_idle_timeout(IDLE_TIMEOUT)
             .build(https);
         Ok(Self { client, bytes_max, long_bytes_max, servers: Arc::default(), vault })
+    }
+
+    /// The client, for the other transport over HTTP.
+    pub(super) fn client(&self) -> HttpClient {
+        self.client.clone()
+    }
+
+    /// The secrets, likewise.
+    pub(super) fn vault(&self) -> Arc<LocalVault> {
+        Arc::clone(&self.vault)
     }
 
     /// Makes one attempt.
@@ -166,7 +182,7 @@ fn request(dispatch: Dispatch) -> Result<Request<Full<Bytes>>, SendFault> {
 }
 
 /// The header that carries the lent secret, marked so that nothing prints it.
-fn credential(server: &Server, secret: Option<&str>) -> Option<(HeaderName, Result<HeaderValue, ()>)> {
+pub(super) fn credential(server: &Server, secret: Option<&str>) -> Option<(HeaderName, Result<HeaderValue, ()>)> {
     let (rule, secret) = (server.credential.as_ref()?, secret?);
     let name = HeaderName::try_from(&rule.header).unwrap_or(AUTHORIZATION);
     let value = HeaderValue::try_from(format!("{}{secret}", rule.prefix)).map_err(|_| ());
@@ -187,19 +203,25 @@ fn returned(response: &Response<Incoming>) -> Vec<(String, String)> {
         .collect()
 }
 
-fn is_event_stream(response: &Response<Incoming>) -> bool {
+pub(super) fn is_event_stream(response: &Response<Incoming>) -> bool {
     let kind = response.headers().get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
     kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("text/event-stream")
 }
 
-fn fault(e: &hyper_util::client::legacy::Error) -> SendFault {
+pub(super) fn fault(e: &hyper_util::client::legacy::Error) -> SendFault {
+    let words = words_of(e);
+    if e.is_connect() { SendFault::Unreachable(words) } else { SendFault::Lost(words) }
+}
+
+/// What went wrong, down to its first cause.
+pub(super) fn words_of(e: &hyper_util::client::legacy::Error) -> String {
     let mut words = e.to_string();
     let mut source = std::error::Error::source(e);
     while let Some(inner) = source {
         words = format!("{words}: {inner}");
         source = inner.source();
     }
-    if e.is_connect() { SendFault::Unreachable(words) } else { SendFault::Lost(words) }
+    words
 }
 
 /// From here on an answer is handed on piece by piece instead of being held.
@@ -255,7 +277,7 @@ fn joined(mut pieces: Vec<Bytes>) -> Bytes {
 }
 
 /// Events out of a response's body.
-struct SseSource {
+pub(super) struct SseSource {
     body: Incoming,
     reader: SseReader,
     ready: VecDeque<Event>,
@@ -263,11 +285,11 @@ struct SseSource {
 }
 
 impl SseSource {
-    fn new(body: Incoming, bytes_max: usize) -> Self {
+    pub(super) fn new(body: Incoming, bytes_max: usize) -> Self {
         Self { body, reader: SseReader::new(bytes_max), ready: VecDeque::new(), over: false }
     }
 
-    async fn read(&mut self) -> Option<Result<Event, String>> {
+    pub(super) async fn read(&mut self) -> Option<Result<Event, String>> {
         loop {
             if let Some(event) = self.ready.pop_front() {
                 return Some(Ok(event));

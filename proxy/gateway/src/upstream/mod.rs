@@ -1,9 +1,13 @@
-//! The way out: one adapter for streamable HTTP, one for child processes, chosen by the registry.
+//! The way out: one adapter for streamable HTTP, one for HTTP+SSE, one for child processes, chosen by the registry.
 //!
 //! Sends only what a [`Dispatch`] carries, so nothing leaves that was not judged and recorded. A server that is dead or
 //! slow holds up nobody but its own callers: each has its own connections, processes and places.
 
+mod conversation;
 pub mod http;
+pub mod http_sse;
+pub mod lines;
+mod route;
 pub mod sse;
 pub mod stdio;
 
@@ -16,31 +20,36 @@ use pep::{Answer, Dispatch, Raw};
 use tokio::sync::Semaphore;
 
 use self::http::HttpUpstream;
+use self::http_sse::HttpSseUpstream;
 use self::stdio::StdioUpstream;
 
 /// Every server, by whatever way it is reached.
 #[derive(Debug)]
 pub struct Upstreams {
     http: HttpUpstream,
+    http_sse: HttpSseUpstream,
     stdio: StdioUpstream,
     bulkheads: Mutex<HashMap<String, Arc<Semaphore>>>,
     per_server_max: usize,
 }
 
 impl Upstreams {
-    /// Both ways out. At most `per_server_max` attempts wait for one server at once.
+    /// All ways out. At most `per_server_max` attempts wait for one server at once.
     #[must_use]
-    pub fn new(http: HttpUpstream, stdio: StdioUpstream, per_server_max: usize) -> Self {
-        Self { http, stdio, bulkheads: Mutex::default(), per_server_max }
+    pub fn new(http: HttpUpstream, http_sse: HttpSseUpstream, stdio: StdioUpstream, per_server_max: usize) -> Self {
+        Self { http, http_sse, stdio, bulkheads: Mutex::default(), per_server_max }
     }
 
-    /// Ends every child process: standard input closed, then signals. Bounded by `grace` per step.
+    /// Ends every session over HTTP+SSE, and every child process: standard input closed, then signals. Bounded by
+    /// `grace` per step.
     pub async fn close(&self) {
+        self.http_sse.close();
         self.stdio.close().await;
     }
 
     /// Ends what nobody has used for long. To be called from time to time: a client that just goes away says nothing.
     pub fn sweep(&self) {
+        self.http_sse.end_idle();
         self.stdio.end_idle();
     }
 
@@ -48,6 +57,12 @@ impl Upstreams {
     #[must_use]
     pub fn children(&self) -> usize {
         self.stdio.len()
+    }
+
+    /// How many sessions over HTTP+SSE are open now.
+    #[must_use]
+    pub fn event_streams(&self) -> usize {
+        self.http_sse.len()
     }
 
     fn bulkhead(&self, server: &str) -> Arc<Semaphore> {
@@ -64,6 +79,7 @@ impl Upstream for Upstreams {
             let _place = bulkhead.try_acquire().map_err(|_| SendFault::Busy)?;
             match dispatch.server().transport {
                 Transport::Http { .. } => self.http.send(dispatch).await,
+                Transport::Sse { .. } => self.http_sse.send(dispatch).await,
                 Transport::Stdio { .. } | Transport::Builtin { .. } => self.stdio.send(dispatch).await,
             }
         })
@@ -71,8 +87,8 @@ impl Upstream for Upstreams {
 
     fn answer(&self, answer: Answer) -> BoxFuture<'_, ()> {
         Box::pin(async move {
-            // A child is known by its channel; what no child knows belongs to an HTTP session.
-            if !self.stdio.answer(&answer) {
+            // A child is known by its channel, and so is an event stream; what neither knows belongs to an HTTP session.
+            if !self.stdio.answer(&answer) && !self.http_sse.answer(&answer).await {
                 self.http.answer(&answer).await;
             }
         })

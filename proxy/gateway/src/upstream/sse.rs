@@ -12,6 +12,7 @@ pub struct SseReader {
     bytes_max: usize,
     after_return: bool,
     first: bool,
+    fault: Option<SseFault>,
 }
 
 /// Why an event stream cannot be read further.
@@ -30,15 +31,35 @@ impl SseReader {
     #[must_use]
     pub fn new(bytes_max: usize) -> Self {
         let event = Event::default();
-        Self { line: Vec::new(), event, started: false, size: 0, bytes_max, after_return: false, first: true }
+        Self {
+            line: Vec::new(),
+            event,
+            started: false,
+            size: 0,
+            bytes_max,
+            after_return: false,
+            first: true,
+            fault: None,
+        }
     }
 
-    /// Takes the next bytes; answers the events they complete.
+    /// Takes the next bytes; answers the events they complete. Events before a fault count, however the bytes were cut:
+    /// the fault is told next time.
     ///
     /// # Errors
-    /// When the stream cannot be read further.
+    /// When the stream cannot be read further; from then on always.
     pub fn take(&mut self, bytes: &[u8]) -> Result<Vec<Event>, SseFault> {
         let mut out = Vec::new();
+        if self.fault.is_none() {
+            self.fault = self.read(bytes, &mut out).err();
+        }
+        match &self.fault {
+            Some(fault) if out.is_empty() => Err(fault.clone()),
+            Some(_) | None => Ok(out),
+        }
+    }
+
+    fn read(&mut self, bytes: &[u8], out: &mut Vec<Event>) -> Result<(), SseFault> {
         let mut rest = bytes;
         while let Some(end) = rest.iter().position(|b| *b == b'\n' || *b == b'\r') {
             let (head, tail) = rest.split_at(end);
@@ -56,7 +77,7 @@ impl SseReader {
             self.after_return = false;
             self.grow(rest)?;
         }
-        Ok(out)
+        Ok(())
     }
 
     fn grow(&mut self, bytes: &[u8]) -> Result<(), SseFault> {
@@ -71,7 +92,8 @@ impl SseReader {
     fn end_line(&mut self) -> Result<Option<Event>, SseFault> {
         let bytes = std::mem::take(&mut self.line);
         let line = String::from_utf8(bytes).map_err(|_| SseFault::NotText)?;
-        let line = if std::mem::take(&mut self.first) { line.trim_start_matches('\u{feff}') } else { &line };
+        let first = std::mem::take(&mut self.first);
+        let line = line.strip_prefix('\u{feff}').filter(|_| first).unwrap_or(&line);
         if line.is_empty() {
             self.size = 0;
             return Ok(std::mem::take(&mut self.started).then(|| std::mem::take(&mut self.event)));
@@ -103,10 +125,11 @@ impl SseReader {
 pub fn written(event: &Event) -> String {
     let mut out = String::with_capacity(event.data.as_ref().map_or(0, String::len) + 64);
     let mut field = |name: &str, value: &str| {
-        for line in value.split('\n') {
+        // A lone CR ends a line of the format too; in JSON it is white space, as LF is.
+        for line in value.replace("\r\n", "\n").split(['\n', '\r']) {
             out.push_str(name);
             out.push_str(": ");
-            out.push_str(line.trim_end_matches('\r'));
+            out.push_str(line);
             out.push('\n');
         }
     };
@@ -161,6 +184,9 @@ mod tests {
             comment: Some("c".into()),
         };
         assert_eq!(read(&[written(&event).as_bytes()]), vec![event]);
+        let returns = Event { data: Some("{\r\"a\":\r\n1\n}\r".into()), ..Event::default() };
+        let told = read(&[written(&returns).as_bytes()]);
+        assert_eq!(told.first().unwrap().data.as_deref(), Some("{\n\"a\":\n1\n}\n"));
     }
 
     #[test]
@@ -168,5 +194,9 @@ mod tests {
         let mut reader = SseReader::new(8);
         assert_eq!(reader.take(b"data: 123456789"), Err(SseFault::TooLarge(8)));
         assert_eq!(SseReader::new(99).take(b"data: \xff\n\n"), Err(SseFault::NotText));
+        // What was whole before the fault counts, also where both came in one piece.
+        let mut reader = SseReader::new(16);
+        assert_eq!(reader.take(b"data: 1\n\ndata: 12345678901234567").map(|all| all.len()), Ok(1));
+        assert_eq!(reader.take(b""), Err(SseFault::TooLarge(16)));
     }
 }

@@ -245,17 +245,8 @@ impl Reader<'_> {
                 env_from: env_from.clone(),
                 cwd: cwd.clone(),
             },
-            TransportTable::Http { url } => {
-                let good = url::Url::parse(url).is_ok_and(|u| ["http", "https"].contains(&u.scheme()) && u.has_host());
-                if !good {
-                    self.fault(
-                        written.span().start,
-                        format!("`{url}` is no http or https URL"),
-                        "give the endpoint's whole URL",
-                    );
-                }
-                Transport::Http { url: url.clone() }
-            }
+            TransportTable::Http { url } => Transport::Http { url: self.url(url, written.span().start) },
+            TransportTable::Sse { url } => Transport::Sse { url: self.url(url, written.span().start) },
             TransportTable::Builtin { server } => {
                 if server != "office" {
                     self.fault(written.span().start, format!("there is no built-in server `{server}`"), "use `office`");
@@ -263,6 +254,13 @@ impl Reader<'_> {
                 Transport::Builtin { server: server.clone() }
             }
         }
+    }
+
+    fn url(&mut self, url: &str, offset: usize) -> String {
+        if !url::Url::parse(url).is_ok_and(|u| ["http", "https"].contains(&u.scheme()) && u.has_host()) {
+            self.fault(offset, format!("`{url}` is no http or https URL"), "give the endpoint's whole URL");
+        }
+        url.to_owned()
     }
 
     fn credential(&mut self, written: &Spanned<CredentialTable>) -> Option<CredentialRule> {

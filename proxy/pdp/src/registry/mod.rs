@@ -165,6 +165,11 @@ pub enum Transport {
         /// The endpoint.
         url: String,
     },
+    /// HTTP+SSE, the transport of MCP 2024-11-05.
+    Sse {
+        /// Where its event stream is opened.
+        url: String,
+    },
     /// A server that is part of the gate's own program, run as a child process.
     Builtin {
         /// Which one.
@@ -179,6 +184,7 @@ impl Transport {
         match self {
             Self::Stdio { .. } => "stdio",
             Self::Http { .. } => "http",
+            Self::Sse { .. } => "sse",
             Self::Builtin { .. } => "builtin",
         }
     }

@@ -42,6 +42,9 @@ pub(super) enum TransportTable {
     Http {
         url: String,
     },
+    Sse {
+        url: String,
+    },
     Builtin {
         server: String,
     },

@@ -211,7 +211,11 @@ fn method_subject(call: &Call<Proposed>, server: &Server, name: &str) -> Result<
         let words = format!("Method not found: `{}` is not open here", shown.trim_matches('"'));
         return Err(Refusal::new(Code::MethodClosed, words));
     }
-    if name == "stream" && matches!(server.transport, Transport::Stdio { .. } | Transport::Builtin { .. }) {
+    let own_sessions = match server.transport {
+        Transport::Http { .. } => false,
+        Transport::Stdio { .. } | Transport::Sse { .. } | Transport::Builtin { .. } => true,
+    };
+    if name == "stream" && own_sessions {
         require_session(call)?;
     }
     if name == "session/end" {

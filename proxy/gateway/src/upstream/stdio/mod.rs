@@ -5,7 +5,6 @@
 
 mod child;
 mod process;
-mod route;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,10 +15,13 @@ use bytes::Bytes;
 use pdp::record::FrameKind;
 use pdp::registry::Server;
 use pep::ports::SendFault;
-use pep::{Answer, Channel, Dispatch, Event, EventSource, Outbound, Raw};
+use pep::{Answer, Channel, Dispatch, Outbound, Raw};
+use tokio_util::task::TaskTracker;
 
-use self::child::{Child, Waiting};
+use self::child::{Child, WriteFault};
 use self::process::Spawn;
+use super::conversation::{AskFault, First, session_id};
+use super::route::{is_complete, modern_status};
 
 /// The bounds of child processes.
 #[derive(Debug, Clone, Copy)]
@@ -41,6 +43,8 @@ pub struct StdioLimits {
 pub struct StdioUpstream {
     children: Arc<Mutex<HashMap<String, Arc<Child>>>>,
     starts: Mutex<HashMap<String, Vec<tokio::time::Instant>>>,
+    /// What waits for the end of children that are no longer known by any key. Closed once nothing may be started any more.
+    ends: TaskTracker,
     limits: StdioLimits,
     serial: AtomicU64,
 }
@@ -49,7 +53,13 @@ impl StdioUpstream {
     /// A way out without children.
     #[must_use]
     pub fn new(limits: StdioLimits) -> Self {
-        Self { children: Arc::default(), starts: Mutex::default(), limits, serial: AtomicU64::new(1) }
+        Self {
+            children: Arc::default(),
+            starts: Mutex::default(),
+            ends: TaskTracker::new(),
+            limits,
+            serial: AtomicU64::new(1),
+        }
     }
 
     /// How many children run now.
@@ -64,11 +74,13 @@ impl StdioUpstream {
         self.len() == 0
     }
 
-    /// Ends every child, at the same time.
+    /// Ends every child, at the same time, and waits for those whose end is under way. None starts from now on.
     pub(super) async fn close(&self) {
+        self.ends.close();
         let children: Vec<Arc<Child>> = self.lock().drain().map(|(_, child)| child).collect();
         let ends = children.iter().map(|child| child.end());
         futures_util::future::join_all(ends).await;
+        self.ends.wait().await;
     }
 
     /// Makes one attempt.
@@ -106,48 +118,48 @@ impl StdioUpstream {
             None => shared_key(channel),
         };
         let Some(child) = self.running(&key) else { return false };
-        if child.write(answer.text().to_owned()).is_err() {
-            tracing::warn!(server = channel.server(), "a refusal could not be told to the server: it has ended");
+        if let Err(fault) = child.write(answer.text().to_owned()) {
+            tracing::warn!(server = channel.server(), "a refusal could not be told to the server: {fault:?}");
         }
         true
     }
 
     /// A legacy session opens: a child of its own, and a session id that the gate makes.
     async fn open(&self, dispatch: Dispatch) -> Result<Raw, SendFault> {
-        let session = session_id().map_err(|e| SendFault::Unreachable(format!("no session id can be made: {e}")))?;
+        let session = session_id()?;
         let key = session_key(&dispatch.server().name, &session);
         let child = self.start(dispatch.server(), dispatch.secret(), &key)?;
         let headers = vec![("mcp-session-id".to_owned(), session)];
-        let answered = self.request(Arc::clone(&child), dispatch, false, headers).await;
-        if answered.as_ref().map_or(true, |first| first.refused) {
-            self.forget(&key, &child);
-            child.end_in_background();
+        // A client that leaves before the answer never learns its session's name.
+        let unclaimed = Unclaimed { upstream: self, key: &key, child: Some(Arc::clone(&child)) };
+        let answered = self.request(child, dispatch, false, headers).await?;
+        if !answered.refused {
+            unclaimed.claim();
         }
-        answered.map(|first| first.raw)
+        Ok(answered.raw)
     }
 
     async fn tell(&self, child: Arc<Child>, key: &str, dispatch: Dispatch, shared: bool) -> Result<Raw, SendFault> {
-        let lost = |e: child::Gone| SendFault::Lost(e.to_string());
         match dispatch.kind() {
             FrameKind::Request => {
                 let probing = shared && dispatch.method() == Some("server/discover");
-                let first = self.request(Arc::clone(&child), dispatch, shared, Vec::new()).await?;
-                if probing && first.refused {
+                let answered = self.request(Arc::clone(&child), dispatch, shared, Vec::new()).await?;
+                if probing && answered.refused {
                     // A legacy server: its client will open a session, which gets a process of its own.
-                    child.end_in_background();
+                    self.end(child);
                 }
-                Ok(first.raw)
+                Ok(answered.raw)
             }
-            FrameKind::Stream => Ok(Raw::stream(200, Vec::new(), Box::new(child.listen()))),
+            FrameKind::Stream => Ok(Raw::stream(200, Vec::new(), Box::new(child.conversation().listen()))),
             FrameKind::EndSession => {
                 self.forget(key, &child);
-                child.end_in_background();
+                self.end(child);
                 Ok(Raw::whole(200, Vec::new(), Bytes::new()))
             }
             FrameKind::Notification | FrameKind::Response | FrameKind::Unreadable => {
                 if let Outbound::Message(text) = dispatch.into_outbound() {
-                    let text = if shared { child.with_inner_ids(&text) } else { text };
-                    child.write(text).map_err(lost)?;
+                    let text = if shared { child.conversation().with_inner_ids(&text) } else { text };
+                    child.write(text).map_err(unwritten)?;
                 }
                 Ok(Raw::whole(202, Vec::new(), Bytes::new()))
             }
@@ -168,15 +180,19 @@ impl StdioUpstream {
         let Outbound::Message(text) = dispatch.into_outbound() else {
             return Err(SendFault::Unreachable("a request without a message".to_owned()));
         };
-        let complete = route::is_complete(&text);
+        let complete = is_complete(&text);
         let inner = if shared { Some(self.serial.fetch_add(1, Ordering::Relaxed)) } else { None };
-        let waiting = child.ask(&id, inner, listening, text).map_err(|e| match e {
-            child::AskFault::Gone => SendFault::Unreachable(child::Gone.to_string()),
-            child::AskFault::Twice => {
-                SendFault::Unreachable(format!("a request with the id {id} is under way already"))
-            }
+        let asked = child.conversation().ask(&id, inner, listening, text);
+        let (mut waiting, text) = asked.map_err(|fault| match fault {
+            AskFault::Gone => unwritten(WriteFault::Gone),
+            AskFault::Twice => SendFault::Unreachable(format!("a request with the id {id} is under way already")),
         })?;
-        first(waiting, headers, |answer| if modern { route::modern_status(answer, complete) } else { 200 }).await
+        child.write(text).map_err(unwritten)?;
+        if shared {
+            let child = Arc::clone(&child);
+            waiting = waiting.when_unanswered(move |key| cancel(&child, key));
+        }
+        waiting.first(headers, |answer| if modern { modern_status(answer, complete) } else { 200 }).await
     }
 
     fn start(&self, server: &Server, secret: Option<&str>, key: &str) -> Result<Arc<Child>, SendFault> {
@@ -189,13 +205,23 @@ impl StdioUpstream {
         self.lock().insert(key.to_owned(), Arc::clone(&child));
         let (children, gone, key) = (Arc::clone(&self.children), Arc::clone(&child), key.to_owned());
         tokio::spawn(async move {
-            gone.ended().await;
+            gone.conversation().ended().await;
             let mut children = children.lock().unwrap_or_else(PoisonError::into_inner);
             if children.get(&key).is_some_and(|known| Arc::ptr_eq(known, &gone)) {
                 children.remove(&key);
             }
         });
+        // Only now, so that either this sees the end of all or the end of all sees this child.
+        if self.ends.is_closed() {
+            self.end(child);
+            return Err(SendFault::Unreachable("the gate is stopping".to_owned()));
+        }
         Ok(child)
+    }
+
+    /// Ends a child without waiting for it. Whoever closes waits.
+    fn end(&self, child: Arc<Child>) {
+        self.ends.spawn(async move { child.end().await });
     }
 
     /// A server that dies again and again is not started again and again.
@@ -227,17 +253,42 @@ impl StdioUpstream {
     pub(super) fn end_idle(&self) {
         let idle: Vec<Arc<Child>> = {
             let mut children = self.lock();
-            let keys: Vec<String> =
-                children.iter().filter(|(_, c)| c.idle_for() > self.limits.idle).map(|(k, _)| k.clone()).collect();
+            let keys: Vec<String> = children
+                .iter()
+                .filter(|(_, c)| c.conversation().idle_for() > self.limits.idle)
+                .map(|(k, _)| k.clone())
+                .collect();
             keys.iter().filter_map(|key| children.remove(key)).collect()
         };
         for child in idle {
-            child.end_in_background();
+            self.end(child);
         }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Arc<Child>>> {
         self.children.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A child whose session no client knows of yet. It is ended unless it is claimed.
+struct Unclaimed<'u> {
+    upstream: &'u StdioUpstream,
+    key: &'u str,
+    child: Option<Arc<Child>>,
+}
+
+impl Unclaimed<'_> {
+    fn claim(mut self) {
+        self.child = None;
+    }
+}
+
+impl Drop for Unclaimed<'_> {
+    fn drop(&mut self) {
+        if let Some(child) = self.child.take() {
+            self.upstream.forget(self.key, &child);
+            self.upstream.end(child);
+        }
     }
 }
 
@@ -249,56 +300,17 @@ fn shared_key(channel: &Channel) -> String {
     format!("shared {} {}", channel.server(), channel.principal())
 }
 
-/// 128 unguessable bits: visible ASCII, as MCP asks of session ids.
-fn session_id() -> Result<String, getrandom::Error> {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes)?;
-    Ok(bytes.iter().map(|b| format!("{b:02x}")).collect())
-}
-
-/// What a request was answered with first.
-struct First {
-    raw: Raw,
-    /// It was a JSON-RPC error.
-    refused: bool,
-}
-
-/// Waits for the first event of a request. `headers` go with an answer that opens something; `status` reads the HTTP
-/// status out of an answer that came over a transport without any.
-async fn first(
-    mut waiting: Waiting,
-    headers: Vec<(String, String)>,
-    status: impl FnOnce(&str) -> u16,
-) -> Result<First, SendFault> {
-    match waiting.next().await {
-        None => Err(SendFault::Lost("the process ended".to_owned())),
-        Some(Err(words)) => Err(SendFault::Lost(words)),
-        Some(Ok(event)) if waiting.is_answered() => {
-            let text = event.data.unwrap_or_default();
-            let refused = route::member(&text, "error").is_some();
-            let headers = if refused { Vec::new() } else { headers };
-            Ok(First { raw: Raw::whole(status(&text), headers, Bytes::from(text)), refused })
-        }
-        Some(Ok(event)) => {
-            let begun = Begun { first: Some(event), waiting };
-            Ok(First { raw: Raw::stream(200, headers, Box::new(begun)), refused: false })
-        }
+/// A message that did not reach the child: certainly nothing was sent.
+fn unwritten(fault: WriteFault) -> SendFault {
+    match fault {
+        WriteFault::Gone => SendFault::Unreachable("the server's process has ended".to_owned()),
+        WriteFault::Full => SendFault::Busy,
     }
 }
 
-/// A stream whose first event has been read.
-struct Begun {
-    first: Option<Event>,
-    waiting: Waiting,
-}
-
-impl EventSource for Begun {
-    fn next(&mut self) -> pep::ports::BoxFuture<'_, Option<Result<Event, String>>> {
-        Box::pin(async move {
-            match self.first.take() {
-                Some(event) => Some(Ok(event)),
-                None => self.waiting.next().await,
-            }
-        })
-    }
+/// In the modern era a caller that closes its stream cancels; over standard streams that is a notification.
+fn cancel(child: &Child, key: &str) {
+    let text =
+        format!("{{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{{\"requestId\":{key}}}}}");
+    let _gone = child.write(text);
 }

@@ -41,7 +41,7 @@ impl Spawn {
                     std::env::current_exe().map_err(|e| format!("the gate's own program is not found: {e}"))?;
                 Self { program, args: vec![server.clone()], env: BTreeMap::new(), cwd: None }
             }
-            Transport::Http { .. } => return Err("the registry names no program".to_owned()),
+            Transport::Http { .. } | Transport::Sse { .. } => return Err("the registry names no program".to_owned()),
         };
         let variable = server.credential.as_ref().and_then(|rule| rule.variable.clone());
         if let (Some(name), Some(secret)) = (variable, secret) {
@@ -77,6 +77,14 @@ pub(super) struct Process {
     pub(super) stdin: ChildStdin,
     pub(super) stdout: ChildStdout,
     pub(super) stderr: ChildStderr,
+}
+
+/// Returns when the process itself has exited, whatever it leaves running in its group.
+pub(super) async fn exited(child: &mut dyn ChildWrapper) {
+    // The wrapper's own `wait` is for the whole group as far as it is ours, which it is where the gate is process 1.
+    if let Err(e) = child.inner_mut().wait().await {
+        tracing::debug!("a process could not be waited for: {e}");
+    }
 }
 
 /// Ends a process whose standard input is closed already. Answers how it ended, in words.

@@ -1,6 +1,7 @@
-//! Which waiting caller a child's message belongs to. Pure: state in, verdict out.
+//! What a message says of whom it belongs to, and ids changed on the way in and restored on the way out. Pure: text in,
+//! text out.
 //!
-//! Standard streams carry no hint but the message itself: an answer has its request's id, progress its token, a
+//! A shared line carries no hint but the message itself: an answer has its request's id, progress its token, a
 //! subscription's notification its listen id. Everything else goes to a request under way or to the session's own stream.
 
 use pdp::json;
@@ -20,7 +21,7 @@ pub(super) struct Outline {
 }
 
 /// Where a modern server names the listen request a notification belongs to.
-pub(super) const SUBSCRIPTION: &str = "io.modelcontextprotocol/subscriptionId";
+const SUBSCRIPTION: &str = "io.modelcontextprotocol/subscriptionId";
 
 impl Outline {
     /// Reads a message; nothing where it is not JSON-RPC.
@@ -80,6 +81,30 @@ pub(super) fn with_path(text: &str, path: &[&str], value: &str) -> String {
     let Some(current) = member(text, name) else { return text.to_owned() };
     let inner = with_path(current, rest, value);
     json::with_member(text, name, &inner).unwrap_or_else(|_| text.to_owned())
+}
+
+/// A server's message with the id and the progress token its caller knows, where the server was given others.
+pub(super) fn restored(text: &str, outer_id: Option<&str>, token: Option<&(String, String)>) -> String {
+    let Some(outer) = outer_id else { return text.to_owned() };
+    let has_method = member(text, "method").is_some();
+    let text = if has_method { text.to_owned() } else { with_path(text, &["id"], outer) };
+    let text = match token {
+        Some((_, token)) => with_path(&text, &["params", "progressToken"], token),
+        None => text,
+    };
+    let text = with_path_if_there(&text, &["params", "_meta", SUBSCRIPTION], outer);
+    with_path_if_there(&text, &["result", "_meta", SUBSCRIPTION], outer)
+}
+
+fn with_path_if_there(text: &str, path: &[&str], value: &str) -> String {
+    let mut current = text;
+    for name in path {
+        match member(current, name) {
+            Some(inner) => current = inner,
+            None => return text.to_owned(),
+        }
+    }
+    with_path(text, path, value)
 }
 
 #[cfg(test)]
