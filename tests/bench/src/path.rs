@@ -96,7 +96,9 @@ impl Path {
         match pep::run(frame, &self.gate).await.into_parts() {
             (200, _, Body::Json(text)) => Ok(text),
             (status, _, Body::Json(text)) => bail!("answered with {status}: {text}"),
-            (status, _, Body::Empty | Body::Long(_) | Body::Stream(_) | Body::ToServer(_)) => bail!("answered with {status}"),
+            (status, _, Body::Empty | Body::Long(_) | Body::Stream(_) | Body::ToServer(_)) => {
+                bail!("answered with {status}")
+            }
         }
     }
 }

@@ -100,7 +100,7 @@ impl House {
             tenant: "default".to_owned(),
             method: "token".to_owned(),
         };
-        let caller = Caller { principal: Ok(principal), address: None };
+        let caller = Caller { principal: Ok(principal.into()), address: None };
         let frame = Frame::message(caller, "s", None, headers, Bytes::copy_from_slice(body));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(async {
@@ -108,7 +108,7 @@ impl House {
             let text = match body {
                 Body::Json(text) => text,
                 Body::Empty => String::new(),
-                Body::Stream(_) | Body::ToServer(_) => panic!("the server streams nothing, and asks nothing"),
+                Body::Long(_) | Body::Stream(_) | Body::ToServer(_) => panic!("the server streams nothing, and asks nothing"),
             };
             Came { status, text }
         })

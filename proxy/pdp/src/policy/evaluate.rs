@@ -14,6 +14,7 @@ use cedar_policy::{
 
 use super::canonical::canonical;
 use super::load::{Policies, Unit};
+use super::needs::Members;
 use crate::decision::{Decision, Reason};
 use crate::json::Json;
 use crate::label::LabelSet;
@@ -103,6 +104,18 @@ impl Policies {
             Some(unit) => unit,
             None => return Judgement::deny(Reason::NoPermit),
         };
+        // Whether the arguments can be judged at all is asked each time, also of those that no policy looks at.
+        if let Err(reason) = checked(query) {
+            return Judgement::deny(reason);
+        }
+        if unit.needs.are_standing() {
+            let server = &query.server.name;
+            return unit.known.recall(query.principal, server, query.facts, || self.evaluate(query, unit));
+        }
+        self.evaluate(query, unit)
+    }
+
+    fn evaluate(&self, query: Query<'_>, unit: &Unit) -> Judgement {
         let entities = match self.entities(query.principal) {
             Ok(entities) => entities,
             Err(e) => return Judgement::deny(Reason::Fault(e)),
@@ -147,7 +160,7 @@ impl Policies {
             .any(|p| p.effect() == CedarEffect::Permit && scope_fits(&p.principal_constraint(), &who, &entities));
         let empty = RestrictedExpression::new_record([]).ok();
         let Some(empty) = empty else { return false };
-        let Ok(gate) = self.gate(facts, &facts.grants, principal) else { return false };
+        let Ok(gate) = self.gate(facts, &facts.grants, principal, &Members::All) else { return false };
         let pairs =
             [("args".to_owned(), empty.clone()), ("args_canonical".to_owned(), empty), ("gate".to_owned(), gate)];
         let Ok(context) = Context::from_pairs(pairs) else { return false };
@@ -174,31 +187,37 @@ impl Policies {
         grants: &BTreeSet<String>,
         entities: &Entities,
     ) -> Result<Response, Reason> {
-        let context = self.context(query, grants)?;
+        let context = self.context(query, unit, grants)?;
         let who = self.names.agent(query.principal);
         let resource = self.names.server(&query.server.name);
-        let request = Request::new(who, unit.action.clone(), resource, context, Some(&self.schema))
+        let request = Request::new(who, unit.action.clone(), resource, context, Some(&self.lean))
             .map_err(|e| Reason::Fault(e.to_string()))?;
         let response = Authorizer::new().is_authorized(&request, &unit.slice, entities);
         let error = response.diagnostics().errors().next().map(ToString::to_string);
         error.map_or(Ok(response), |e| Err(Reason::Fault(e)))
     }
 
-    fn context(&self, query: Query<'_>, grants: &BTreeSet<String>) -> Result<Context, Reason> {
+    fn context(&self, query: Query<'_>, unit: &Unit, grants: &BTreeSet<String>) -> Result<Context, Reason> {
         let text = |t: &str| RestrictedExpression::new_string(t.to_owned());
-        let gate = self.gate(query.facts, grants, query.principal)?;
+        let needs = &unit.needs;
+        let gate = self.gate(query.facts, grants, query.principal, &needs.gate)?;
         let mut pairs = vec![("gate".to_owned(), gate)];
+        let mut plain = |name: &str, value: &dyn Fn() -> RestrictedExpression| {
+            if needs.plain.has(name) {
+                pairs.push((name.to_owned(), value()));
+            }
+        };
         match query.act {
             Act::Tool { tool, arguments } => {
-                let given = tool.shape.arguments(arguments).map_err(|e| Reason::Unjudgeable(e.to_string()))?;
+                let given = tool.shape.arguments(arguments, needs).map_err(|e| Reason::Unjudgeable(e.to_string()))?;
+                plain("args_opaque", &|| RestrictedExpression::new_bool(given.opaque));
                 pairs.push(("args".to_owned(), given.args));
                 pairs.push(("args_canonical".to_owned(), given.canonical));
-                pairs.push(("args_opaque".to_owned(), RestrictedExpression::new_bool(given.opaque)));
             }
             Act::Method { name, target, .. } => {
-                pairs.push(("method".to_owned(), text(name)));
-                pairs.push(("target".to_owned(), text(target)));
-                pairs.push(("target_canonical".to_owned(), text(&canonical(target, false))));
+                plain("method", &|| text(name));
+                plain("target", &|| text(target));
+                plain("target_canonical", &|| text(&canonical(target, false)));
             }
         }
         Context::from_pairs(pairs).map_err(|e| Reason::Fault(e.to_string()))
@@ -209,23 +228,32 @@ impl Policies {
         facts: &Facts,
         grants: &BTreeSet<String>,
         principal: &Principal,
+        needed: &Members,
     ) -> Result<RestrictedExpression, Reason> {
         let text = |t: &str| RestrictedExpression::new_string(t.to_owned());
         let entities = |uids: Vec<EntityUid>| {
             RestrictedExpression::new_set(uids.into_iter().map(RestrictedExpression::new_entity_uid))
         };
         let fault = |e: &dyn std::fmt::Display| Reason::Fault(e.to_string());
-        let now = jiff::Timestamp::from_millisecond(facts.now_ms).map_err(|e| fault(&e))?;
-        let task = RestrictedExpression::new_record([("id".to_owned(), text(&facts.task))]).map_err(|e| fault(&e))?;
-        RestrictedExpression::new_record([
-            ("labels".to_owned(), entities(facts.labels.iter().map(|l| self.names.label(l.as_str())).collect())),
-            ("grants".to_owned(), entities(grants.iter().map(|g| self.names.grant(g)).collect())),
-            ("task".to_owned(), task),
-            ("calls".to_owned(), RestrictedExpression::new_long(i64::try_from(facts.calls).unwrap_or(i64::MAX))),
-            ("tenant".to_owned(), text(&principal.tenant)),
-            ("now".to_owned(), RestrictedExpression::new_datetime(now.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string())),
-        ])
-        .map_err(|e| fault(&e))
+        let mut members = Vec::with_capacity(6);
+        let mut member = |name: &str, value: &dyn Fn() -> Result<RestrictedExpression, Reason>| {
+            if needed.has(name) {
+                members.push((name.to_owned(), value()?));
+            }
+            Ok(())
+        };
+        member("labels", &|| Ok(entities(facts.labels.iter().map(|l| self.names.label(l.as_str())).collect())))?;
+        member("grants", &|| Ok(entities(grants.iter().map(|g| self.names.grant(g)).collect())))?;
+        member("task", &|| {
+            RestrictedExpression::new_record([("id".to_owned(), text(&facts.task))]).map_err(|e| fault(&e))
+        })?;
+        member("calls", &|| Ok(RestrictedExpression::new_long(i64::try_from(facts.calls).unwrap_or(i64::MAX))))?;
+        member("tenant", &|| Ok(text(&principal.tenant)))?;
+        member("now", &|| {
+            let now = jiff::Timestamp::from_millisecond(facts.now_ms).map_err(|e| fault(&e))?;
+            Ok(RestrictedExpression::new_datetime(now.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()))
+        })?;
+        RestrictedExpression::new_record(members).map_err(|e| fault(&e))
     }
 
     fn rules(&self, response: &Response) -> Vec<Rule> {
@@ -234,6 +262,14 @@ impl Policies {
             response.diagnostics().reason().map(|id| Rule { id: id.to_string(), reason: reason(id) }).collect();
         rules.sort();
         rules
+    }
+}
+
+/// Whether a call's arguments have a form that can be judged.
+fn checked(query: Query<'_>) -> Result<(), Reason> {
+    match query.act {
+        Act::Tool { tool, arguments } => tool.shape.check(arguments).map_err(|e| Reason::Unjudgeable(e.to_string())),
+        Act::Method { .. } => Ok(()),
     }
 }
 

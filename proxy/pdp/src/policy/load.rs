@@ -12,7 +12,9 @@ use cedar_policy::{
 };
 
 use super::author::{self, Notes};
+use super::memory::Memory;
 use super::names::{Names, tool_action};
+use super::needs::Needs;
 use super::schema;
 use crate::fault::{Fault, SourceFile};
 use crate::method::{Feature, METHODS, OTHER_ACTION};
@@ -24,12 +26,18 @@ use crate::registry::Registry;
 pub(super) struct Unit {
     pub(super) action: EntityUid,
     pub(super) slice: Arc<PolicySet>,
+    /// What these policies can look at.
+    pub(super) needs: Arc<Needs>,
+    /// Answers to questions that were asked before, where nothing but standing facts is looked at.
+    pub(super) known: Memory,
 }
 
 /// The compiled policies of one snapshot.
 #[derive(Debug)]
 pub struct Policies {
-    pub(super) schema: Schema,
+    schema: Schema,
+    /// The schema of the contexts that are really built.
+    pub(super) lean: Schema,
     pub(super) names: Names,
     pub(super) notes: HashMap<PolicyId, Notes>,
     pub(super) tools: HashMap<String, HashMap<String, Unit>>,
@@ -73,10 +81,17 @@ impl Policies {
             let above = groups_above(feature).into_iter().map(|g| names.action(g)).collect();
             methods.insert(name, slicer.unit(names.action(name), above).map_err(|e| broken(&e))?);
         }
+        let needs = |server: Option<&str>, action: &str| match server {
+            Some(server) => tools.get(server).and_then(|tools| tools.get(action)).map(|unit: &Unit| &*unit.needs),
+            None => methods.get(action).map(|unit: &Unit| &*unit.needs),
+        };
+        let lean = schema::lean(registry, &needs);
+        let (lean, _) = Schema::from_cedarschema_str(&lean).map_err(|e| broken(&e))?;
         let projection =
             compiled.policies.policies().filter_map(|p| Some((p.id().to_string(), p.to_json().ok()?))).collect();
         Ok(Self {
             schema,
+            lean,
             names,
             notes: compiled.notes,
             tools,
@@ -158,7 +173,7 @@ fn groups_above(feature: Option<Feature>) -> Vec<&'static str> {
 /// Cuts the policy set by action.
 struct Slicer<'a> {
     policies: Vec<(&'a Policy, ActionConstraint)>,
-    known: HashMap<Vec<usize>, Arc<PolicySet>>,
+    known: HashMap<Vec<usize>, (Arc<PolicySet>, Arc<Needs>)>,
 }
 
 impl<'a> Slicer<'a> {
@@ -180,15 +195,16 @@ impl<'a> Slicer<'a> {
         };
         let chosen: Vec<usize> =
             self.policies.iter().enumerate().filter(|(_, (_, c))| fits(c)).map(|(n, _)| n).collect();
-        if let Some(slice) = self.known.get(&chosen) {
-            return Ok(Unit { action, slice: Arc::clone(slice) });
+        if let Some((slice, needs)) = self.known.get(&chosen) {
+            let (slice, needs) = (Arc::clone(slice), Arc::clone(needs));
+            return Ok(Unit { action, slice, needs, known: Memory::default() });
         }
         let mut slice = PolicySet::new();
         for (policy, _) in chosen.iter().filter_map(|n| self.policies.get(*n)) {
             slice.add((*policy).clone()).map_err(Box::new)?;
         }
-        let slice = Arc::new(slice);
-        self.known.insert(chosen, Arc::clone(&slice));
-        Ok(Unit { action, slice })
+        let (needs, slice) = (Arc::new(Needs::of(&slice)), Arc::new(slice));
+        self.known.insert(chosen, (Arc::clone(&slice), Arc::clone(&needs)));
+        Ok(Unit { action, slice, needs, known: Memory::default() })
     }
 }

@@ -5,21 +5,48 @@
 
 use std::fmt::Write as _;
 
+use super::needs::{Members, Needs};
 use crate::effect::Effect;
 use crate::method::{Feature, METHODS, OTHER_ACTION};
 use crate::registry::{Registry, Server, Tool};
 
 /// The schema's text. Identical registries give identical text.
 pub(super) fn text(registry: &Registry) -> String {
+    lean(registry, &|_, _| None)
+}
+
+/// The schema whose contexts have no more than what is needed: by a tool, of a server and a name, or, without a server,
+/// by an action of the gate's. Nothing needed of one that is not known means everything.
+pub(super) fn lean<'n>(registry: &Registry, needs: &dyn Fn(Option<&str>, &str) -> Option<&'n Needs>) -> String {
     let mut out = String::new();
-    gate(registry, &mut out);
+    let all = Needs::all();
+    gate(registry, &|action| needs(None, action).unwrap_or(&all), &mut out);
     for server in registry.servers.values() {
-        namespace(server, &mut out);
+        namespace(server, &|tool| needs(Some(&server.name), tool).unwrap_or(&all), &mut out);
     }
     out
 }
 
-fn gate(registry: &Registry, out: &mut String) {
+/// The members of `context.gate`, and their types within the namespace `Gate`.
+const FACTS: [(&str, &str); 6] = [
+    ("labels", "Set<Gate::Label>"),
+    ("grants", "Set<Gate::Grant>"),
+    ("task", "Gate::Task"),
+    ("calls", "Long"),
+    ("tenant", "String"),
+    ("now", "datetime"),
+];
+
+/// The type of `context.gate` with what is needed of it.
+fn facts(needs: &Needs) -> String {
+    if needs.gate == Members::All {
+        return "Gate::Facts".to_owned();
+    }
+    let members = FACTS.iter().filter(|(name, _)| needs.gate.has(name)).map(|(name, kind)| format!("{name}: {kind}"));
+    format!("{{ {} }}", members.collect::<Vec<_>>().join(", "))
+}
+
+fn gate<'n>(registry: &Registry, needs: &dyn Fn(&str) -> &'n Needs, out: &mut String) {
     let words =
         |set: &std::collections::BTreeSet<String>| set.iter().map(|w| format!("{w:?}")).collect::<Vec<_>>().join(", ");
     let _infallible = write!(
@@ -39,39 +66,44 @@ fn gate(registry: &Registry, out: &mut String) {
     let mut written = std::collections::BTreeSet::new();
     for method in METHODS {
         if written.insert(method.action) {
-            method_action(method.action, method.feature.name(), out);
+            method_action(method.action, method.feature.name(), needs(method.action), out);
         }
     }
-    method_action(OTHER_ACTION, "feature", out);
+    method_action(OTHER_ACTION, "feature", needs(OTHER_ACTION), out);
     out.push_str("}\n");
 }
 
-fn method_action(action: &str, group: &str, out: &mut String) {
+fn method_action(action: &str, group: &str, needs: &Needs, out: &mut String) {
+    let texts = ["method", "target", "target_canonical"].into_iter().filter(|name| needs.plain.has(name));
+    let texts: String = texts.map(|name| format!("{name}: String, ")).collect();
     let _infallible = writeln!(
         out,
         "  action {action:?} in [{group:?}] appliesTo {{ principal: [Agent], resource: [Server], \
-         context: {{ method: String, target: String, target_canonical: String, gate: Facts }} }};"
+         context: {{ {texts}gate: {} }} }};",
+        facts(needs)
     );
 }
 
-fn namespace(server: &Server, out: &mut String) {
+fn namespace<'n>(server: &Server, needs: &dyn Fn(&str) -> &'n Needs, out: &mut String) {
     let _infallible = writeln!(out, "namespace {} {{", server.namespace);
     for tool in server.tools.values().filter(|tool| tool.withheld.is_none()) {
-        tool_action(tool, out);
+        tool_action(tool, needs(&tool.name), out);
     }
     out.push_str("}\n");
 }
 
-fn tool_action(tool: &Tool, out: &mut String) {
+fn tool_action(tool: &Tool, needs: &Needs, out: &mut String) {
     let groups: Vec<String> = groups(tool).map(|g| format!("Gate::Action::{g:?}")).collect();
+    let opaque = if needs.plain.has("args_opaque") { "args_opaque: Bool, " } else { "" };
     let _infallible = writeln!(
         out,
         "  action {:?} in [{}] appliesTo {{ principal: [Gate::Agent], resource: [Gate::Server], \
-         context: {{ args: {}, args_canonical: {}, args_opaque: Bool, gate: Gate::Facts }} }};",
+         context: {{ args: {}, args_canonical: {}, {opaque}gate: {} }} }};",
         tool.name,
         groups.join(", "),
-        tool.shape.cedar_type(),
-        tool.shape.canonical_type(),
+        tool.shape.cedar_type(&needs.args),
+        tool.shape.canonical_type(&needs.canonical),
+        facts(needs),
     );
 }
 

@@ -9,6 +9,7 @@ use cedar_policy::RestrictedExpression;
 use serde_json::Value;
 
 use super::canonical::canonical;
+use super::needs::{Members, Needs};
 use super::number;
 use crate::json::Json;
 
@@ -86,21 +87,21 @@ impl Shape {
     }
 
     /// The record type in Cedar's schema language.
-    pub(super) fn cedar_type(&self) -> String {
-        self.written(Kind::cedar_type)
+    pub(super) fn cedar_type(&self, needed: &Members) -> String {
+        self.written(needed, Kind::cedar_type)
     }
 
     /// The record type of the canonical forms: the strings alone.
-    pub(super) fn canonical_type(&self) -> String {
-        self.written(|kind| match kind {
+    pub(super) fn canonical_type(&self, needed: &Members) -> String {
+        self.written(needed, |kind| match kind {
             Kind::Text { .. } => Some("String".to_owned()),
             Kind::Set(inner) if matches!(**inner, Kind::Text { .. }) => Some("Set<String>".to_owned()),
             Kind::Set(_) | Kind::Long | Kind::Decimal | Kind::Bool | Kind::Record(_) | Kind::Opaque => None,
         })
     }
 
-    fn written(&self, kind: impl Fn(&Kind) -> Option<String>) -> String {
-        let members = self.fields.iter().filter_map(|field| {
+    fn written(&self, needed: &Members, kind: impl Fn(&Kind) -> Option<String>) -> String {
+        let members = self.fields.iter().filter(|field| needed.has(&field.name)).filter_map(|field| {
             let optional = if field.required { "" } else { "?" };
             Some(format!("{:?}{optional}: {}", field.name, kind(&field.kind)?))
         });
@@ -113,17 +114,23 @@ impl Shape {
         self.fields.iter().filter(|f| f.kind == Kind::Opaque).map(|f| f.name.as_str()).collect()
     }
 
-    /// A call's arguments as Cedar values.
+    /// A call's arguments as Cedar values, as far as they are needed. All of them are looked at.
     ///
     /// # Errors
     /// The first argument that cannot be represented exactly.
-    pub(super) fn arguments(&self, args: &Json<'_>) -> Result<Arguments, ArgumentFault> {
+    pub(super) fn arguments(&self, args: &Json<'_>, needs: &Needs) -> Result<Arguments, ArgumentFault> {
         let mut opaque = false;
-        let record = self.record(args, "", &mut opaque)?;
-        Ok(Arguments { args: record, canonical: self.canonical_record(args), opaque })
+        let record = self.record(args, "", &needs.args, &mut opaque)?;
+        Ok(Arguments { args: record, canonical: self.canonical_record(args, &needs.canonical), opaque })
     }
 
-    fn record(&self, value: &Json<'_>, at: &str, opaque: &mut bool) -> Result<RestrictedExpression, ArgumentFault> {
+    fn record(
+        &self,
+        value: &Json<'_>,
+        at: &str,
+        needed: &Members,
+        opaque: &mut bool,
+    ) -> Result<RestrictedExpression, ArgumentFault> {
         let Json::Object(members) = value else { return Err(ArgumentFault::Type { at: at.to_owned() }) };
         let mut out = Vec::new();
         for (name, value) in members {
@@ -134,20 +141,36 @@ impl Shape {
                 *opaque = true;
                 continue;
             };
-            let path = if at.is_empty() { field.name.clone() } else { format!("{at}.{}", field.name) };
-            if let Some(value) = field.kind.value(value, &path, opaque)? {
+            let nested;
+            let path = if at.is_empty() {
+                field.name.as_str()
+            } else {
+                nested = format!("{at}.{}", field.name);
+                nested.as_str()
+            };
+            if let Some(value) = field.kind.value(value, path, opaque)?
+                && needed.has(&field.name)
+            {
                 out.push((field.name.clone(), value));
             }
         }
         RestrictedExpression::new_record(out).map_err(|_| ArgumentFault::Type { at: at.to_owned() })
     }
 
-    fn canonical_record(&self, value: &Json<'_>) -> RestrictedExpression {
+    /// Whether a call's arguments can be represented exactly, also those that no policy looks at.
+    ///
+    /// # Errors
+    /// The first that cannot.
+    pub(super) fn check(&self, args: &Json<'_>) -> Result<(), ArgumentFault> {
+        self.record(args, "", &Members::default(), &mut false).map(drop)
+    }
+
+    fn canonical_record(&self, value: &Json<'_>, needed: &Members) -> RestrictedExpression {
         let text = |value: &Json<'_>, host| match value {
             Json::Text(text) => Some(RestrictedExpression::new_string(canonical(text, host))),
             Json::Null | Json::Bool(_) | Json::Number(_) | Json::List(_) | Json::Object(_) => None,
         };
-        let members = self.fields.iter().filter_map(|field| {
+        let members = self.fields.iter().filter(|field| needed.has(&field.name)).filter_map(|field| {
             let found = value.get(&field.name)?;
             let form = match (&field.kind, found) {
                 (Kind::Text { host }, found) => text(found, *host)?,
@@ -204,7 +227,7 @@ impl Kind {
             Self::Decimal => Some("decimal".to_owned()),
             Self::Bool => Some("Bool".to_owned()),
             Self::Set(inner) => inner.cedar_type().map(|t| format!("Set<{t}>")),
-            Self::Record(shape) => Some(shape.cedar_type()),
+            Self::Record(shape) => Some(shape.cedar_type(&Members::All)),
             Self::Opaque => None,
         }
     }
@@ -235,7 +258,7 @@ impl Kind {
                 let items: Result<Vec<_>, _> = list.iter().map(|item| inner.value(item, at, opaque)).collect();
                 Some(RestrictedExpression::new_set(items?.into_iter().flatten()))
             }
-            (Self::Record(shape), Json::Object(_)) => Some(shape.record(value, at, opaque)?),
+            (Self::Record(shape), Json::Object(_)) => Some(shape.record(value, at, &Members::All, opaque)?),
             (Self::Text { .. } | Self::Bool | Self::Long | Self::Decimal | Self::Set(_) | Self::Record(_), _) => {
                 return Err(ArgumentFault::Type { at: at.to_owned() });
             }
@@ -301,7 +324,7 @@ mod tests {
             "user-id":{"type":"boolean"},"maybe":{"type":["string","null"]},"p":{"$ref":"#/$defs/p"},"any":{}}}"##,
         );
         assert_eq!(
-            shape.cedar_type(),
+            shape.cedar_type(&Members::All),
             "{ \"maybe\"?: String, \"n\": decimal, \"p\"?: { \"x\"?: Long }, \"tags\"?: Set<String>, \"to\": String, \"user-id\"?: Bool }"
         );
         assert_eq!(shape.opaque_names(), BTreeSet::from(["any"]));
@@ -310,13 +333,13 @@ mod tests {
     #[test]
     fn a_reference_to_itself_is_opaque_and_ends() {
         let shape = shape(r##"{"type":"object","properties":{"me":{"$ref":"#"}}}"##);
-        assert!(shape.cedar_type().len() < 200);
+        assert!(shape.cedar_type(&Members::All).len() < 200);
     }
 
     #[test]
     fn what_cedar_cannot_hold_is_refused_with_its_name() {
         let shape = shape(r#"{"type":"object","properties":{"n":{"type":"integer"},"Name":{"type":"string"}}}"#);
-        let fault = |text: &str| shape.arguments(&Json::read(text, 9).unwrap()).err();
+        let fault = |text: &str| shape.arguments(&Json::read(text, 9).unwrap(), &Needs::all()).err();
         assert_eq!(fault(r#"{"n":1,"extra":2}"#), None);
         assert!(matches!(fault(r#"{"n":1e40}"#), Some(ArgumentFault::Number { at, .. }) if at == "n"));
         assert!(matches!(fault(r#"{"name":"x"}"#), Some(ArgumentFault::CaseVariant { .. })));

@@ -1,0 +1,176 @@
+//! What the policies of one slice can look at. The rest of a call's context is not built: what nobody can see changes no
+//! answer, and building it costs more than judging.
+//!
+//! Read off the compiled policies in Cedar's JSON form. Whatever is not a plain chain of member names below `context`
+//! counts as looking at everything, so this can only err towards too much.
+
+use std::collections::BTreeSet;
+
+use cedar_policy::PolicySet;
+use serde_json::Value;
+
+/// The members of `context` that are looked at.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Needs {
+    /// Members of `context.gate`.
+    pub(super) gate: Members,
+    /// Members of `context.args`.
+    pub(super) args: Members,
+    /// Members of `context.args_canonical`.
+    pub(super) canonical: Members,
+    /// Other members of `context`, by name.
+    pub(super) plain: Members,
+}
+
+/// Which members of a record.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Members {
+    /// These.
+    Some(BTreeSet<String>),
+    /// All of them.
+    All,
+}
+
+impl Default for Members {
+    fn default() -> Self {
+        Self::Some(BTreeSet::new())
+    }
+}
+
+impl Members {
+    /// Whether this member is looked at.
+    pub(super) fn has(&self, name: &str) -> bool {
+        match self {
+            Self::Some(names) => names.contains(name),
+            Self::All => true,
+        }
+    }
+
+    /// Whether no member is.
+    pub(super) fn is_empty(&self) -> bool {
+        match self {
+            Self::Some(names) => names.is_empty(),
+            Self::All => false,
+        }
+    }
+
+    fn add(&mut self, name: Option<&&str>) {
+        match (self, name) {
+            (Self::Some(names), Some(name)) => {
+                names.insert((*name).to_owned());
+            }
+            (whole @ Self::Some(_), None) => *whole = Self::All,
+            (Self::All, Some(_) | None) => {}
+        }
+    }
+}
+
+impl Needs {
+    /// Everything.
+    pub(super) fn all() -> Self {
+        Self { gate: Members::All, args: Members::All, canonical: Members::All, plain: Members::All }
+    }
+
+    /// What the policies of a slice look at.
+    pub(super) fn of(slice: &PolicySet) -> Self {
+        let mut needs = Self::default();
+        for policy in slice.policies() {
+            match policy.to_json() {
+                Ok(json) => json.get("conditions").into_iter().for_each(|conditions| needs.walk(conditions)),
+                Err(_) => return Self::all(),
+            }
+        }
+        needs
+    }
+
+    /// Whether the answer depends on nothing but who asks, the task's labels, the grants and the tenant.
+    pub(super) fn are_standing(&self) -> bool {
+        let standing = ["labels", "grants", "tenant"];
+        let gate = match &self.gate {
+            Members::Some(names) => names.iter().all(|name| standing.contains(&name.as_str())),
+            Members::All => false,
+        };
+        gate && self.args.is_empty() && self.canonical.is_empty() && self.plain.is_empty()
+    }
+
+    fn walk(&mut self, value: &Value) {
+        if let Some(chain) = chain(value) {
+            self.note(&chain);
+            return;
+        }
+        match value {
+            Value::Object(members) => members.values().for_each(|inner| self.walk(inner)),
+            Value::Array(items) => items.iter().for_each(|item| self.walk(item)),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
+
+    /// A chain of names below `context`, the outermost first.
+    fn note(&mut self, chain: &[&str]) {
+        match chain {
+            [] => *self = Self::all(),
+            ["gate", rest @ ..] => self.gate.add(rest.first()),
+            ["args", rest @ ..] => self.args.add(rest.first()),
+            ["args_canonical", rest @ ..] => self.canonical.add(rest.first()),
+            [name, ..] => self.plain.add(Some(name)),
+        }
+    }
+}
+
+/// The names of a chain of accesses that begins at `context`; nothing for another expression.
+fn chain(value: &Value) -> Option<Vec<&str>> {
+    if value.get("Var").is_some_and(|name| name == "context") {
+        return Some(Vec::new());
+    }
+    let access = value.get(".").or_else(|| value.get("has"))?;
+    let mut names = chain(access.get("left")?)?;
+    match access.get("attr").or_else(|| access.get("attrs"))? {
+        Value::String(one) => names.push(one),
+        Value::Array(several) => names.extend(several.iter().filter_map(Value::as_str)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => return None,
+    }
+    Some(names)
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may panic")]
+    use std::str::FromStr;
+
+    use super::*;
+
+    fn check(conditions: &str, want: &str) {
+        let slice = PolicySet::from_str(&format!("permit (principal, action, resource) {conditions};")).unwrap();
+        let needs = Needs::of(&slice);
+        let words = |members: &Members| match members {
+            Members::All => "*".to_owned(),
+            Members::Some(names) => names.iter().cloned().collect::<Vec<_>>().join(","),
+        };
+        let Needs { gate, args, canonical, plain } = &needs;
+        let found = [gate, args, canonical, plain].map(words).join(" | ");
+        assert_eq!(found, want, "{conditions}");
+    }
+
+    #[test]
+    fn what_a_condition_names_is_needed_and_nothing_else() {
+        check("", " |  |  | ");
+        check("when { principal.user == \"context\" }", " |  |  | ");
+        check("when { context.gate.labels.contains(Gate::Label::\"x\") }", "labels |  |  | ");
+        check("when { context.args.amount > 3 } unless { context.gate.task.id == \"t\" }", "task | amount |  | ");
+        check("when { context.args has to && context.args.to like \"a*\" }", " | to |  | ");
+        check("when { context has args.nested.deep }", " | nested |  | ");
+        check("when { context.args_canonical[\"odd name\"] == \"\" }", " |  | odd name | ");
+        check("when { context.args_opaque || context.method == \"m\" }", " |  |  | args_opaque,method");
+        check("when { [1, context.gate.calls].contains(2) }", "calls |  |  | ");
+        check("when { if context.args.b then context.args.c == 1 else false }", " | b,c |  | ");
+    }
+
+    #[test]
+    fn whoever_takes_a_record_whole_may_see_all_of_it() {
+        check("when { context.gate == context.gate }", "* |  |  | ");
+        check("when { context has gate }", "* |  |  | ");
+        check("when { [context.args].isEmpty() }", " | * |  | ");
+        check("when { {a: context}.a.gate.labels.isEmpty() }", "* | * | * | *");
+        check("when { (if true then context else context).args.x }", "* | * | * | *");
+    }
+}
