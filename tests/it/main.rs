@@ -18,6 +18,7 @@ mod tidy;
 
 mod otlp;
 mod gate;
+mod corpus;
 mod hostile;
 mod swap;
 mod examples;

@@ -89,10 +89,17 @@ impl Gate {
 
     /// Starts a gate with more lines in its configuration.
     pub(crate) async fn start_with(bundle: &Bundle, more: &str) -> Self {
+        Self::start_under(bundle, more, &[]).await
+    }
+
+    /// Starts a gate with more lines in its configuration and these `OTEL_*` variables.
+    pub(crate) async fn start_under(bundle: &Bundle, more: &str, variables: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = lay_out(folder.path(), bundle, more);
         let config = Config::read(Some(&file), &Overrides::default()).unwrap();
-        let (telemetry, _) = settings::read(|name| (name == "OTEL_TRACES_EXPORTER").then(|| "none".to_owned()));
+        let all = [("OTEL_TRACES_EXPORTER", "none")];
+        let value = |name: &str| all.iter().chain(variables).find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned());
+        let (telemetry, _) = settings::read(value);
         let (running, generated) = assemble::start(&config, Environment { telemetry, token: None }).await.unwrap();
         assert_eq!(generated, None);
         Self { running, folder }
