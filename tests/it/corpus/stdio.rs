@@ -66,7 +66,7 @@ impl Ground {
         let tape = Tape { folder: folder.path().to_owned(), read: 0 };
         let mut ground = Self { gate, agent, wire, tape, _folder: folder };
         // From here on the definition is known, and the gate asks for nothing by itself.
-        assert_eq!(ground.ask(ground.call("1", None)).await.status, 200);
+        assert_eq!(ground.ask(ground.request("tools/call", "1", None)).await.status, 200);
         ground.tape.heard(if modern { 2 } else { 4 }).await;
         ground
     }
@@ -85,10 +85,6 @@ impl Ground {
             r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":{{{name}"_meta":{{"io.modelcontextprotocol/protocolVersion":{version}{token}}}}}}}"#
         );
         dressed(&self.agent, method, text)
-    }
-
-    fn call(&self, id: &str, token: Option<&str>) -> Request {
-        self.request("tools/call", id, token)
     }
 }
 
@@ -227,7 +223,8 @@ async fn clients_get_what_a_shared_process_says_under_their_own_ids() {
         }
         let inner = message.text.replace("\"@\"", "@@listen@@").replace("\"tok\"", "@@id@@");
         ground.tape.say(Some(&format!("{inner}\n{{\"jsonrpc\":\"2.0\",\"id\":@@id@@,\"result\":{{}}}}")));
-        let answer = ground.ask(ground.call("8", Some("\"tok\""))).await;
+        // Not a tool: what the tape says would also answer the listing that a changed list makes the gate ask for.
+        let answer = ground.ask(ground.request("vendor/thing", "8", Some("\"tok\""))).await;
         let data: Vec<&str> = answer.body.lines().filter_map(|line| line.strip_prefix("data: ")).collect();
         let want = message.text.replace("\"@\"", "\"listen:0\"");
         match data.as_slice() {

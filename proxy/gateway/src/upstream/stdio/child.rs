@@ -272,7 +272,7 @@ impl Child {
                 tracing::debug!(server = self.server, "an answer to no request that is under way was dropped");
                 return;
             };
-            let text = restored(text, &waiter);
+            let text = restored(text, &waiter, false);
             tell(&waiter, Told::Answer(text));
             return;
         }
@@ -280,7 +280,7 @@ impl Child {
         let found = state
             .waiting
             .iter()
-            .filter(|(key, waiter)| match (&outline.subscription, by_token) {
+            .filter(|(key, waiter)| match (outline.subscription.as_ref().or(outline.cancelled.as_ref()), by_token) {
                 (Some(id), _) => *key == id,
                 (None, Some(token)) => waiter.token.as_ref().is_some_and(|(inner, _)| inner == token),
                 (None, None) => !(waiter.listening || outline.is_broadcast() && state.readers > 0),
@@ -289,7 +289,7 @@ impl Child {
             .map(|(key, _)| key.clone());
         match found.and_then(|key| state.waiting.get(&key).map(|waiter| (key, waiter))) {
             Some((key, waiter)) => {
-                if !tell(waiter, Told::Message(restored(text, waiter))) {
+                if !tell(waiter, Told::Message(restored(text, waiter, outline.cancelled.is_some()))) {
                     tracing::warn!(server = self.server, "a caller does not read its events; it is given up");
                     state.waiting.remove(&key);
                 }
@@ -314,7 +314,7 @@ fn tell(waiter: &Waiter, told: Told) -> bool {
 }
 
 /// A child's message with the ids its caller knows.
-fn restored(text: &str, waiter: &Waiter) -> String {
+fn restored(text: &str, waiter: &Waiter, cancels: bool) -> String {
     let Some(outer) = &waiter.outer_id else { return text.to_owned() };
     let has_method = member(text, "method").is_some();
     let text = if has_method { text.to_owned() } else { with_path(text, &["id"], outer) };
@@ -323,6 +323,7 @@ fn restored(text: &str, waiter: &Waiter) -> String {
         None => text,
     };
     let text = with_path_if_there(&text, &["params", "_meta", SUBSCRIPTION], outer);
+    let text = if cancels { with_path(&text, &["params", "requestId"], outer) } else { text };
     with_path_if_there(&text, &["result", "_meta", SUBSCRIPTION], outer)
 }
 

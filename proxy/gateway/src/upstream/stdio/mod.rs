@@ -169,7 +169,8 @@ impl StdioUpstream {
         })?;
         let answered = first(waiting, headers).await?;
         if probing && answered.refused {
-            // A legacy server: its client will open a session, which gets a process of its own.
+            // A legacy server: its client will open a session, which gets a process of its own. A modern one that
+            // refuses this client's revision serves others on.
             child.end_in_background();
         }
         Ok(answered.raw)
@@ -255,7 +256,7 @@ fn session_id() -> Result<String, getrandom::Error> {
 /// What a request was answered with first.
 struct First {
     raw: Raw,
-    /// It was a JSON-RPC error.
+    /// It was a JSON-RPC error, and none of a modern server's.
     refused: bool,
 }
 
@@ -266,7 +267,7 @@ async fn first(mut waiting: Waiting, headers: Vec<(String, String)>) -> Result<F
         Some(Err(words)) => Err(SendFault::Lost(words)),
         Some(Ok(event)) if waiting.is_answered() => {
             let text = event.data.unwrap_or_default();
-            let refused = route::member(&text, "error").is_some();
+            let refused = route::member(&text, "error").is_some_and(|error| !route::is_modern_error(error));
             Ok(First { raw: Raw::whole(200, headers, Bytes::from(text)), refused })
         }
         Some(Ok(event)) => {

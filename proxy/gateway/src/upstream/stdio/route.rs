@@ -16,6 +16,8 @@ pub(super) struct Outline {
     pub(super) token: Option<String>,
     /// `_meta["io.modelcontextprotocol/subscriptionId"]`, as written.
     pub(super) subscription: Option<String>,
+    /// Of `notifications/cancelled`, the request it ends, as written.
+    pub(super) cancelled: Option<String>,
 }
 
 /// Where a modern server names the listen request a notification belongs to.
@@ -39,7 +41,9 @@ impl Outline {
         let token = inner(params, "progressToken");
         let meta = params.and_then(|p| member(p, "_meta")).or_else(|| raw("result").and_then(|r| member(r, "_meta")));
         let subscription = inner(meta, SUBSCRIPTION);
-        Some(Self { kind, id, method, token, subscription })
+        let cancels = method.as_deref() == Some("notifications/cancelled");
+        let cancelled = params.filter(|_| cancels).and_then(|p| inner(Some(p), "requestId"));
+        Some(Self { kind, id, method, token, subscription, cancelled })
     }
 
     /// Whether the message is for the session's own stream rather than for a request that happens to be under way.
@@ -47,6 +51,11 @@ impl Outline {
         let method = self.method.as_deref().unwrap_or_default();
         method.ends_with("/list_changed") || method == "notifications/resources/updated"
     }
+}
+
+/// Whether an error tells of a modern server (MCP 2026-07-28: header mismatch, missing capability, unsupported version).
+pub(super) fn is_modern_error(error: &str) -> bool {
+    member(error, "code").is_some_and(|code| ["-32020", "-32021", "-32022"].contains(&code))
 }
 
 /// One member of an object, as JSON text.
