@@ -98,6 +98,8 @@ pub struct Limits {
     pub body_bytes_max: usize,
     /// How large a request's head may be.
     pub head_bytes_max: usize,
+    /// How long a client may take to send a body, in seconds.
+    pub body_s: u64,
     /// How large one message of a server may be.
     pub message_bytes_max: usize,
     /// How deep a message may nest.
@@ -137,6 +139,7 @@ impl Default for Limits {
         Self {
             body_bytes_max: 16 << 20,
             head_bytes_max: 64 << 10,
+            body_s: 30,
             message_bytes_max: 64 << 20,
             depth_max: 64,
             calls_max: 1024,
