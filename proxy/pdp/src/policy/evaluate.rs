@@ -12,9 +12,9 @@ use cedar_policy::{
     PrincipalConstraint, Request, Response, RestrictedExpression,
 };
 
-use super::canonical::canonical;
+use super::canonical::{canonical, host};
 use super::load::{Policies, Unit};
-use crate::decision::{Decision, Reason};
+use crate::decision::{Decision, Obligation, Reason};
 use crate::json::Json;
 use crate::label::LabelSet;
 use crate::method::{Method, OTHER_ACTION};
@@ -114,7 +114,7 @@ impl Policies {
         };
         let rules = self.rules(&first);
         if first.decision() == CedarDecision::Allow {
-            return Judgement { decision: Decision::allow(), rules };
+            return Judgement { decision: Decision::Allow(self.obligations(&first)), rules };
         }
         let forbids: Vec<&PolicyId> = first.diagnostics().reason().collect();
         if forbids.is_empty() {
@@ -199,6 +199,7 @@ impl Policies {
                 pairs.push(("method".to_owned(), text(name)));
                 pairs.push(("target".to_owned(), text(target)));
                 pairs.push(("target_canonical".to_owned(), text(&canonical(target, false))));
+                pairs.push(("target_host".to_owned(), text(&host(target))));
             }
         }
         Context::from_pairs(pairs).map_err(|e| Reason::Fault(e.to_string()))
@@ -226,6 +227,11 @@ impl Policies {
             ("now".to_owned(), RestrictedExpression::new_datetime(now.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string())),
         ])
         .map_err(|e| fault(&e))
+    }
+
+    /// The duties of every permit that allowed: each of them holds.
+    fn obligations(&self, response: &Response) -> BTreeSet<Obligation> {
+        response.diagnostics().reason().filter_map(|id| self.notes.get(id).and_then(|n| n.obligation)).collect()
     }
 
     fn rules(&self, response: &Response) -> Vec<Rule> {

@@ -50,7 +50,7 @@ fn method_action(action: &str, group: &str, out: &mut String) {
     let _infallible = writeln!(
         out,
         "  action {action:?} in [{group:?}] appliesTo {{ principal: [Agent], resource: [Server], \
-         context: {{ method: String, target: String, target_canonical: String, gate: Facts }} }};"
+         context: {{ method: String, target: String, target_canonical: String, target_host: String, gate: Facts }} }};"
     );
 }
 
