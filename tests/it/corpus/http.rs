@@ -51,9 +51,8 @@ impl Ground {
     fn asking_for(&self, method: &str, id: &str, modern: bool) -> Request {
         let name = if method == "tools/call" { "\"name\":\"corpus_echo\"," } else { "" };
         let version = if modern { "\"io.modelcontextprotocol/protocolVersion\":\"2026-07-28\"" } else { "" };
-        let text = format!(
-            r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":{{{name}"_meta":{{{version}}}}}}}"#
-        );
+        let text =
+            format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":{{{name}"_meta":{{{version}}}}}}}"#);
         dressed(self.agent(modern), method, text)
     }
 }
@@ -98,7 +97,8 @@ async fn sent(traces: bool, held: fn(&str, &Message)) {
         for message in all(Way::ToServer, modern) {
             let kind = message.kind();
             if kind == Kind::Answer {
-                let question = format!(r#"{{"jsonrpc":"2.0","id":{},"method":"{}"}}"#, message.id().unwrap(), message.of);
+                let question =
+                    format!(r#"{{"jsonrpc":"2.0","id":{},"method":"{}"}}"#, message.id().unwrap(), message.of);
                 assert_eq!(ground.web.tell_text(&question), 1);
                 assert_eq!(own.event().await.unwrap().data, question);
             }
@@ -173,14 +173,14 @@ async fn what_a_server_says_of_its_own_accord_is_what_its_client_gets() {
             let request = ground.asking_for("tools/call", "5", modern);
             ground.wire.write(&request.bytes()).await;
             assert_eq!(ground.wire.head().await.0, 200);
-            same(&ground.wire.event().await.unwrap().data, &message.text, &message);
+            same_but_for_the_label(&ground.wire.event().await.unwrap().data, &message);
             while ground.wire.event().await.is_some() {}
             if modern {
                 continue;
             }
             answered(&mut ground, &message).await;
             assert_eq!(ground.web.tell_text(&message.text), 1);
-            same(&own.event().await.unwrap().data, &message.text, &message);
+            same_but_for_the_label(&own.event().await.unwrap().data, &message);
             answered(&mut ground, &message).await;
         }
     }

@@ -93,11 +93,20 @@ impl Message {
         }
     }
 
-    /// Whether the gate labels it on its way to the client.
-    pub(super) fn is_labelled(&self) -> bool {
-        let lifecycle = method::find(&self.of).is_some_and(|m| m.feature == Feature::Lifecycle);
-        let result = member(&self.text, "result").is_some_and(|result| result.starts_with('{'));
-        self.kind() == Kind::Answer && result && !lifecycle
+    /// Where the gate puts a label on its way to the client: each place as a path of names, the inner ones last.
+    pub(super) fn labelled(&self) -> Vec<&'static [&'static str]> {
+        let feature = method::find(&self.of).map(|m| m.feature);
+        let object = |raw: Option<&str>| raw.is_some_and(|raw| raw.starts_with('{'));
+        let inner = |outer: &str| object(member(&self.text, outer).and_then(|outer| member(outer, "result")));
+        match self.kind() {
+            Kind::Answer if feature == Some(Feature::Lifecycle) || !object(member(&self.text, "result")) => Vec::new(),
+            Kind::Answer if feature == Some(Feature::Tasks) && inner("result") => {
+                vec![&["result"], &["result", "result"]]
+            }
+            Kind::Answer => vec![&["result"]],
+            Kind::Notification if self.of == "notifications/tasks" && inner("params") => vec![&["params", "result"]],
+            Kind::Notification | Kind::Request => Vec::new(),
+        }
     }
 
     /// Whether the gate puts a trace context into it on its way to the server.

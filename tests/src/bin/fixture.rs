@@ -111,7 +111,10 @@ impl Server {
         let script = std::fs::read_to_string(folder.join("say"));
         let lines = script.unwrap_or_else(|_| {
             let result = match method {
-                "initialize" => r#"{"protocolVersion":"2025-11-25","capabilities":{},"serverInfo":{"name":"tape","version":"1"}}"#.to_owned(),
+                "initialize" => {
+                    r#"{"protocolVersion":"2025-11-25","capabilities":{},"serverInfo":{"name":"tape","version":"1"}}"#
+                        .to_owned()
+                }
                 "tools/list" => std::fs::read_to_string(folder.join("tools")).unwrap_or_default(),
                 _ => "{}".to_owned(),
             };

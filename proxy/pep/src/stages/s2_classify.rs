@@ -10,15 +10,17 @@ use bytes::Bytes;
 use pdp::digest::Digest;
 use pdp::json::{self, Json};
 use pdp::label::LabelSet;
-use pdp::method::{self, Method};
+use pdp::method::{self, Feature, Method};
 use pdp::record::{Direction, FrameKind};
 use pdp::refusal::{Code, Refusal};
-use pdp::registry::{Server, Tool, Transport};
+use pdp::registry::{Deliver, Server, Tool, Transport};
 
+use crate::asides::{self, spelt};
 use crate::call::{Call, Stopped};
 use crate::channel::Live;
 use crate::frame::Frame;
-use crate::ports::Gate;
+use crate::headers;
+use crate::ports::{Gate, Ports};
 use crate::stages::s1_intake::Proposed;
 
 /// A call whose tool, arguments and data classes are known.
@@ -46,6 +48,12 @@ pub(crate) enum Subject {
         known: Option<&'static Method>,
         /// What it acts on.
         target: String,
+        /// The tool whose work this brings, where it is known.
+        tool: Option<Arc<Tool>>,
+        /// The labels of what it brings.
+        labels: LabelSet,
+        /// How its text is handed over.
+        deliver: Deliver,
     },
 }
 
@@ -60,10 +68,26 @@ impl Subject {
     }
 
     /// The labels whatever it returns carries at least.
-    pub(crate) fn labels(&self, server: &Server) -> LabelSet {
+    pub(crate) fn labels(&self) -> &LabelSet {
         match self {
-            Self::Tool { tool, .. } => tool.labels.clone(),
-            Self::Method { .. } => server.labels.clone(),
+            Self::Tool { tool, .. } => &tool.labels,
+            Self::Method { labels, .. } => labels,
+        }
+    }
+
+    /// How its text is handed over.
+    pub(crate) fn deliver(&self) -> Deliver {
+        match self {
+            Self::Tool { tool, .. } => tool.deliver,
+            Self::Method { deliver, .. } => *deliver,
+        }
+    }
+
+    /// The tool that speaks in its result.
+    pub(crate) fn tool(&self) -> Option<&Arc<Tool>> {
+        match self {
+            Self::Tool { tool, .. } => Some(tool),
+            Self::Method { tool, .. } => tool.as_ref(),
         }
     }
 }
@@ -88,12 +112,20 @@ pub(crate) async fn classify(mut call: Call<Proposed>, gate: &Arc<Gate>) -> Resu
         let words = format!("there is no server `{}` here", json::quoted(&call.head().server).trim_matches('"'));
         return Err(call.stop(Refusal::new(Code::UnknownServer, words)));
     };
-    let subject = match subject(&call, &server) {
+    let subject = match subject(&call, &server, &gate.ports) {
         Ok(subject) => subject,
         Err(refusal) => return Err(call.stop(refusal)),
     };
+    match asides::of(call.head()).and_then(|all| asides::opened(&all, &server).map(|()| all)) {
+        Ok(all) => asides::note(call.entry(), &all),
+        Err(refusal) => return Err(call.stop(refusal)),
+    }
     note(&mut call, &subject, gate.ports.limits.arguments_bytes_max);
     if let Subject::Tool { tool, arguments } = &subject {
+        let raw = arguments.clone().and_then(|at| call.head().text.get(at)).unwrap_or("{}");
+        if let Err(refusal) = headers::repeat_arguments(tool, raw, &call.head().headers, call.head().modern) {
+            return Err(call.stop(refusal));
+        }
         if let Err(refusal) = arguments_fit(&call, tool, arguments.clone()) {
             return Err(call.stop(refusal));
         }
@@ -104,15 +136,15 @@ pub(crate) async fn classify(mut call: Call<Proposed>, gate: &Arc<Gate>) -> Resu
     Ok(call.advance(|_: Proposed| Classified { server, subject }))
 }
 
-fn subject(call: &Call<Proposed>, server: &Server) -> Result<Subject, Refusal> {
+fn subject(call: &Call<Proposed>, server: &Server, ports: &Ports) -> Result<Subject, Refusal> {
     let head = call.head();
     match (head.kind, head.direction, head.envelope.method.as_deref()) {
         (FrameKind::Request, Direction::ToServer, Some("tools/call")) => tool_subject(call, server),
-        (FrameKind::Response, Direction::ToServer, _) => answer_subject(call),
+        (FrameKind::Response, Direction::ToServer, _) => answer_subject(call, server),
         (FrameKind::Response, Direction::ToClient, _) => {
             Err(Refusal::new(Code::BrokenFrame, "the server answered a request that is not under way here"))
         }
-        (_, _, Some(name)) => method_subject(call, server, name),
+        (_, _, Some(name)) => method_subject(call, server, name, ports),
         (_, _, None) => Err(Refusal::new(Code::NotJsonRpc, "the message names no method")),
     }
 }
@@ -123,7 +155,7 @@ fn tool_subject(call: &Call<Proposed>, server: &Server) -> Result<Subject, Refus
     let Some(params) = head.envelope.params.clone().and_then(|at| head.text.get(at)) else {
         return Err(bad("`tools/call` needs `params` with a `name`"));
     };
-    spelt(params, &["name", "arguments", "_meta"])?;
+    spelt(params, &["name", "arguments", "_meta", "inputResponses"])?;
     let name = head.envelope.param_string(&head.text, "name").ok_or_else(|| bad("`params.name` must be a string"))?;
     let Some(tool) = server.reviewed(&name) else {
         let shown = json::quoted(&name.chars().take(128).collect::<String>());
@@ -134,20 +166,8 @@ fn tool_subject(call: &Call<Proposed>, server: &Server) -> Result<Subject, Refus
     Ok(Subject::Tool { tool: Arc::clone(tool), arguments })
 }
 
-/// Refuses a member whose name differs from one that is judged only in case: some servers would read it as that one.
-fn spelt(params: &str, judged: &[&str]) -> Result<(), Refusal> {
-    let bad = |words: String| Err(Refusal::new(Code::BadParameters, words));
-    let Ok(members) = json::members(params) else { return bad("`params` must be an object".to_owned()) };
-    for (name, _) in &members {
-        if let Some(near) = judged.iter().find(|n| n.eq_ignore_ascii_case(name) && *n != name) {
-            return bad(format!("`params.{near}` is written in another case: some servers would read both"));
-        }
-    }
-    Ok(())
-}
-
 /// A client's answer to a question of the server's that the gate passed on.
-fn answer_subject(call: &Call<Proposed>) -> Result<Subject, Refusal> {
+fn answer_subject(call: &Call<Proposed>, server: &Server) -> Result<Subject, Refusal> {
     let head = call.head();
     let id = head.envelope.id.as_deref().unwrap_or_default();
     if !head.channel.answered(id) {
@@ -157,10 +177,10 @@ fn answer_subject(call: &Call<Proposed>) -> Result<Subject, Refusal> {
         ));
     }
     let known = method::find("response");
-    Ok(Subject::Method { name: "response".to_owned(), known, target: String::new() })
+    Ok(plain(server, "response", known, String::new()))
 }
 
-fn method_subject(call: &Call<Proposed>, server: &Server, name: &str) -> Result<Subject, Refusal> {
+fn method_subject(call: &Call<Proposed>, server: &Server, name: &str, ports: &Ports) -> Result<Subject, Refusal> {
     let head = call.head();
     let known = method::find(name).filter(|m| m.name != "response");
     let transport_verb = matches!(name, "stream" | "session/end");
@@ -177,7 +197,40 @@ fn method_subject(call: &Call<Proposed>, server: &Server, name: &str) -> Result<
         require_session(call)?;
     }
     let target = known.and_then(|m| m.target).map_or_else(|| Ok(String::new()), |member| target(call, member))?;
-    Ok(Subject::Method { name: name.to_owned(), known, target })
+    match known.filter(|m| m.feature == Feature::Tasks) {
+        Some(_) => work(call, server, plain(server, name, known, target), ports),
+        None => Ok(plain(server, name, known, target)),
+    }
+}
+
+/// A method whose result is the server's own.
+fn plain(server: &Server, name: &str, known: Option<&'static Method>, target: String) -> Subject {
+    let (labels, deliver) = (server.labels.clone(), server.deliver);
+    Subject::Method { name: name.to_owned(), known, target, tool: None, labels, deliver }
+}
+
+/// What is said of long-running work: it is its owner's alone, and brings what its tool's own result would bring. Where
+/// the tool is not known, any of the server's may speak.
+fn work(call: &Call<Proposed>, server: &Server, subject: Subject, ports: &Ports) -> Result<Subject, Refusal> {
+    let Subject::Method { name, known, target, mut labels, mut deliver, .. } = subject else { return Ok(subject) };
+    let head = call.head();
+    let job = ports.channels.jobs().known(&server.name, &target, ports.clock.now_us());
+    if head.direction == Direction::ToServer && job.as_ref().is_some_and(|job| job.owner != head.principal.key()) {
+        let words = format!(
+            "there is no such task: `params.{}` names none of yours",
+            known.and_then(|m| m.target).unwrap_or("taskId")
+        );
+        return Err(Refusal::new(Code::BadParameters, words));
+    }
+    let tool = job.and_then(|job| server.reviewed(&job.tool).cloned());
+    let speakers = server.tools.values().filter(|one| tool.as_ref().is_none_or(|tool| Arc::ptr_eq(tool, one)));
+    for speaker in speakers.filter(|one| one.withheld.is_none()) {
+        labels.raise(&speaker.labels);
+        if speaker.deliver == Deliver::Quoted {
+            deliver = Deliver::Quoted;
+        }
+    }
+    Ok(Subject::Method { name, known, target, tool, labels, deliver })
 }
 
 /// What a method acts on, exactly as the server will read it; nothing where the message names nothing.

@@ -10,7 +10,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use pdp::decision::Obligation;
 use pdp::digest::Digest;
-use pdp::label::LabelSet;
 use pdp::method::Feature;
 use pdp::principal::Principal;
 use pdp::record::{Attempt, Direction, Ending, FrameKind, Intent};
@@ -234,15 +233,12 @@ fn deliver(call: Call<Credentialed>) -> Result<Call<Executed>, Stopped> {
 /// The labels this call will bring count from now on: another call of the task may be judged before the answer is in.
 fn raise_at_dispatch(call: &Call<Credentialed>) {
     let head = call.head();
-    let labels: LabelSet = match call.state().subject() {
-        Subject::Tool { tool, .. } => {
-            head.task.count_call();
-            tool.labels.clone()
-        }
+    match call.state().subject() {
+        Subject::Tool { .. } => head.task.count_call(),
         Subject::Method { known: Some(known), .. } if known.feature == Feature::Lifecycle => return,
-        Subject::Method { .. } => call.state().server().labels.clone(),
-    };
-    head.task.raise(&labels);
+        Subject::Method { .. } => {}
+    }
+    head.task.raise(call.state().subject().labels());
 }
 
 /// Puts the intent on disk, where the call may have an effect; sees that the ledger can take a record, where it has none.

@@ -15,11 +15,13 @@ use pdp::record::{Direction, FrameKind, ResultNote};
 use pdp::refusal::{Code, Refusal};
 use pdp::registry::{Deliver, Server};
 
+use crate::asides;
 use crate::call::{Call, Head, Stopped};
 use crate::channel::{Channel, Page};
 use crate::entry::OpenRecord;
 use crate::envelope::{Envelope, member};
 use crate::ports::Ports;
+use crate::rewrite::dress::{Dress, Dressed, Quotation};
 use crate::rewrite::label::{ResultLabel, Source};
 use crate::rewrite::{forged, label as tag, listing, quote};
 use crate::stages::s2_classify::Subject;
@@ -151,13 +153,13 @@ fn whole(
 ) -> Result<Option<String>, Refusal> {
     let lost = |words: String| lost(&words);
     if head.direction == Direction::ToClient {
-        return Ok(Some(event(head, entry, context, ports)));
+        return event(head, entry, context, ports).map(Some);
     }
     if head.kind == FrameKind::EndSession || (status == 404 && head.channel.session().is_some()) {
         ports.channels.close(&head.server, head.channel.session().unwrap_or_default());
     }
     if status == 401 || status == 403 {
-        let words = format!("the server refused the gate's own credential (HTTP {status}); its operator must look");
+        let words = format!("the server refused the gate or its credential (HTTP {status}); its operator must look");
         return Err(Refusal::new(Code::CredentialUnavailable, words));
     }
     let text = std::str::from_utf8(body).map_err(|_| lost("the server's answer is not valid UTF-8".to_owned()))?;
@@ -200,16 +202,25 @@ fn answer(
     }
     raise(head, context);
     entry.write(|record| record.result = Some(result_note(text, envelope)));
-    let Some(at) = envelope.result.clone() else { return Ok(cleaned(text, ports)) };
+    let Some(at) = envelope.result.clone() else { return error(head, entry, context, ports, text, envelope) };
     let result = text.get(at.clone()).ok_or_else(|| lost("the server's answer cannot be read"))?;
     json::check(result, ports.limits.depth_max).map_err(|e| lost(&format!("the server's answer is ambiguous: {e}")))?;
+    asides::permit(head, &context.server, entry, ports, &asides::asked(result)?)?;
     let new = match head.envelope.method.as_deref() {
         Some("tools/list") => list(head, entry, context, ports, result)?,
+        Some("tasks/list") => {
+            let own = others_left_out(head, entry, ports, result);
+            content(entry, context, ports, &own).or(Some(own))
+        }
         Some("initialize") => {
             opened(head, context, ports, result);
-            None
+            instructions(head, entry, context, ports, result)
         }
-        Some(_) | None => content(entry, context, ports, result),
+        Some("server/discover") => instructions(head, entry, context, ports, result),
+        Some(_) | None => {
+            note_job(head, context, ports, result);
+            content(entry, context, ports, result)
+        }
     };
     let handed = new.map_or_else(|| text.to_owned(), |result| json::replaced(text, at, &result));
     entry.write(|record| {
@@ -241,15 +252,80 @@ fn result_note(text: &str, envelope: &Envelope) -> ResultNote {
     ResultNote { is_error, error_code, error_message: message.map(|m| m.chars().take(200).collect()), bytes }
 }
 
+/// An error is the server's word too: its labels count, and it asks for nothing it may not.
+fn error(
+    head: &Head,
+    entry: &mut OpenRecord,
+    context: &Context,
+    ports: &Ports,
+    text: &str,
+    envelope: &Envelope,
+) -> Result<String, Refusal> {
+    let error = envelope.error.clone().and_then(|at| text.get(at)).unwrap_or_default();
+    asides::permit(head, &context.server, entry, ports, &asides::demanded(error)?)?;
+    if !is_lifecycle(&context.subject) {
+        entry.write(|record| record.labels = context.subject.labels().clone());
+    }
+    Ok(cleaned(text, ports))
+}
+
 /// Raises the task's labels by what this call returns, before anybody can read it.
 fn raise(head: &Head, context: &Context) {
-    let silent = match &context.subject {
+    if !is_lifecycle(&context.subject) {
+        head.task.raise(context.subject.labels());
+    }
+}
+
+fn is_lifecycle(subject: &Subject) -> bool {
+    match subject {
         Subject::Tool { .. } => false,
         Subject::Method { known, .. } => known.is_some_and(|m| m.feature == Feature::Lifecycle),
-    };
-    if !silent {
-        head.task.raise(&context.subject.labels(&context.server));
     }
+}
+
+/// The opening of a server is of the lifecycle, but for its instructions: those are text for the model, and unreviewed.
+fn instructions(head: &Head, entry: &mut OpenRecord, context: &Context, ports: &Ports, result: &str) -> Option<String> {
+    let clean = forged::without(result, ports.limits.depth_max);
+    let current = clean.as_deref().unwrap_or(result);
+    let said = member(current, "instructions").and_then(|raw| json::string(raw).ok()).filter(|text| !text.is_empty());
+    let Some(said) = said else { return clean };
+    let labels = &context.server.labels;
+    head.task.raise(labels);
+    entry.write(|record| record.labels = labels.clone());
+    if context.server.deliver == Deliver::Plain {
+        return clean;
+    }
+    let quoted = quote::evidence(&said, &context.server.name, &hex_id(&ports.entropy.bytes()));
+    json::with_member(current, "instructions", &json::quoted(&quoted)).ok().or(clean)
+}
+
+/// A tool that answers with work still to be done: what comes of it later is that tool's result.
+fn note_job(head: &Head, context: &Context, ports: &Ports, result: &str) {
+    let Subject::Tool { tool, .. } = &context.subject else { return };
+    // 2025-11-25: `task.taskId`; the 2026 extension: `taskId` beside `resultType`.
+    let task = member(result, "task").or_else(|| (member(result, "resultType") == Some("\"task\"")).then_some(result));
+    let id = task.and_then(|task| member(task, "taskId")).and_then(|raw| json::string(raw).ok());
+    if let Some(id) = id {
+        let now_us = ports.clock.now_us();
+        ports.channels.jobs().begun(&head.server, &id, &head.principal.key(), &tool.name, now_us);
+    }
+}
+
+/// A list of tasks without those of other principals: a server that knows the gate alone cannot tell them apart.
+fn others_left_out(head: &Head, entry: &mut OpenRecord, ports: &Ports, result: &str) -> String {
+    let Some(items) = member(result, "tasks").and_then(|raw| json::items(raw).ok()) else { return result.to_owned() };
+    let (own, now_us) = (head.principal.key(), ports.clock.now_us());
+    let another = |item: &str| {
+        let id = member(item, "taskId").and_then(|raw| json::string(raw).ok());
+        let job = id.and_then(|id| ports.channels.jobs().known(&head.server, &id, now_us));
+        job.is_some_and(|job| job.owner != own)
+    };
+    let kept: Vec<&str> = items.iter().map(|item| item.get()).filter(|item| !another(item)).collect();
+    if kept.len() == items.len() {
+        return result.to_owned();
+    }
+    entry.note(format!("withheld: {} tasks of other principals", items.len() - kept.len()));
+    json::with_member(result, "tasks", &format!("[{}]", kept.join(","))).unwrap_or_else(|_| "{\"tasks\":[]}".to_owned())
 }
 
 fn list(
@@ -260,8 +336,9 @@ fn list(
     result: &str,
 ) -> Result<Option<String>, Refusal> {
     let words = "the server's answer is not a list of tools";
-    let page = listing::filter(result, &context.server).ok_or_else(|| Refusal::new(Code::AnswerLost, words))?;
     let at = head.envelope.param(&head.text, "cursor").and_then(listing::cursor);
+    let page = listing::filter(result, &context.server, at.as_deref());
+    let page = page.ok_or_else(|| Refusal::new(Code::AnswerLost, words))?;
     let place = Page { at: at.as_deref(), next: page.next.as_deref() };
     head.channel.take_page(place, page.live, ports.clock.now_us());
     if !page.withheld.is_empty() {
@@ -286,47 +363,74 @@ fn content(entry: &mut OpenRecord, context: &Context, ports: &Ports, result: &st
     if clean.is_some() {
         entry.note("the server forged a label; it was taken out");
     }
-    let (tool, resource) = match &context.subject {
-        Subject::Tool { tool, .. } => (Some(tool), None),
-        Subject::Method { known: Some(known), .. } if known.feature == Feature::Lifecycle => return clean,
-        Subject::Method { target, .. } => (None, Some(target)),
-    };
+    if is_lifecycle(&context.subject) {
+        return clean;
+    }
     let current = clean.as_deref().unwrap_or(result);
-    let labels = context.subject.labels(&context.server);
-    let deliver = tool.map_or(context.server.deliver, |tool| tool.deliver);
-    let source = tool.map_or_else(|| context.server.name.clone(), |t| format!("{}/{}", context.server.name, t.name));
-    let quote = deliver == Deliver::Quoted || context.obligations.contains(&Obligation::Quote);
-    let quoted = if quote { quote::quoted(current, &source, &hex_id(&ports.entropy.bytes())) } else { None };
-    let (number, trace) = entry.read(|r| (r.number, r.trace.clone())).unwrap_or_default();
-    let source = Source {
-        server: &context.server.name,
-        tool: tool.map(|t| t.name.as_str()),
-        resource: resource.map(String::as_str).filter(|r| !r.is_empty()),
+    let nested = matches!(&context.subject, Subject::Method { known: Some(m), .. } if m.feature == Feature::Tasks);
+    let dressed = dressed(entry, context, ports, |dress| if nested { dress.put(current) } else { dress.one(current) });
+    entry.write(|record| record.labels = context.subject.labels().clone());
+    dressed.or(clean)
+}
+
+/// Dresses content of this call, and notes what could not be quoted.
+fn dressed(
+    entry: &mut OpenRecord,
+    context: &Context,
+    ports: &Ports,
+    put: impl FnOnce(&Dress<'_>) -> Dressed,
+) -> Option<String> {
+    let (subject, server) = (&context.subject, &context.server);
+    let (tool, labels) = (subject.tool(), subject.labels());
+    let source = tool.map_or_else(|| server.name.clone(), |t| format!("{}/{}", server.name, t.name));
+    let resource = match subject {
+        Subject::Tool { .. } => None,
+        Subject::Method { target, .. } => Some(target.as_str()).filter(|target| !target.is_empty()),
     };
-    let label = ResultLabel { source, trust: tag::trust(&labels), labels: &labels, trace: &trace, record: number };
-    let current = quoted.as_deref().unwrap_or(current);
-    let labelled = tag::put(current, &label);
-    entry.write(|record| record.labels = labels.clone());
-    labelled.or(quoted).or(clean)
+    let (number, trace) = entry.read(|r| (r.number, r.trace.clone())).unwrap_or_default();
+    let from = Source { server: &server.name, tool: tool.map(|t| t.name.as_str()), resource };
+    let label = ResultLabel { source: from, trust: tag::trust(labels), labels, trace: &trace, record: number };
+    let quote = subject.deliver() == Deliver::Quoted || context.obligations.contains(&Obligation::Quote);
+    let word = hex_id(&ports.entropy.bytes());
+    let quotation =
+        quote.then_some(Quotation { source: &source, word: &word, tool: tool.map(std::convert::AsRef::as_ref) });
+    let dressed = put(&Dress { label, quotation });
+    if dressed.plain {
+        entry.note("structured content was handed over plain: quoted, it would not fit the tool's output schema");
+    }
+    dressed.text
 }
 
 /// A message of the server's on its way to the client.
-fn event(head: &Head, entry: &mut OpenRecord, context: &Context, ports: &Ports) -> String {
+fn event(head: &Head, entry: &mut OpenRecord, context: &Context, ports: &Ports) -> Result<String, Refusal> {
     let method = head.envelope.method.as_deref().unwrap_or_default();
     if method == "notifications/tools/list_changed" {
         head.channel.forget_listing();
     }
-    let speaks = method == "notifications/progress" && head.envelope.param(&head.text, "message").is_some();
-    if speaks {
+    let words = match method {
+        "notifications/progress" => "message",
+        "notifications/cancelled" => "reason",
+        _ => "",
+    };
+    if head.envelope.param(&head.text, words).is_some() {
         head.task.raise(&context.server.labels);
     }
     raise(head, context);
-    let labels = context.subject.labels(&context.server);
     entry.write(|record| {
-        record.labels = labels;
+        record.labels = context.subject.labels().clone();
         record.result = Some(ResultNote { bytes: record.bytes_in, ..ResultNote::default() });
     });
-    cleaned(&head.text, ports)
+    let text = cleaned(&head.text, ports);
+    if method != "notifications/tasks" {
+        return Ok(text);
+    }
+    let Some(params) = member(&text, "params") else { return Ok(text) };
+    asides::permit(head, &context.server, entry, ports, &asides::asked(params)?)?;
+    // A finished task's notification brings its result whole.
+    let Some(result) = member(params, "result").filter(|raw| raw.starts_with('{')) else { return Ok(text) };
+    let Some(at) = json::place(&text, result) else { return Ok(text) };
+    let dressed = dressed(entry, context, ports, |dress| dress.one(result));
+    Ok(dressed.map(|result| json::replaced(&text, at, &result)).unwrap_or(text))
 }
 
 fn cleaned(text: &str, ports: &Ports) -> String {
