@@ -56,6 +56,13 @@ pub(crate) struct Gate {
     pub(crate) folder: TempDir,
 }
 
+/// A folder in memory where the system has one: what these tests hold is not the disk, and waiting for it is most of
+/// their time.
+fn folder() -> TempDir {
+    let memory = Path::new("/dev/shm");
+    if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap()
+}
+
 /// The principals' part of a configuration.
 pub(crate) fn principals() -> String {
     let mut text = String::new();
@@ -94,7 +101,7 @@ impl Gate {
 
     /// Starts a gate with more lines in its configuration and these `OTEL_*` variables.
     pub(crate) async fn start_under(bundle: &Bundle, more: &str, variables: &[(&str, &str)]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = folder();
         let file = lay_out(folder.path(), bundle, more);
         let config = Config::read(Some(&file), &Overrides::default()).unwrap();
         let all = [("OTEL_TRACES_EXPORTER", "none")];

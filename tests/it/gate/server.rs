@@ -179,6 +179,8 @@ async fn accept(listener: TcpListener, state: Arc<State>, steps: Arc<Semaphore>,
             accepted = listener.accept() => accepted.unwrap().0,
             () = stop.cancelled() => break,
         };
+        // Events are written one by one: held back until the last was acknowledged, each would cost 40 ms.
+        stream.set_nodelay(true).unwrap();
         let mut peer = Peer { stream, connection, state: Arc::clone(&state), steps: Arc::clone(&steps) };
         serving.spawn(async move { peer.serve().await });
     }
