@@ -19,6 +19,7 @@ mod tidy;
 mod properties;
 mod otlp;
 mod gate;
+mod corpus;
 mod http_sse;
 mod hostile;
 mod swap;

@@ -98,6 +98,8 @@ pub struct Limits {
     pub body_bytes_max: usize,
     /// How large a request's head may be.
     pub head_bytes_max: usize,
+    /// How long a client may take to send a body, in seconds.
+    pub body_s: u64,
     /// How large one message of a server may be that is held whole: an event, a line, an answer that must be read.
     pub message_bytes_max: usize,
     /// How large a JSON answer may be that is handed on piece by piece.
@@ -143,6 +145,7 @@ impl Default for Limits {
         Self {
             body_bytes_max: 16 << 20,
             head_bytes_max: 64 << 10,
+            body_s: 30,
             message_bytes_max: 64 << 20,
             long_answer_bytes_max: 1 << 30,
             depth_max: 64,

@@ -24,6 +24,17 @@ pub enum Obligation {
     Quote,
 }
 
+impl Obligation {
+    /// The obligation of this name, as `@obligation("...")` on a permit has it.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            "quote" => Some(Self::Quote),
+            _ => None,
+        }
+    }
+}
+
 /// Why not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

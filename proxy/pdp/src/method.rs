@@ -122,7 +122,7 @@ pub const METHODS: &[Method] = &[
     on("notifications/tasks/status", "notifications/tasks/status", Feature::Tasks, "taskId"),
     on("notifications/tasks", "notifications/tasks", Feature::Tasks, "taskId"),
     method("skills/list", Feature::Skills),
-    on("skills/get", "skills/get", Feature::Skills, "name"),
+    on("skills/get", "skills/get", Feature::Skills, "uri"),
     on("resources/directory/read", "resources/directory/read", Feature::Skills, "uri"),
 ];
 

@@ -9,6 +9,8 @@ use pdp::digest::Digest;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::fair::{self, Held};
+use crate::job::Jobs;
 use crate::stages::s8_outcome::Context;
 use crate::task::Task;
 
@@ -269,18 +271,19 @@ impl Drop for Underway {
     }
 }
 
-/// The open channels. Bounded: the longest idle goes first.
+/// The open channels. Bounded: of whoever holds most the longest idle goes first.
 #[derive(Debug)]
 pub struct Channels {
     by_key: Mutex<HashMap<String, Arc<Channel>>>,
     open_max: usize,
+    jobs: Jobs,
 }
 
 impl Channels {
     /// A store of at most `open_max` channels.
     #[must_use]
     pub fn new(open_max: usize) -> Self {
-        Self { by_key: Mutex::new(HashMap::new()), open_max }
+        Self { by_key: Mutex::new(HashMap::new()), open_max, jobs: Jobs::default() }
     }
 
     /// The session of this id, if it is this principal's. A session id is no authentication: another's is unknown.
@@ -302,6 +305,11 @@ impl Channels {
         self.insert(&mut channels, key, Channel::standing(server, principal), now_us)
     }
 
+    /// A channel that nobody remembers: for a frame that leads to no server there is nothing to keep.
+    pub(crate) fn passing(server: &str, principal: &str) -> Arc<Channel> {
+        Arc::new(Channel::standing(server, principal))
+    }
+
     /// Opens a session's channel.
     pub(crate) fn open(&self, channel: Channel, now_us: i64) -> Arc<Channel> {
         let key = session_key(&channel.server, channel.session.as_deref().unwrap_or_default());
@@ -312,6 +320,11 @@ impl Channels {
     /// Ends a session.
     pub(crate) fn close(&self, server: &str, session: &str) {
         self.by_key.lock().unwrap_or_else(PoisonError::into_inner).remove(&session_key(server, session));
+    }
+
+    /// The servers' long-running work: it outlives the channel it was begun in.
+    pub(crate) fn jobs(&self) -> &Jobs {
+        &self.jobs
     }
 
     /// How many are open.
@@ -333,10 +346,11 @@ impl Channels {
         channel: Channel,
         now_us: i64,
     ) -> Arc<Channel> {
-        if channels.len() >= self.open_max
-            && let Some(oldest) = channels.iter().min_by_key(|(_, c)| c.last_us()).map(|(k, _)| k.clone())
-        {
-            channels.remove(&oldest);
+        if channels.len() >= self.open_max {
+            let held = channels.iter().map(|(key, c)| Held { key, owner: &c.principal, last_us: c.last_us() });
+            if let Some(key) = fair::victim(held) {
+                channels.remove(&key);
+            }
         }
         let channel = Arc::new(channel);
         channel.touch(now_us);
@@ -380,6 +394,19 @@ mod tests {
         channel.take_page(first, [("a".to_owned(), digest)], 6);
         channel.take_page(last, [("a".to_owned(), digest)], 6);
         assert_eq!(channel.live("a", 6, 100), Live::Is(ambiguous()));
+    }
+
+    #[test]
+    fn who_opens_many_channels_pushes_out_his_own() {
+        let channels = Channels::new(4);
+        let task = Arc::new(Task::new("t".into(), "0".repeat(32)));
+        channels.open(Channel::of_session("s", "quiet", "1", task, None), 0);
+        for n in 1..50 {
+            channels.standing(&format!("s{n}"), "loud", n);
+        }
+        assert_eq!(channels.len(), 4);
+        assert!(channels.session("s", "1", "quiet", 50).is_some());
+        assert!(channels.by_key.lock().unwrap().contains_key("standing s49 loud"));
     }
 
     #[test]

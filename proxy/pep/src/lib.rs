@@ -4,11 +4,15 @@
 //! event of a stream. There is no second way to an upstream and no second way to a client. The crate opens no socket,
 //! file or process, and reads no clock: it asks its ports.
 
+mod asides;
 mod call;
 mod channel;
 mod entry;
 mod envelope;
+mod fair;
 mod frame;
+mod headers;
+mod job;
 mod long;
 pub mod ports;
 mod reply;

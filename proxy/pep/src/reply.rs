@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use pdp::json;
 use pdp::record::{Direction, FrameKind};
-use pdp::refusal::{Code, Refusal};
+use pdp::refusal::{Code, Refusal, Source, modern_http_status};
 
 use crate::call::Address;
 use crate::channel::Channel;
@@ -105,11 +105,11 @@ impl Answer {
 /// A refusal as JSON-RPC. A refused tool call is a tool result with `isError`, so that the model reads it and can revise
 /// its plan; everything else is an error. `named` is the record's number and trace.
 pub(crate) fn refusal_text(address: &Address, refusal: &Refusal, advice: Option<&str>, named: (u64, String)) -> String {
-    let id = address.id.as_deref().unwrap_or("null");
     let (record, trace) = named;
     let facts = serde_json::json!({
         "code": refusal.code.name(), "retry": refusal.code.may_retry(), "trace": trace, "record": record,
     });
+    let id = address.id.as_deref().unwrap_or("null");
     if is_tool_result(address, refusal.code) {
         let mut words = refusal.message.clone();
         if let Some(more) = advice {
@@ -126,7 +126,36 @@ pub(crate) fn refusal_text(address: &Address, refusal: &Refusal, advice: Option<
     let error = serde_json::json!({
         "code": refusal.code.rpc_code(), "message": refusal.message, "data": { "dev.wicketgate/refusal": facts },
     });
+    if is_unasked(address) {
+        // What asks nothing has no id to answer under; that of an answer is the server's.
+        return format!("{{\"jsonrpc\":\"2.0\",\"error\":{error}}}");
+    }
     format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"error\":{error}}}")
+}
+
+/// The HTTP status of a refusal: what the client's revision names for such an error, or else what the code says. A request
+/// is answered by its message, with status 200; what asks nothing has only the status to tell that it was not taken (MCP
+/// transports: an HTTP error status).
+pub(crate) fn status(address: &Address, code: Code) -> u16 {
+    let error = address.modern && !is_tool_result(address, code);
+    if let Some(named) = error.then(|| modern_http_status(code.rpc_code())).flatten() {
+        return named;
+    }
+    match code.http_status() {
+        200 if is_unasked(address) => match code.source() {
+            Source::Client => 400,
+            Source::Policy => 403,
+            Source::Upstream => 502,
+            Source::Gate => 503,
+        },
+        other => other,
+    }
+}
+
+/// A client's notification, or its answer to a server.
+fn is_unasked(address: &Address) -> bool {
+    let silent = matches!(address.kind, FrameKind::Notification | FrameKind::Response);
+    address.direction == Direction::ToServer && silent
 }
 
 /// Whether a refusal is told as a tool result: the model, and not the client's transport, is the one to read it.

@@ -3,6 +3,10 @@
 //! Implicit tasks are found in this order: the one a legacy session was opened in; the one of the incoming trace id; the
 //! principal's rolling task. Sessions of one principal thus share one task unless their host says otherwise, so that
 //! what was read from one server counts when another is called.
+//!
+//! The store is bounded, and whoever fills it pays alone: the longest idle task of the principal that holds most goes.
+//! Its labels do not go with it. They stay with the principal, and every task it opens from then on begins with them,
+//! until it has been idle for as long as a task may be: opening many tasks is no way to be rid of what was read.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,6 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use pdp::label::LabelSet;
 use pdp::principal::Principal;
 
+use crate::fair::{self, Held};
 use crate::trace::TraceContext;
 
 /// One task.
@@ -17,6 +22,8 @@ use crate::trace::TraceContext;
 pub struct Task {
     id: String,
     trace: String,
+    /// The key of the principal it belongs to.
+    owner: String,
     state: Mutex<State>,
 }
 
@@ -31,7 +38,11 @@ impl Task {
     /// A task in a trace.
     #[must_use]
     pub fn new(id: String, trace: String) -> Self {
-        Self { id, trace, state: Mutex::new(State::default()) }
+        Self::of(id, trace, String::new())
+    }
+
+    fn of(id: String, trace: String, owner: String) -> Self {
+        Self { id, trace, owner, state: Mutex::new(State::default()) }
     }
 
     /// Its name.
@@ -80,13 +91,34 @@ impl Task {
     }
 }
 
-/// The open tasks. Bounded: the longest idle goes first, and an idle one ends by itself.
+/// The open tasks. Bounded; an idle one ends by itself.
 #[derive(Debug)]
 pub struct Tasks {
-    by_key: Mutex<HashMap<String, Arc<Task>>>,
+    state: Mutex<Open>,
     idle_us: i64,
     open_max: usize,
     by_trace: bool,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    by_key: HashMap<String, Arc<Task>>,
+    /// What a principal had read in tasks that had to go, and when the last of them went.
+    spilt: HashMap<String, (LabelSet, i64)>,
+}
+
+impl Open {
+    /// Makes room for one more task.
+    fn give_up_one(&mut self, now_us: i64) {
+        let held = self.by_key.iter().map(|(key, t)| Held { key, owner: &t.owner, last_us: t.last_us() });
+        let Some(task) = fair::victim(held).and_then(|key| self.by_key.remove(&key)) else { return };
+        let labels = task.labels();
+        if !labels.is_empty() {
+            let (kept, at) = self.spilt.entry(task.owner.clone()).or_default();
+            kept.raise(&labels);
+            *at = now_us;
+        }
+    }
 }
 
 impl Tasks {
@@ -94,7 +126,7 @@ impl Tasks {
     /// trace id opens a task of its own; whoever sets it can leave its labels behind, so it is the host that must be trusted.
     #[must_use]
     pub fn new(idle_us: i64, open_max: usize, by_trace: bool) -> Self {
-        Self { by_key: Mutex::new(HashMap::new()), idle_us, open_max, by_trace }
+        Self { state: Mutex::default(), idle_us, open_max, by_trace }
     }
 
     /// The task of a frame that belongs to no session.
@@ -110,28 +142,30 @@ impl Tasks {
             Some(context) => format!("trace {} {}", principal.key(), context.trace),
             None => format!("rolling {}", principal.key()),
         };
-        let mut tasks = self.by_key.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(task) = tasks.get(&key).filter(|t| named.is_some() || now_us - t.last_us() <= self.idle_us) {
+        let mut open = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(task) = open.by_key.get(&key).filter(|t| named.is_some() || now_us - t.last_us() <= self.idle_us) {
             task.touch(now_us);
             return Arc::clone(task);
         }
-        if tasks.len() >= self.open_max
-            && let Some(oldest) = tasks.iter().min_by_key(|(_, t)| t.last_us()).map(|(k, _)| k.clone())
-        {
-            tasks.remove(&oldest);
+        if open.by_key.len() >= self.open_max {
+            open.give_up_one(now_us);
         }
+        open.spilt.retain(|_, (_, at)| now_us - *at <= self.idle_us);
         let trace = named.map_or_else(fresh_trace, |context| context.trace.clone());
         let id = format!("task-{}", trace.get(..16).unwrap_or(&trace));
-        let task = Arc::new(Task::new(id, trace));
+        let task = Arc::new(Task::of(id, trace, principal.key()));
+        if let Some((labels, _)) = open.spilt.get(&task.owner) {
+            task.raise(labels);
+        }
         task.touch(now_us);
-        tasks.insert(key, Arc::clone(&task));
+        open.by_key.insert(key, Arc::clone(&task));
         task
     }
 
     /// Every open task.
     #[must_use]
     pub fn open(&self) -> Vec<Arc<Task>> {
-        self.by_key.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).by_key.values().cloned().collect()
     }
 }
 
@@ -175,6 +209,29 @@ mod tests {
         assert!(b.labels().is_empty());
         let off = Tasks::new(100, 10, false);
         assert_eq!(off.resolve(&principal("a"), Some(&context), 0, || "e".repeat(32)).trace(), "e".repeat(32));
+    }
+
+    #[test]
+    fn many_trace_ids_push_out_nobody_elses_task_and_wash_off_no_label() {
+        let tasks = Tasks::new(100, 4, true);
+        let quiet = tasks.resolve(&principal("quiet"), None, 0, || "e".repeat(32));
+        quiet.raise(&["private"].into_iter().collect());
+        let loud = |n: i64| {
+            let context = TraceContext { trace: format!("{n:032x}"), span: "d".repeat(16), sampled: true };
+            tasks.resolve(&principal("loud"), Some(&context), n, String::new)
+        };
+        loud(1).raise(&["untrusted"].into_iter().collect());
+        for n in 2..50 {
+            loud(n);
+        }
+        assert_eq!(tasks.open().len(), 4);
+        assert!(Arc::ptr_eq(&quiet, &tasks.resolve(&principal("quiet"), None, 50, String::new)));
+        assert!(loud(1).labels().contains("untrusted"), "the first task went, its labels did not");
+        assert!(loud(60).labels().contains("untrusted"));
+        for n in 200..203 {
+            loud(n);
+        }
+        assert!(tasks.resolve(&principal("other"), None, 203, || "f".repeat(32)).labels().is_empty());
     }
 
     #[test]

@@ -25,8 +25,16 @@ forbid (principal, action in Gate::Action::"egress", resource);
 /// The files of a bundle, before they are written.
 #[derive(Debug, Clone)]
 pub(crate) struct Bundle {
-    servers: Vec<(String, String)>,
+    servers: Vec<Server>,
     policies: String,
+}
+
+/// One server's registry entry, and the definitions beside it.
+#[derive(Debug, Clone)]
+struct Server {
+    name: String,
+    text: String,
+    definitions: String,
 }
 
 impl Bundle {
@@ -56,7 +64,7 @@ impl Bundle {
     }
 
     /// A server with these lines at the head of its entry, and in its transport table.
-    pub(crate) fn entry(mut self, name: &str, head: &str, transport: &str) -> Self {
+    pub(crate) fn entry(self, name: &str, head: &str, transport: &str) -> Self {
         let mut text = format!(
             "name = \"{name}\"\nopen = [\"resources\", \"prompts\", \"logging\", \"roots\", \"vendor/extra\"]\n{head}\n\
              [transport]\n{transport}"
@@ -67,7 +75,13 @@ impl Bundle {
             let review = if tool.reviewed { "reviewed_by = \"r\"\nreviewed_at = \"2026-11-20\"\n" } else { "" };
             write!(text, "\n[tools.{}]\neffect = [\"{effect}\"]\npin = \"{pin}\"\n{review}", tool.name).unwrap();
         }
-        self.servers.push((name.to_owned(), text));
+        let definitions: Vec<Value> = TOOLS.iter().map(Tool::definition).collect();
+        self.registered(name, text, serde_json::to_string_pretty(&definitions).unwrap())
+    }
+
+    /// A server with the whole text of its entry, and of the definitions beside it.
+    pub(crate) fn registered(mut self, name: &str, text: String, definitions: String) -> Self {
+        self.servers.push(Server { name: name.to_owned(), text, definitions });
         self
     }
 
@@ -82,11 +96,9 @@ impl Bundle {
         std::fs::create_dir_all(folder.join("policies")).unwrap();
         std::fs::create_dir_all(folder.join("registry/servers")).unwrap();
         std::fs::write(folder.join("policies/all.cedar"), &self.policies).unwrap();
-        let definitions: Vec<Value> = TOOLS.iter().map(Tool::definition).collect();
-        let definitions = serde_json::to_string_pretty(&definitions).unwrap();
-        for (name, text) in &self.servers {
+        for Server { name, text, definitions } in &self.servers {
             std::fs::write(folder.join(format!("registry/servers/{name}.toml")), text).unwrap();
-            std::fs::write(folder.join(format!("registry/servers/{name}.tools.json")), &definitions).unwrap();
+            std::fs::write(folder.join(format!("registry/servers/{name}.tools.json")), definitions).unwrap();
         }
     }
 }

@@ -187,9 +187,14 @@ impl Wire {
     /// Reads one whole answer.
     pub(crate) async fn answer(&mut self) -> Answer {
         let (status, headers) = self.head().await;
-        while self.more().await {}
-        let body = String::from_utf8_lossy(&std::mem::take(&mut self.body)).into_owned();
+        let body = self.body().await;
         Answer { status, headers, body }
+    }
+
+    /// Reads the rest of a body.
+    pub(crate) async fn body(&mut self) -> String {
+        while self.more().await {}
+        String::from_utf8_lossy(&std::mem::take(&mut self.body)).into_owned()
     }
 
     /// Reads an answer's head: its status and headers, with lower-case names.

@@ -57,6 +57,13 @@ pub(crate) struct Gate {
     pub(crate) folder: TempDir,
 }
 
+/// A folder in memory where the system has one: what these tests hold is not the disk, and waiting for it is most of
+/// their time.
+fn folder() -> TempDir {
+    let memory = Path::new("/dev/shm");
+    if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap()
+}
+
 /// The principals' part of a configuration.
 pub(crate) fn principals() -> String {
     let mut text = String::new();
@@ -90,10 +97,17 @@ impl Gate {
 
     /// Starts a gate with more lines in its configuration.
     pub(crate) async fn start_with(bundle: &Bundle, more: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::start_under(bundle, more, &[]).await
+    }
+
+    /// Starts a gate with more lines in its configuration and these `OTEL_*` variables.
+    pub(crate) async fn start_under(bundle: &Bundle, more: &str, variables: &[(&str, &str)]) -> Self {
+        let folder = folder();
         let file = lay_out(folder.path(), bundle, more);
         let config = Config::read(Some(&file), &Overrides::default()).unwrap();
-        let (telemetry, _) = settings::read(|name| (name == "OTEL_TRACES_EXPORTER").then(|| "none".to_owned()));
+        let all = [("OTEL_TRACES_EXPORTER", "none")];
+        let value = |name: &str| all.iter().chain(variables).find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned());
+        let (telemetry, _) = settings::read(value);
         let (running, generated) = assemble::start(&config, Environment { telemetry, token: None }).await.unwrap();
         assert_eq!(generated, None);
         Self { running, folder }

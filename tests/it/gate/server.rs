@@ -36,6 +36,12 @@ impl Seen {
         serde_json::from_str(&self.body).unwrap_or_default()
     }
 
+    /// The id as it was written: a parsed one may have lost digits.
+    pub(crate) fn id(&self) -> String {
+        let members = pdp::json::members(&self.body).unwrap_or_default();
+        members.iter().find(|(name, _)| name == "id").map_or("null", |(_, id)| id.get()).to_owned()
+    }
+
     pub(crate) fn method(&self) -> String {
         self.message()["method"].as_str().unwrap_or_default().to_owned()
     }
@@ -127,6 +133,11 @@ impl Upstream {
         self.seen().into_iter().filter(|seen| seen.method() == method).collect()
     }
 
+    /// What arrived since this was last asked.
+    pub(crate) fn take_seen(&self) -> Vec<Seen> {
+        std::mem::take(&mut *self.state.seen.lock().unwrap())
+    }
+
     /// What is answered to a method (`tools/list`, ...), or with the name `raw` to calls of that kind.
     pub(crate) fn script(&self, what: &str, script: Script) {
         self.state.scripts.lock().unwrap().insert(what.to_owned(), script);
@@ -144,8 +155,14 @@ impl Upstream {
 
     /// Sends a message down every open stream of the server's own messages. Answers how many there are.
     pub(crate) fn tell(&self, message: &Value) -> usize {
+        self.tell_text(&message.to_string())
+    }
+
+    /// The same, with the message as it is written.
+    pub(crate) fn tell_text(&self, message: &str) -> usize {
         let mut streams = self.state.streams.lock().unwrap();
-        streams.retain(|stream| stream.send(format!("data: {message}\n\n")).is_ok());
+        let data = message.replace('\n', "\ndata: ");
+        streams.retain(|stream| stream.send(format!("data: {data}\n\n")).is_ok());
         streams.len()
     }
 
@@ -162,6 +179,8 @@ async fn accept(listener: TcpListener, state: Arc<State>, steps: Arc<Semaphore>,
             accepted = listener.accept() => accepted.unwrap().0,
             () = stop.cancelled() => break,
         };
+        // Events are written one by one: held back until the last was acknowledged, each would cost 40 ms.
+        stream.set_nodelay(true).unwrap();
         let mut peer = Peer { stream, connection, state: Arc::clone(&state), steps: Arc::clone(&steps) };
         serving.spawn(async move { peer.serve().await });
     }
@@ -241,7 +260,7 @@ impl Peer {
         let id = message["id"].clone();
         let script = self.state.scripts.lock().unwrap().get(&seen.method()).cloned();
         if let Some(script) = script {
-            return self.scripted(script, &id).await;
+            return self.scripted(script, &seen.id()).await;
         }
         match message["method"].as_str() {
             None => {
@@ -278,7 +297,10 @@ impl Peer {
                     json!({ "supportedVersions": ["2026-07-28"], "capabilities": {}, "resultType": "complete" });
                 self.json("", &answer(&id, result)).await
             }
-            Some(_) => self.json("", &answer(&id, json!({}))).await,
+            Some(_) => {
+                let text = format!("{{\"jsonrpc\":\"2.0\",\"id\":{},\"result\":{{}}}}", seen.id());
+                self.json("", &text).await
+            }
         }
     }
 
@@ -294,10 +316,10 @@ impl Peer {
             json!({ "jsonrpc": "2.0", "method": "notifications/progress", "params": params }).to_string()
         };
         match arguments["how"].as_str().unwrap_or_default() {
-            "sse" => self.scripted(Script::Events(vec![done]), id).await,
+            "sse" => self.scripted(Script::Events(vec![done]), &id.to_string()).await,
             "progress" => {
                 let events = (1..=n).map(step).chain([done]).collect();
-                self.scripted(Script::Events(events), id).await
+                self.scripted(Script::Events(events), &id.to_string()).await
             }
             "steps" => {
                 self.begin_stream("").await?;
@@ -317,7 +339,7 @@ impl Peer {
             "log" => {
                 let said = json!({ "level": "info", "data": text });
                 let log = json!({ "jsonrpc": "2.0", "method": "notifications/message", "params": said }).to_string();
-                self.scripted(Script::Events(vec![log, done]), id).await
+                self.scripted(Script::Events(vec![log, done]), &id.to_string()).await
             }
             "slow" => {
                 tokio::time::sleep(Duration::from_millis(n)).await;
@@ -330,7 +352,7 @@ impl Peer {
             }
             "raw" => {
                 let script = self.state.scripts.lock().unwrap().get("raw").cloned();
-                self.scripted(script.unwrap_or(Script::Json(done)), id).await
+                self.scripted(script.unwrap_or(Script::Json(done)), &id.to_string()).await
             }
             _ => self.json("", &done).await,
         }
@@ -352,7 +374,7 @@ impl Peer {
     async fn own_messages(&mut self, seen: &Seen) -> Told {
         let script = self.state.scripts.lock().unwrap().get("stream").cloned();
         if let Some(script) = script {
-            return self.scripted(script, &Value::Null).await;
+            return self.scripted(script, "null").await;
         }
         let (sender, mut messages) = mpsc::unbounded_channel();
         self.state.streams.lock().unwrap().push(sender);
@@ -366,8 +388,8 @@ impl Peer {
         Ok(())
     }
 
-    async fn scripted(&mut self, script: Script, id: &Value) -> Told {
-        let with_id = |text: &str| text.replace("{id}", &id.to_string());
+    async fn scripted(&mut self, script: Script, id: &str) -> Told {
+        let with_id = |text: &str| text.replace("{id}", id);
         match script {
             Script::Json(text) => self.json("", &with_id(&text)).await,
             Script::Events(all) => {
@@ -379,12 +401,12 @@ impl Peer {
                 self.write(b"0\r\n\r\n").await
             }
             Script::Bytes(bytes) => {
-                let replaced = replace(&bytes, b"{id}", id.to_string().as_bytes());
+                let replaced = replace(&bytes, b"{id}", id.as_bytes());
                 self.write(&replaced).await?;
                 Err(Over)
             }
             Script::Open(bytes) => {
-                let replaced = replace(&bytes, b"{id}", id.to_string().as_bytes());
+                let replaced = replace(&bytes, b"{id}", id.as_bytes());
                 self.write(&replaced).await
             }
         }

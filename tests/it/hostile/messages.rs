@@ -93,6 +93,9 @@ pub(super) fn unreadable() -> Vec<Case> {
         &[("one level too deep", just_too_deep.as_bytes()), ("arguments too deep", deep_call.as_bytes())],
     );
     all.extend(envelopes());
+    // What asks nothing is answered by the status alone.
+    let unnamed = body(r#"{"jsonrpc":"2.0","method":"notifications/vendor"}"#);
+    all.push(case("a notification nobody named", unnamed, 403, Code::MethodClosed));
     all
 }
 
@@ -147,7 +150,6 @@ pub(super) fn refused() -> Vec<Case> {
             ("the stream as a method", body(rpc(1, "stream", json!({})))),
             ("the session's end as a method", body(rpc(1, "session/end", json!({})))),
             ("an answer as a method", body(rpc(1, "response", json!({})))),
-            ("a notification nobody named", body(r#"{"jsonrpc":"2.0","method":"notifications/vendor"}"#)),
             ("a method of 30,000 letters", body(rpc(1, &"m".repeat(30_000), json!({})))),
         ],
     );

@@ -39,6 +39,22 @@ async fn bodies_that_do_not_end() {
     ground.close().await;
 }
 
+/// However slowly it goes on: a body has one time for the whole of it.
+#[tokio::test]
+async fn a_body_that_is_sent_for_ever() {
+    let limits = "limits = { failures_per_minute_max = 100000, body_s = 1, child_grace_ms = 200 }";
+    let ground = Ground::with(limits).await;
+    let begun = Request { sized: false, body: Vec::new(), ..good(1) }.with("content-length", "50000").bytes();
+    let mut wire = Wire::connect(ground.gate.at()).await;
+    wire.write(&begun).await;
+    wire.write(b"{\"jsonrpc\":").await;
+    let answer = wire.answer().await;
+    assert_eq!(answer.refusal().unwrap().0, "body_unreadable", "{answer:?}");
+    assert_eq!(answer.message()["error"]["message"], "the body did not come within 1 s");
+    ground.serves("a slow body").await;
+    ground.close().await;
+}
+
 #[tokio::test]
 async fn what_is_no_http_is_answered_all_the_same() {
     let ground = Ground::new().await;

@@ -93,9 +93,9 @@ scripts! {
         intent: tools/call bank pay
         sent to bank: tools/call pay
         > tools/call bank pay: intake>classify>policy>guardrail>approval>credential>action>audit -> failed credential_unavailable
-        200 tool result credential_unavailable: the server refused the gate's own credential (HTTP 401); its operator must look
+        200 tool result credential_unavailable: the server refused the gate or its credential (HTTP 401); its operator must look
         sent to bank: tools/call balance
-        > tools/call bank balance: intake>classify>policy>guardrail>approval>credential>action>audit -> refused credential_unavailable
+        > tools/call bank balance: intake>classify>policy>guardrail>approval>credential>action>audit -> failed credential_unavailable
     "#;
 
     a_server_that_cannot_be_reached_did_nothing: r#"
@@ -200,7 +200,7 @@ scripts! {
         > tools/call bank balance: intake>classify>policy>guardrail>approval>credential>action>audit -> failed answer_lost
         the server answered HTTP 500 and nothing else; whether the call had an effect is unknown, so do not simply repeat it
         sent to bank: tools/call balance
-        > tools/call bank balance: all nine -> served
+        > tools/call bank balance: all nine -> served [private]
         200 {"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"cannot read it"}}
     "#;
 

@@ -64,7 +64,7 @@ scripts! {
         sent to mail: notifications/cancelled
         >! notifications/cancelled mail: all nine -> served
         >! notifications/roots/list_changed mail: intake>audit -> refused method_closed
-        200 error -32601 method_closed: Method not found: `notifications/roots/list_changed` is not open here
+        403 error -32601 method_closed: Method not found: `notifications/roots/list_changed` is not open here
     "#;
 
     an_answer_must_answer_something: r#"
@@ -157,7 +157,7 @@ scripts! {
         show
     "# => r#"
         >! tools/call mail: intake>audit -> refused method_closed
-        200 error -32601 method_closed: Method not found: `tools/call` is not open here
+        403 error -32601 method_closed: Method not found: `tools/call` is not open here
     "#;
 
     /// A client that hangs up ends the stream of the server's own messages: that is its ordinary end.

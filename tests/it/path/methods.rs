@@ -27,7 +27,7 @@ scripts! {
         > tasks/cancel lab {"taskId":"t1"}
         > tasks/update lab {"taskId":"t1"}
         > skills/list lab
-        > skills/get lab {"name":"s"}
+        > skills/get lab {"uri":"skill://s/SKILL.md"}
         > resources/directory/read lab {"uri":"skill://s"}
         > vendor/thing lab {"x":1}
     "# => r#"
@@ -68,21 +68,21 @@ scripts! {
         sent to lab: notifications/roots/list_changed
         >! notifications/roots/list_changed lab: all nine -> served
         sent to lab: tasks/get
-        > tasks/get lab t1: all nine -> served
+        > tasks/get lab t1: all nine -> served [untrusted]
         sent to lab: tasks/result
-        > tasks/result lab t1: all nine -> served
+        > tasks/result lab t1: all nine -> served [untrusted]
         sent to lab: tasks/list
-        > tasks/list lab: all nine -> served
+        > tasks/list lab: all nine -> served [untrusted]
         intent: tasks/cancel lab t1
         sent to lab: tasks/cancel
-        > tasks/cancel lab t1: all nine -> served
+        > tasks/cancel lab t1: all nine -> served [untrusted]
         intent: tasks/update lab t1
         sent to lab: tasks/update
-        > tasks/update lab t1: all nine -> served
+        > tasks/update lab t1: all nine -> served [untrusted]
         sent to lab: skills/list
         > skills/list lab: all nine -> served
         sent to lab: skills/get
-        > skills/get lab s: all nine -> served
+        > skills/get lab skill://s/SKILL.md: all nine -> served
         sent to lab: resources/directory/read
         > resources/directory/read lab skill://s: all nine -> served
         intent: vendor/thing lab
@@ -135,9 +135,9 @@ scripts! {
         event notifications/message
         <! notifications/elicitation/complete lab: all nine -> served
         event notifications/elicitation/complete
-        <! notifications/tasks/status lab t1: all nine -> served
+        <! notifications/tasks/status lab t1: all nine -> served [untrusted]
         event notifications/tasks/status
-        <! notifications/tasks lab t1: all nine -> served
+        <! notifications/tasks lab t1: all nine -> served [untrusted]
         event notifications/tasks
         < sampling/createMessage lab: all nine -> served
         event sampling/createMessage

@@ -20,6 +20,8 @@ pub(crate) mod wire;
 pub(crate) mod frames;
 pub(crate) mod streams;
 pub(crate) mod methods;
+pub(crate) mod asides;
+pub(crate) mod jobs;
 pub(crate) mod tools;
 pub(crate) mod law;
 pub(crate) mod labels;
@@ -27,7 +29,18 @@ pub(crate) mod failures;
 
 /// Every script there is.
 pub(crate) fn all() -> impl Iterator<Item = &'static (&'static str, &'static str)> {
-    [wire::ALL, frames::ALL, streams::ALL, methods::ALL, tools::ALL, law::ALL, labels::ALL, failures::ALL]
-        .into_iter()
-        .flatten()
+    [
+        wire::ALL,
+        frames::ALL,
+        streams::ALL,
+        methods::ALL,
+        asides::ALL,
+        jobs::ALL,
+        tools::ALL,
+        law::ALL,
+        labels::ALL,
+        failures::ALL,
+    ]
+    .into_iter()
+    .flatten()
 }

@@ -134,7 +134,21 @@ const SERVERS: [ServerText; 5] = [
             kind = "http"
             url = "https://lab.test/mcp"
         "#,
-        tools: &[tool("probe", r#"effect = ["execute"]"#, NOTHING)],
+        tools: &[
+            tool("probe", r#"effect = ["execute"]"#, NOTHING),
+            tool(
+                "route",
+                r#"effect = ["read"]"#,
+                r#"{"type":"object","properties":{"region":{"type":"string","x-mcp-header":"Region"},"options":{"type":"object","properties":{"limit":{"type":"integer","x-mcp-header":"Limit"}}}}}"#,
+            ),
+            tool(
+                "survey",
+                r#"effect = ["read"]
+                labels = ["untrusted"]
+                deliver = "quoted""#,
+                r#"{"type":"object"},"outputSchema":{"type":"object","properties":{"unit":{"enum":["m","km"]}}}"#,
+            ),
+        ],
     },
 ];
 

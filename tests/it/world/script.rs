@@ -233,6 +233,7 @@ impl Stage {
                 let labels: Vec<String> = tasks.iter().map(|t| t.labels().to_string()).collect();
                 labels.join(" | ")
             }
+            ("channels", _) => format!("{} channels", world.gate.ports.channels.len()),
             ("sent", "") => sent.unwrap().text,
             ("sent", "secret") => sent.unwrap().secret.unwrap_or_else(|| "no secret".to_owned()),
             ("sent", "session") => sent.unwrap().session.unwrap_or_else(|| "no session".to_owned()),

@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -29,6 +29,8 @@ struct Manners {
     legacy: bool,
     modern: bool,
     says: Option<String>,
+    /// A folder where every line it hears is kept, as it came, and where it finds what to say.
+    tape: Option<PathBuf>,
 }
 
 fn manners() -> Manners {
@@ -42,6 +44,7 @@ fn manners() -> Manners {
             "--legacy" => manners.modern = false,
             "--modern" => manners.legacy = false,
             "--says" => manners.says = words.next(),
+            "--tape" => manners.tape = words.next().map(PathBuf::from),
             "--dies" => std::process::exit(4),
             other => complain(&format!("the fixture knows no `{other}`")),
         }
@@ -67,6 +70,8 @@ struct State {
     questions: u64,
     changed: bool,
     listening: Vec<Value>,
+    /// The id of the last listen request, as it was written.
+    listen: String,
 }
 
 impl Server {
@@ -91,7 +96,40 @@ impl Server {
         tools
     }
 
+    /// Keeps a line as it came, and answers a request with the lines of the file `say`, as they stand: `@@id@@` is the
+    /// request's id as written, `@@listen@@` that of the last listen request. Without such a file it answers by itself.
+    fn replay(&self, folder: &Path, text: &str) {
+        let mut heard = std::fs::OpenOptions::new().append(true).create(true).open(folder.join("heard"));
+        let kept = heard.as_mut().map(|file| file.write_all(format!("{text}\n").as_bytes()));
+        kept.expect("the tape can be written").expect("the tape can be written");
+        let members = pdp::json::members(text).unwrap_or_default();
+        let raw = |name: &str| members.iter().find(|(n, _)| n == name).map(|(_, v)| v.get());
+        let (Some(id), Some(method)) = (raw("id"), raw("method").map(|m| m.trim_matches('"'))) else { return };
+        if method == "subscriptions/listen" {
+            id.clone_into(&mut self.state().listen);
+        }
+        let script = std::fs::read_to_string(folder.join("say"));
+        let lines = script.unwrap_or_else(|_| {
+            let result = match method {
+                "initialize" => {
+                    r#"{"protocolVersion":"2025-11-25","capabilities":{},"serverInfo":{"name":"tape","version":"1"}}"#
+                        .to_owned()
+                }
+                "tools/list" => std::fs::read_to_string(folder.join("tools")).unwrap_or_default(),
+                _ => "{}".to_owned(),
+            };
+            format!("{{\"jsonrpc\":\"2.0\",\"id\":@@id@@,\"result\":{result}}}")
+        });
+        let listen = self.state().listen.clone();
+        for said in lines.lines() {
+            line(said.replace("@@id@@", id).replace("@@listen@@", &listen).as_bytes());
+        }
+    }
+
     fn take(self: &Arc<Self>, text: &str) {
+        if let Some(folder) = &self.manners.tape {
+            return self.replay(folder, text);
+        }
         let Ok(message) = serde_json::from_str::<Value>(text) else { return complain("not JSON") };
         let id = message.get("id").cloned();
         match (message["method"].as_str(), id) {

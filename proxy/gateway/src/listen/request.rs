@@ -84,7 +84,7 @@ pub(super) async fn frame(request: Request<Incoming>, peer: SocketAddr, listener
         }
         Method::GET => Frame::open(caller, server, session, headers),
         Method::DELETE => Frame::close(caller, server, session, headers),
-        Method::POST => match read_body(&head.headers, body, listener.body_bytes_max).await {
+        Method::POST => match read_body(&head.headers, body, listener).await {
             Ok(body) => Frame::message(caller, server, session, headers, body),
             Err(refusal) => Frame::unreadable(caller, server, refusal),
         },
@@ -141,7 +141,8 @@ fn accepts(headers: &HeaderMap, kinds: &[&str]) -> bool {
     !any
 }
 
-async fn read_body(headers: &HeaderMap, body: Incoming, bytes_max: usize) -> Result<Bytes, Refusal> {
+async fn read_body(headers: &HeaderMap, body: Incoming, listener: &Listener) -> Result<Bytes, Refusal> {
+    let (bytes_max, time) = (listener.body_bytes_max, listener.body_time);
     let kind = headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
     if !kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json") {
         return Err(Refusal::new(Code::MediaType, "the body must be `Content-Type: application/json`"));
@@ -153,7 +154,11 @@ async fn read_body(headers: &HeaderMap, body: Incoming, bytes_max: usize) -> Res
         let words = "answers are `application/json` or `text/event-stream`: accept at least one";
         return Err(Refusal::new(Code::NotAcceptable, words));
     }
-    let read = Limited::new(body, bytes_max).collect().await;
+    let read = tokio::time::timeout(time, Limited::new(body, bytes_max).collect()).await;
+    let read = read.map_err(|_| {
+        let words = format!("the body did not come within {} s", time.as_secs());
+        Refusal::new(Code::BodyUnreadable, words)
+    })?;
     read.map(|whole| whole.to_bytes()).map_err(|e| {
         if e.is::<LengthLimitError>() {
             Refusal::new(Code::BodyTooLarge, format!("the body is larger than {bytes_max} bytes"))

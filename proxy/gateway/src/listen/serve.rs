@@ -34,6 +34,8 @@ pub struct Listener {
     pub body_bytes_max: usize,
     /// How large a head may be.
     pub head_bytes_max: usize,
+    /// How long a client may take to send a body.
+    pub body_time: Duration,
     /// How many connections may be open.
     pub connections_max: usize,
     /// How long a shutdown waits for what is under way.

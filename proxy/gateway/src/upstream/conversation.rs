@@ -17,7 +17,7 @@ use pep::{Event, EventSource, Raw};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::Instant;
 
-use super::route::{Outline, member, restored, with_path};
+use super::route::{Outline, is_modern_error, member, restored, with_path};
 
 /// How many events may wait for one caller. Their bytes are bounded beside it.
 const QUEUE_MAX: usize = 1024;
@@ -220,7 +220,7 @@ impl Conversation {
                 tracing::debug!(server = self.server, "an answer to no request that is under way was dropped");
                 return;
             };
-            let text = restored(text, waiter.outer_id.as_deref(), waiter.token.as_ref());
+            let text = restored(text, waiter.outer_id.as_deref(), waiter.token.as_ref(), false);
             self.tell(&waiter, Told::Answer(text));
             return;
         }
@@ -228,7 +228,7 @@ impl Conversation {
         let found = state
             .waiting
             .iter()
-            .filter(|(key, waiter)| match (&outline.subscription, by_token) {
+            .filter(|(key, waiter)| match (outline.subscription.as_ref().or(outline.cancelled.as_ref()), by_token) {
                 (Some(id), _) => *key == id,
                 (None, Some(token)) => waiter.token.as_ref().is_some_and(|(inner, _)| inner == token),
                 (None, None) => !(waiter.listening || outline.is_broadcast() && state.readers > 0),
@@ -237,7 +237,8 @@ impl Conversation {
             .map(|(key, _)| key.clone());
         match found.and_then(|key| state.waiting.get(&key).map(|waiter| (key, waiter))) {
             Some((key, waiter)) => {
-                let text = restored(text, waiter.outer_id.as_deref(), waiter.token.as_ref());
+                let cancels = outline.cancelled.is_some();
+                let text = restored(text, waiter.outer_id.as_deref(), waiter.token.as_ref(), cancels);
                 if !self.tell(waiter, Told::Message(text)) {
                     tracing::warn!(server = self.server, "a caller does not read its events; it is given up");
                     state.waiting.remove(&key);
@@ -322,13 +323,14 @@ impl Waiting {
             Some(Err(words)) => Err(SendFault::Lost(words)),
             Some(Ok(event)) if self.is_answered() => {
                 let text = event.data.unwrap_or_default();
-                let refused = member(&text, "error").is_some();
-                let headers = if refused { Vec::new() } else { headers };
-                Ok(First { raw: Raw::whole(status(&text), headers, Bytes::from(text)), refused })
+                let error = member(&text, "error");
+                let (failed, refused) = (error.is_some(), error.is_some_and(|error| !is_modern_error(error)));
+                let headers = if failed { Vec::new() } else { headers };
+                Ok(First { raw: Raw::whole(status(&text), headers, Bytes::from(text)), failed, refused })
             }
             Some(Ok(event)) => {
                 let begun = Begun { first: Some(event), waiting: self };
-                Ok(First { raw: Raw::stream(200, headers, Box::new(begun)), refused: false })
+                Ok(First { raw: Raw::stream(200, headers, Box::new(begun)), failed: false, refused: false })
             }
         }
     }
@@ -367,6 +369,8 @@ impl Drop for Waiting {
 pub(super) struct First {
     pub(super) raw: Raw,
     /// It was a JSON-RPC error.
+    pub(super) failed: bool,
+    /// It was a JSON-RPC error, and none that only a modern server gives.
     pub(super) refused: bool,
 }
 

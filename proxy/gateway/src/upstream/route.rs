@@ -18,6 +18,8 @@ pub(super) struct Outline {
     pub(super) token: Option<String>,
     /// `_meta["io.modelcontextprotocol/subscriptionId"]`, as written.
     pub(super) subscription: Option<String>,
+    /// Of `notifications/cancelled`, the request it ends, as written.
+    pub(super) cancelled: Option<String>,
 }
 
 /// Where a modern server names the listen request a notification belongs to.
@@ -41,7 +43,9 @@ impl Outline {
         let token = inner(params, "progressToken");
         let meta = params.and_then(|p| member(p, "_meta")).or_else(|| raw("result").and_then(|r| member(r, "_meta")));
         let subscription = inner(meta, SUBSCRIPTION);
-        Some(Self { kind, id, method, token, subscription })
+        let cancels = method.as_deref() == Some("notifications/cancelled");
+        let cancelled = params.filter(|_| cancels).and_then(|p| inner(Some(p), "requestId"));
+        Some(Self { kind, id, method, token, subscription, cancelled })
     }
 
     /// Whether the message is for the session's own stream rather than for a request that happens to be under way.
@@ -75,6 +79,12 @@ pub(super) fn modern_status(answer: &str, complete: bool) -> u16 {
     }
 }
 
+/// Whether an error is one that only a modern server gives (MCP 2026-07-28: header mismatch, missing capability,
+/// unsupported version).
+pub(super) fn is_modern_error(error: &str) -> bool {
+    member(error, "code").is_some_and(|code| ["-32020", "-32021", "-32022"].contains(&code))
+}
+
 /// The text with the member at a path of names set; the text itself where the path is not there.
 pub(super) fn with_path(text: &str, path: &[&str], value: &str) -> String {
     let Some((name, rest)) = path.split_first() else { return value.to_owned() };
@@ -83,8 +93,14 @@ pub(super) fn with_path(text: &str, path: &[&str], value: &str) -> String {
     json::with_member(text, name, &inner).unwrap_or_else(|_| text.to_owned())
 }
 
-/// A server's message with the id and the progress token its caller knows, where the server was given others.
-pub(super) fn restored(text: &str, outer_id: Option<&str>, token: Option<&(String, String)>) -> String {
+/// A server's message with the id and the progress token its caller knows, where the server was given others. `cancels`
+/// says that it is the end of the caller's own request, by the server's word.
+pub(super) fn restored(
+    text: &str,
+    outer_id: Option<&str>,
+    token: Option<&(String, String)>,
+    cancels: bool,
+) -> String {
     let Some(outer) = outer_id else { return text.to_owned() };
     let has_method = member(text, "method").is_some();
     let text = if has_method { text.to_owned() } else { with_path(text, &["id"], outer) };
@@ -93,6 +109,7 @@ pub(super) fn restored(text: &str, outer_id: Option<&str>, token: Option<&(Strin
         None => text,
     };
     let text = with_path_if_there(&text, &["params", "_meta", SUBSCRIPTION], outer);
+    let text = if cancels { with_path(&text, &["params", "requestId"], outer) } else { text };
     with_path_if_there(&text, &["result", "_meta", SUBSCRIPTION], outer)
 }
 

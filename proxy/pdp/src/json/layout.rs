@@ -159,7 +159,7 @@ impl<'a> Part<'a> {
 
     /// The members of an object, in the order written; none of another kind.
     pub fn members(self) -> impl Iterator<Item = (Cow<'a, str>, Part<'a>)> {
-        self.named().map(|(raw, value)| (string(raw).unwrap_or(Cow::Borrowed(raw)), value))
+        self.named().map(|(raw, value)| (plain(raw), value))
     }
 
     /// The items of an array, in the order written; none of another kind.
@@ -209,4 +209,10 @@ impl<'a> Part<'a> {
 fn is_named(raw: &str, name: &str) -> bool {
     let inner = raw.get(1..raw.len().saturating_sub(1)).unwrap_or_default();
     if inner.contains('\\') { string(raw).is_ok_and(|plain| plain == name) } else { inner == name }
+}
+
+/// A name, of one that is written with its quotes. Half a surrogate pair is no text: such a name stays as it was written.
+fn plain(raw: &str) -> Cow<'_, str> {
+    let inner = raw.get(1..raw.len().saturating_sub(1)).unwrap_or_default();
+    if inner.contains('\\') { string(raw).unwrap_or(Cow::Borrowed(raw)) } else { Cow::Borrowed(inner) }
 }

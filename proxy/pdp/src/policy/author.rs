@@ -11,6 +11,7 @@ use std::sync::Arc;
 use cedar_policy::{Effect, Policy, PolicyId, PolicySet, Schema, ValidationMode, Validator, pst};
 use miette::Diagnostic;
 
+use crate::decision::Obligation;
 use crate::fault::{Fault, SourceFile};
 
 /// What a policy says of itself beside its conditions.
@@ -20,6 +21,8 @@ pub(super) struct Notes {
     pub(super) reason: String,
     /// `@approval`: the grant that switches this forbid off.
     pub(super) grant: Option<String>,
+    /// `@obligation`: the duty that comes with this permit.
+    pub(super) obligation: Option<Obligation>,
 }
 
 /// Policies as compiled, with their notes.
@@ -31,7 +34,7 @@ pub(super) struct Compiled {
 }
 
 /// The annotations an author may write.
-const ANNOTATIONS: [&str; 4] = ["id", "reason", "approval", "description"];
+const ANNOTATIONS: [&str; 5] = ["id", "reason", "approval", "obligation", "description"];
 
 /// Reads, checks and compiles every policy file.
 ///
@@ -102,7 +105,7 @@ impl Desk<'_> {
         for (name, _) in policy.annotations().filter(|(name, _)| !ANNOTATIONS.contains(name)) {
             fault(
                 format!("`{id}` has the unknown annotation `@{name}`"),
-                "known are @id, @reason, @approval and @description",
+                "known are @id, @reason, @approval, @obligation and @description",
             );
         }
         let grant = policy.annotation("approval").map(str::to_owned);
@@ -118,6 +121,18 @@ impl Desk<'_> {
                 fault(
                     format!("`{id}` asks for the unknown grant `{grant}`"),
                     &format!("use one of {known}, or add it to `vocabulary.toml`"),
+                );
+            }
+        }
+        let obligation = policy.annotation("obligation").and_then(Obligation::named);
+        if let Some(word) = policy.annotation("obligation") {
+            if obligation.is_none() {
+                fault(format!("`{id}` asks for the unknown obligation `{word}`"), "known is `quote`");
+            }
+            if policy.effect() == Effect::Forbid {
+                fault(
+                    format!("`{id}` is a forbid with `@obligation`"),
+                    "an obligation comes with what is permitted: write it on the permit",
                 );
             }
         }
@@ -139,7 +154,7 @@ impl Desk<'_> {
         if let Err(e) = self.policies.add(policy.new_id(name.clone())) {
             fault(format!("`{id}`: {e}"), "");
         }
-        self.notes.insert(name.clone(), Notes { reason, grant });
+        self.notes.insert(name.clone(), Notes { reason, grant, obligation });
         self.places.insert(name, (file.clone(), at));
     }
 

@@ -19,6 +19,14 @@ pub(super) fn canonical(text: &str, host: bool) -> String {
     text.to_owned()
 }
 
+/// The host a URL leads to, as a browser reads it (WHATWG URL): lower case, IDNA in ASCII. Nothing where it leads to none,
+/// so a policy that allows some hosts denies what it cannot place.
+pub(super) fn host(text: &str) -> String {
+    let url = url::Url::parse(text).ok();
+    let host = url.as_ref().and_then(url::Url::host_str).unwrap_or_default();
+    host.trim_end_matches('.').to_ascii_lowercase()
+}
+
 /// Resolves `.`, `..` and doubled slashes. `..` never climbs above an absolute path's root; in a relative path it stays.
 fn path(text: &str) -> String {
     let absolute = text.starts_with('/');
@@ -61,5 +69,21 @@ mod tests {
             assert_eq!(canonical(raw, false), want, "{raw}");
         }
         assert_eq!(canonical("API.Example.COM.", true), "api.example.com");
+    }
+
+    #[test]
+    fn a_host_is_the_one_a_browser_would_open() {
+        for (url, want) in [
+            ("https://Example.COM./x", "example.com"),
+            ("https:evil.example/x", "evil.example"),
+            ("https:\\\\evil.example\\x", "evil.example"),
+            (" https://user@evil.example:8443/?a=good.example", "evil.example"),
+            ("https://bücher.example/", "xn--bcher-kva.example"),
+            ("file:///etc/passwd", ""),
+            ("good.example", ""),
+            ("", ""),
+        ] {
+            assert_eq!(host(url), want, "{url}");
+        }
     }
 }

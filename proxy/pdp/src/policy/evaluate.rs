@@ -12,10 +12,10 @@ use cedar_policy::{
     PrincipalConstraint, Request, Response, RestrictedExpression,
 };
 
-use super::canonical::canonical;
+use super::canonical::{canonical, host};
 use super::load::{Policies, Unit};
 use super::needs::Members;
-use crate::decision::{Decision, Reason};
+use crate::decision::{Decision, Obligation, Reason};
 use crate::json::Json;
 use crate::label::LabelSet;
 use crate::method::{Method, OTHER_ACTION};
@@ -127,7 +127,7 @@ impl Policies {
         };
         let rules = self.rules(&first);
         if first.decision() == CedarDecision::Allow {
-            return Judgement { decision: Decision::allow(), rules };
+            return Judgement { decision: Decision::Allow(self.obligations(&first)), rules };
         }
         let forbids: Vec<&PolicyId> = first.diagnostics().reason().collect();
         if forbids.is_empty() {
@@ -218,6 +218,7 @@ impl Policies {
                 plain("method", &|| text(name));
                 plain("target", &|| text(target));
                 plain("target_canonical", &|| text(&canonical(target, false)));
+                plain("target_host", &|| text(&host(target)));
             }
         }
         Context::from_pairs(pairs).map_err(|e| Reason::Fault(e.to_string()))
@@ -254,6 +255,11 @@ impl Policies {
             Ok(RestrictedExpression::new_datetime(now.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()))
         })?;
         RestrictedExpression::new_record(members).map_err(|e| fault(&e))
+    }
+
+    /// The duties of every permit that allowed: each of them holds.
+    fn obligations(&self, response: &Response) -> BTreeSet<Obligation> {
+        response.diagnostics().reason().filter_map(|id| self.notes.get(id).and_then(|n| n.obligation)).collect()
     }
 
     fn rules(&self, response: &Response) -> Vec<Rule> {

@@ -8,8 +8,9 @@ use std::sync::Arc;
 
 use toml::Spanned;
 
+use super::mirror::{self, Mirror};
 use super::written::{CredentialTable, ServerFile, ToolTable, TransportTable, VocabularyFile};
-use super::{CredentialRule, Deliver, Registry, Review, Server, Tool, Transport};
+use super::{CredentialRule, Deliver, Output, Registry, Review, Server, Tool, Transport};
 use crate::digest::{DEPTH_MAX, Digest};
 use crate::effect::Effect;
 use crate::fault::{Fault, SourceFile};
@@ -304,7 +305,7 @@ impl Reader<'_> {
             (Some(by), Some(at)) => Some(Review { by: by.clone(), at: at.clone() }),
             (Some(_) | None, Some(_) | None) => None,
         };
-        let (shape, validator, mut withheld) = schema_of(&definition);
+        let Schema { shape, validator, output, mirrors, mut withheld } = schema_of(&definition);
         if withheld.is_some() {
             // An unusable schema is told first: a review cannot mend it.
         } else if review.is_none() {
@@ -327,6 +328,8 @@ impl Reader<'_> {
             definition,
             shape,
             validator,
+            output,
+            mirrors,
         })
     }
 
@@ -340,15 +343,41 @@ impl Reader<'_> {
     }
 }
 
-/// The Cedar shape and the validator of a definition's input schema, or why it must be withheld.
-fn schema_of(definition: &str) -> (Shape, Option<jsonschema::Validator>, Option<String>) {
+/// What a definition's schemas give, or why the tool must be withheld.
+#[derive(Default)]
+struct Schema {
+    shape: Shape,
+    validator: Option<jsonschema::Validator>,
+    output: Output,
+    mirrors: Vec<Mirror>,
+    withheld: Option<String>,
+}
+
+fn schema_of(definition: &str) -> Schema {
+    let withheld = |words: String| Schema { withheld: Some(words), ..Schema::default() };
     let value: serde_json::Value = serde_json::from_str(definition).unwrap_or_default();
     let Some(schema) = value.get("inputSchema").filter(|s| s.is_object()) else {
-        return (Shape::default(), None, Some("its definition has no input schema".to_owned()));
+        return withheld("its definition has no input schema".to_owned());
     };
-    match jsonschema::validator_for(schema) {
-        Ok(validator) => (Shape::of_schema(schema), Some(validator), None),
-        Err(e) => (Shape::default(), None, Some(format!("its input schema cannot be used: {e}"))),
+    let validator = match jsonschema::validator_for(schema) {
+        Ok(validator) => validator,
+        Err(e) => return withheld(format!("its input schema cannot be used: {e}")),
+    };
+    match mirror::mirrors(schema) {
+        Ok(mirrors) => {
+            let (shape, output) = (Shape::of_schema(schema), output_of(&value));
+            Schema { shape, validator: Some(validator), output, mirrors, withheld: None }
+        }
+        Err(why) => withheld(format!("its input schema cannot be used: {why}")),
+    }
+}
+
+fn output_of(definition: &serde_json::Value) -> Output {
+    match definition.get("outputSchema").filter(|schema| !schema.is_null()) {
+        None => Output::Free,
+        Some(schema) => {
+            jsonschema::validator_for(schema).map_or(Output::Unusable, |validator| Output::Schema(Box::new(validator)))
+        }
     }
 }
 

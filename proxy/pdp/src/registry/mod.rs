@@ -4,6 +4,7 @@
 //! definition with the reviewed one is the enforcement point's work, by [`Tool::pin`].
 
 mod load;
+mod mirror;
 mod written;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,6 +19,7 @@ use crate::method::{Feature, Method};
 use crate::policy::shape::Shape;
 
 pub use load::load;
+pub use mirror::Mirror;
 
 /// The servers and the vocabulary.
 #[derive(Debug, Default)]
@@ -113,6 +115,12 @@ pub struct Tool {
     /// The reviewed input schema, compiled.
     #[serde(skip)]
     pub validator: Option<jsonschema::Validator>,
+    /// What its reviewed output schema asks of structured content.
+    #[serde(skip)]
+    pub output: Output,
+    /// The arguments that clients repeat in HTTP headers.
+    #[serde(skip)]
+    pub mirrors: Vec<Mirror>,
 }
 
 impl Tool {
@@ -121,6 +129,28 @@ impl Tool {
     pub fn is_harmless(&self) -> bool {
         !self.effects.is_empty() && self.effects.iter().all(|e| e.is_harmless())
     }
+
+    /// Whether structured content, as JSON text, fits the reviewed output schema. Without one everything does.
+    #[must_use]
+    pub fn output_fits(&self, structured: &str) -> bool {
+        match &self.output {
+            Output::Free => true,
+            Output::Schema(validator) => serde_json::from_str(structured).is_ok_and(|value| validator.is_valid(&value)),
+            Output::Unusable => false,
+        }
+    }
+}
+
+/// What a tool's output schema asks of its structured content.
+#[derive(Debug, Default)]
+pub enum Output {
+    /// It has none.
+    #[default]
+    Free,
+    /// Its reviewed schema, compiled.
+    Schema(Box<jsonschema::Validator>),
+    /// It has one that cannot be used: nothing is known to fit it.
+    Unusable,
 }
 
 /// Who approved a tool's definition, and on which day (ISO 8601).

@@ -22,8 +22,8 @@ pub(crate) struct Listing {
     pub(crate) next: Option<String>,
 }
 
-/// Filters one page. Nothing where the result is not a tool listing.
-pub(crate) fn filter(result: &str, server: &Server) -> Option<Listing> {
+/// Filters one page; `first` says that it is certainly the first. Nothing where the result is not a tool listing.
+pub(crate) fn filter(result: &str, server: &Server, first: bool) -> Option<Listing> {
     let tools = member(result, "tools")?;
     let items = json::items(tools).ok()?;
     let mut out = Listing { next: member(result, "nextCursor").and_then(cursor), ..Listing::default() };
@@ -38,13 +38,16 @@ pub(crate) fn filter(result: &str, server: &Server) -> Option<Listing> {
             Err(why) => out.withheld.push(why),
         }
     }
-    if out.withheld.is_empty() {
-        return Some(out);
-    }
-    let text = json::with_member(result, "tools", &format!("[{}]", kept.join(","))).ok()?;
-    // A list that was cut for this gate's clients must not be stored for others (MCP 2026-07-28, caching).
-    let shared = member(result, "cacheScope").is_some_and(|scope| scope == "\"public\"");
-    out.text = if shared { json::with_member(&text, "cacheScope", "\"private\"").ok() } else { Some(text) };
+    let text = match out.withheld.is_empty() {
+        true => None,
+        false => Some(json::with_member(result, "tools", &format!("[{}]", kept.join(","))).ok()?),
+    };
+    // A list that was cut for this gate's clients must not be stored for others, on none of its pages (MCP 2026-07-28,
+    // caching). What the other pages hold is not known here, so of several pages none is stored.
+    let cut = text.is_some() || !first || out.next.is_some();
+    let current = text.as_deref().unwrap_or(result);
+    let shared = member(current, "cacheScope").is_some_and(|scope| scope != "\"private\"");
+    out.text = if cut && shared { json::with_member(current, "cacheScope", "\"private\"").ok() } else { text };
     Some(out)
 }
 

@@ -1,7 +1,8 @@
 //! A long answer on its way through: checked and labelled piece by piece, never held.
 //!
 //! The last piece is the proof: what was handed on before it is no JSON yet. A fault found on the way, also at the very
-//! end, cuts the answer off before its last byte, so no client can take it for whole.
+//! end, cuts the answer off before its last byte, so no client can take it for whole. So does what must be judged before
+//! any of it is handed on: questions to the client's user or model, and the error that sends the user to a URL.
 
 use bytes::Bytes;
 use pdp::json::Kind;
@@ -9,6 +10,7 @@ use pdp::json::scan::{Scanner, Sink};
 
 use super::forged::is_ours;
 use super::label::LABEL;
+use crate::asides::{INPUT_REQUESTS, URL_ELICITATION_REQUIRED};
 
 /// How long the text of an id or a flag may be.
 const SMALL_BYTES_MAX: usize = 1024;
@@ -41,7 +43,9 @@ struct Outline {
     /// What is put in, and where.
     edits: Vec<(usize, String)>,
     small: Vec<Small>,
-    /// The small value that is being read.
+    /// What the small value is of that comes next within the result or the error.
+    next_small: Option<What>,
+    /// Whether a small value is being read.
     reading: bool,
     has_result: bool,
     has_error: bool,
@@ -64,6 +68,7 @@ enum What {
     Version,
     Id,
     IsError,
+    Code,
 }
 
 /// The text of a small value.
@@ -100,6 +105,7 @@ impl Passing {
             labelled: false,
             edits: Vec::new(),
             small: Vec::new(),
+            next_small: None,
             reading: false,
             has_result: false,
             has_error: false,
@@ -148,6 +154,9 @@ impl Passing {
         let small = |what| self.outline.small.iter().find(|s| s.what == what).map(|s| String::from_utf8_lossy(&s.text));
         if small(What::Version).as_deref() != Some("\"2.0\"") {
             return Err("`jsonrpc` must be \"2.0\"".to_owned());
+        }
+        if small(What::Code).as_deref() == Some(URL_ELICITATION_REQUIRED) {
+            return Err("it sends the user to a URL, which is judged only in an answer that is read whole".to_owned());
         }
         if self.outline.has_result == self.outline.has_error {
             return Err("it needs one of `result` and `error`".to_owned());
@@ -243,7 +252,11 @@ impl Sink for Outline {
                     self.fault = Some("its `_meta` is no object");
                 }
             }
-            2 if self.reading => self.small(What::IsError, at),
+            2 => {
+                if let Some(what) = self.next_small.take() {
+                    self.small(what, at);
+                }
+            }
             _ => {}
         }
     }
@@ -287,8 +300,12 @@ impl Sink for Outline {
             }
             2 if self.member == Member::Result => {
                 self.result_members = self.result_members.saturating_add(1);
-                self.reading = name == b"isError";
+                self.next_small = (name == b"isError").then_some(What::IsError);
+                if name.eq_ignore_ascii_case(INPUT_REQUESTS.as_bytes()) {
+                    self.fault = Some("it asks things of the client, which are judged only in an answer that is read whole");
+                }
             }
+            2 if self.member == Member::Error => self.next_small = (name == b"code").then_some(What::Code),
             3 if self.in_result_meta => self.meta_members = self.meta_members.saturating_add(1),
             _ => {}
         }
@@ -346,6 +363,8 @@ mod tests {
                 assert_eq!((passed.id.as_deref(), passed.failed), (Some("7"), text.starts_with("{\"error")));
             }
         }
+        // What is not at the top of a result asks nothing.
+        assert!(pass(br#"{"result":{"content":[{"inputRequests":{},"code":-32042}]},"id":7,"jsonrpc":"2.0"}"#, 4).is_ok());
         let (_, passed) = pass(br#"{"result":{"isError": true},"id":"a b","jsonrpc":"2.0"}"#, 4).unwrap();
         assert_eq!(passed, Passed { id: Some("\"a b\"".to_owned()), is_error: true, failed: false });
     }
@@ -366,6 +385,10 @@ mod tests {
             (b"{\"jsonrpc\":\"2.0\",\"id\":7,\"result\":{\"t\":\"\xff\"}}", "UTF-8"),
             (b"{\"jsonrpc\":\"2.0\",\"id\":7,\"result\":{\"t\":\"\xe2\x82\"}}", "UTF-8"),
             (b"[]", "no object"),
+            (br#"{"jsonrpc":"2.0","id":7,"result":{"resultType":"input_required","inputRequests":{}}}"#, "asks things"),
+            (br#"{"jsonrpc":"2.0","id":7,"result":{"content":[],"InputRequests":{}}}"#, "asks things"),
+            (br#"{"jsonrpc":"2.0","id":7,"error":{"message":"m","code": -32042 ,"data":{}}}"#, "sends the user"),
+            (br#"{"jsonrpc":"2.0","id":7,"error":{"code":-32042}}"#, "sends the user"),
         ] {
             for size in [1, 5, 1000] {
                 let fault = pass(text, size).unwrap_err();

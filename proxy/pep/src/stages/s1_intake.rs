@@ -4,8 +4,6 @@
 
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use pdp::digest::Digest;
 use pdp::json;
 use pdp::label::LabelSet;
@@ -15,10 +13,11 @@ use pdp::refusal::{Code, Refusal};
 use pdp::snapshot::Snapshot;
 
 use crate::call::{Address, Call, Head, Stopped};
-use crate::channel::Channel;
+use crate::channel::{Channel, Channels};
 use crate::entry::OpenRecord;
 use crate::envelope::Envelope;
 use crate::frame::{Content, Frame};
+use crate::headers::decoded;
 use crate::ports::{Gate, Ports};
 use crate::task::Task;
 use crate::trace::{Incoming, hex_id};
@@ -37,8 +36,10 @@ const META_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
 /// Admits a frame.
 pub(crate) fn admit(frame: Frame, gate: &Arc<Gate>) -> Result<Call<Proposed>, Stopped> {
     let ports = &gate.ports;
+    // The time before the law: what is told to have begun after a change was judged by what it changed to.
+    let now_us = ports.clock.now_us();
     let snapshot = gate.snapshots.current();
-    let mut entry = open_record(&frame, &snapshot, ports);
+    let mut entry = open_record(&frame, &snapshot, ports, now_us);
     let direction = direction_of(&frame.content);
     let mut address =
         Address { direction, kind: FrameKind::Unreadable, id: None, method: None, modern: false, channel: None };
@@ -62,7 +63,7 @@ pub(crate) fn admit(frame: Frame, gate: &Arc<Gate>) -> Result<Call<Proposed>, St
     let version = version_of(&frame, &message);
     address.modern = version.as_deref().is_some_and(|v| v >= MODERN);
     note_message(&mut entry, &frame, &message, version.clone());
-    let (channel, task) = match place(&frame, &message, &principal, ports, &mut entry) {
+    let (channel, task) = match place(&frame, &message, &principal, &snapshot, ports, &mut entry) {
         Ok(place) => place,
         Err(refusal) => return Err(refuse(entry, address, refusal)),
     };
@@ -128,7 +129,7 @@ fn read(frame: &Frame, depth_max: usize) -> Result<Message, Refusal> {
     Ok(Message { kind, text: text.into(), envelope })
 }
 
-fn open_record(frame: &Frame, snapshot: &Snapshot, ports: &Ports) -> OpenRecord {
+fn open_record(frame: &Frame, snapshot: &Snapshot, ports: &Ports, now_us: i64) -> OpenRecord {
     let bytes_in = match &frame.content {
         Content::Message(bytes) => bytes.len(),
         Content::Event(event) => event.text.len(),
@@ -152,7 +153,7 @@ fn open_record(frame: &Frame, snapshot: &Snapshot, ports: &Ports) -> OpenRecord 
         parent,
         link: None,
         task,
-        started_us: ports.clock.now_us(),
+        started_us: now_us,
         took_us: 0,
         direction: direction_of(&frame.content),
         kind: FrameKind::Unreadable,
@@ -213,6 +214,7 @@ fn place(
     frame: &Frame,
     message: &Message,
     principal: &Principal,
+    snapshot: &Snapshot,
     ports: &Ports,
     entry: &mut OpenRecord,
 ) -> Result<(Arc<Channel>, Arc<Task>), Refusal> {
@@ -225,6 +227,7 @@ fn place(
         Some(id) => ports.channels.session(&frame.server, id, &key, now).ok_or_else(|| {
             Refusal::new(Code::SessionUnknown, "no such session: it ended, or it is another caller's; initialize again")
         })?,
+        None if snapshot.server(&frame.server).is_none() => Channels::passing(&frame.server, &key),
         None => ports.channels.standing(&frame.server, &key, now),
     };
     let incoming = Incoming::of(frame, &message.envelope, &message.text);
@@ -294,14 +297,6 @@ fn headers_agree(frame: &Frame, message: &Message, modern: bool, version: Option
         }
         (Some(Some(_)) | None, Some(_) | None) => Ok(()),
     }
-}
-
-/// The value of a mirrored header: `=?base64?...?=` carries what a header cannot (MCP 2026-07-28).
-fn decoded(header: &str) -> Option<String> {
-    let Some(inner) = header.strip_prefix("=?base64?").and_then(|rest| rest.strip_suffix("?=")) else {
-        return Some(header.to_owned());
-    };
-    String::from_utf8(STANDARD.decode(inner).ok()?).ok()
 }
 
 /// Takes one of the places for requests under way. Notifications, answers and streams need none: they are short, or

@@ -13,15 +13,17 @@ use pdp::decision::Obligation;
 use pdp::digest::Digest;
 use pdp::json::{self, Json, Kind, Part};
 use pdp::label::LabelSet;
-use pdp::method::{self, Method};
+use pdp::method::{self, Feature, Method};
 use pdp::record::{CanonicalJson, Direction, FrameKind};
 use pdp::refusal::{Code, Refusal};
 use pdp::registry::{Deliver, Server, Tool, Transport};
 
+use crate::asides::{self, spelt};
 use crate::call::{Call, Stopped};
 use crate::channel::Live;
 use crate::frame::Frame;
-use crate::ports::Gate;
+use crate::headers;
+use crate::ports::{Gate, Ports};
 use crate::stages::s1_intake::Proposed;
 
 /// A call whose tool, arguments and data classes are known.
@@ -49,6 +51,12 @@ pub(crate) enum Subject {
         known: Option<&'static Method>,
         /// What it acts on.
         target: String,
+        /// The tool whose work this brings, where it is known.
+        tool: Option<Arc<Tool>>,
+        /// The labels of what it brings.
+        labels: LabelSet,
+        /// How its text is handed over.
+        deliver: Deliver,
     },
 }
 
@@ -71,17 +79,22 @@ impl Subject {
     }
 
     /// Whether what it returns is handed over as quoted evidence.
-    pub(crate) fn is_quoted(&self, server: &Server, obligations: &BTreeSet<Obligation>) -> bool {
+    pub(crate) fn is_quoted(&self, obligations: &BTreeSet<Obligation>) -> bool {
         let deliver = match self {
             Self::Tool { tool, .. } => tool.deliver,
-            Self::Method { .. } => server.deliver,
+            Self::Method { deliver, .. } => *deliver,
         };
         deliver == Deliver::Quoted || obligations.contains(&Obligation::Quote)
     }
 
-    /// An answer, which is judged as such: what it answers was judged when it was asked.
-    fn response() -> Self {
-        Self::Method { name: "response".to_owned(), known: method::find("response"), target: String::new() }
+    /// Whether it speaks of a server's long-running work.
+    pub(crate) fn brings_work(&self) -> bool {
+        matches!(self, Self::Method { known: Some(known), .. } if known.feature == Feature::Tasks)
+    }
+
+    /// Whether it is of the lifecycle, which brings nothing that could be labelled.
+    pub(crate) fn is_lifecycle(&self) -> bool {
+        matches!(self, Self::Method { known: Some(known), .. } if known.feature == Feature::Lifecycle)
     }
 
     /// The method as it stands on the wire.
@@ -93,10 +106,18 @@ impl Subject {
     }
 
     /// The labels whatever it returns carries at least.
-    pub(crate) fn labels(&self, server: &Server) -> LabelSet {
+    pub(crate) fn labels(&self) -> &LabelSet {
         match self {
-            Self::Tool { tool, .. } => tool.labels.clone(),
-            Self::Method { .. } => server.labels.clone(),
+            Self::Tool { tool, .. } => &tool.labels,
+            Self::Method { labels, .. } => labels,
+        }
+    }
+
+    /// The tool that speaks in its result.
+    pub(crate) fn tool(&self) -> Option<&Arc<Tool>> {
+        match self {
+            Self::Tool { tool, .. } => Some(tool),
+            Self::Method { tool, .. } => tool.as_ref(),
         }
     }
 }
@@ -121,12 +142,20 @@ pub(crate) async fn classify(mut call: Call<Proposed>, gate: &Arc<Gate>) -> Resu
         let words = format!("there is no server `{}` here", json::quoted(&call.head().server).trim_matches('"'));
         return Err(call.stop(Refusal::new(Code::UnknownServer, words)));
     };
-    let subject = match subject(&call, &server) {
+    let subject = match subject(&call, &server, &gate.ports) {
         Ok(subject) => subject,
         Err(refusal) => return Err(call.stop(refusal)),
     };
+    match asides::of(call.head()).and_then(|all| asides::opened(&all, &server).map(|()| all)) {
+        Ok(all) => asides::note(call.entry(), &all),
+        Err(refusal) => return Err(call.stop(refusal)),
+    }
     let given = note(&mut call, &subject, gate.ports.limits.arguments_bytes_max);
-    if let Subject::Tool { tool, .. } = &subject {
+    if let Subject::Tool { tool, arguments } = &subject {
+        let raw = arguments.clone().and_then(|at| call.head().text.get(at)).unwrap_or("{}");
+        if let Err(refusal) = headers::repeat_arguments(tool, raw, &call.head().headers, call.head().modern) {
+            return Err(call.stop(refusal));
+        }
         if let Err(refusal) = given.and_then(|value| arguments_fit(tool, &value)) {
             return Err(call.stop(refusal));
         }
@@ -137,13 +166,13 @@ pub(crate) async fn classify(mut call: Call<Proposed>, gate: &Arc<Gate>) -> Resu
     Ok(call.advance(|_: Proposed| Classified { server, subject }))
 }
 
-fn subject(call: &Call<Proposed>, server: &Server) -> Result<Subject, Refusal> {
+fn subject(call: &Call<Proposed>, server: &Server, ports: &Ports) -> Result<Subject, Refusal> {
     let head = call.head();
     match (head.kind, head.direction, head.envelope.method.as_deref()) {
         (FrameKind::Request, Direction::ToServer, Some("tools/call")) => tool_subject(call, server),
-        (FrameKind::Response, Direction::ToServer, _) => answer_subject(call),
-        (FrameKind::Response, Direction::ToClient, _) => late_answer_subject(call),
-        (_, _, Some(name)) => method_subject(call, server, name),
+        (FrameKind::Response, Direction::ToServer, _) => answer_subject(call, server),
+        (FrameKind::Response, Direction::ToClient, _) => late_answer_subject(call, server),
+        (_, _, Some(name)) => method_subject(call, server, name, ports),
         (_, _, None) => Err(Refusal::new(Code::NotJsonRpc, "the message names no method")),
     }
 }
@@ -154,7 +183,7 @@ fn tool_subject(call: &Call<Proposed>, server: &Server) -> Result<Subject, Refus
     let Some(params) = head.envelope.part(&head.text, "params") else {
         return Err(bad("`tools/call` needs `params` with a `name`"));
     };
-    spelt(params, &["name", "arguments", "_meta"])?;
+    spelt(params, &["name", "arguments", "_meta", "inputResponses"])?;
     let name = head.envelope.param_string(&head.text, "name").ok_or_else(|| bad("`params.name` must be a string"))?;
     let Some(tool) = server.reviewed(&name) else {
         let shown = json::quoted(&name.chars().take(128).collect::<String>());
@@ -165,22 +194,8 @@ fn tool_subject(call: &Call<Proposed>, server: &Server) -> Result<Subject, Refus
     Ok(Subject::Tool { tool: Arc::clone(tool), arguments })
 }
 
-/// Refuses a member whose name differs from one that is judged only in case: some servers would read it as that one.
-fn spelt(params: Part<'_>, judged: &[&str]) -> Result<(), Refusal> {
-    let bad = |words: String| Err(Refusal::new(Code::BadParameters, words));
-    if params.kind() != Kind::Object {
-        return bad("`params` must be an object".to_owned());
-    }
-    for (name, _) in params.members() {
-        if let Some(near) = judged.iter().find(|n| n.eq_ignore_ascii_case(&name) && **n != name) {
-            return bad(format!("`params.{near}` is written in another case: some servers would read both"));
-        }
-    }
-    Ok(())
-}
-
 /// A client's answer to a question of the server's that the gate passed on.
-fn answer_subject(call: &Call<Proposed>) -> Result<Subject, Refusal> {
+fn answer_subject(call: &Call<Proposed>, server: &Server) -> Result<Subject, Refusal> {
     let head = call.head();
     let id = head.envelope.id.as_deref().unwrap_or_default();
     if !head.channel.answered(id) {
@@ -189,19 +204,19 @@ fn answer_subject(call: &Call<Proposed>) -> Result<Subject, Refusal> {
             "this answers no request that is open: it was answered, or never asked",
         ));
     }
-    Ok(Subject::response())
+    Ok(response(server))
 }
 
 /// A server's answer on another stream than its request's: the client came back for it (MCP 2025-11-25, resumability).
-fn late_answer_subject(call: &Call<Proposed>) -> Result<Subject, Refusal> {
+fn late_answer_subject(call: &Call<Proposed>, server: &Server) -> Result<Subject, Refusal> {
     let head = call.head();
     if head.channel.is_owed(head.envelope.id.as_deref().unwrap_or_default()) {
-        return Ok(Subject::response());
+        return Ok(response(server));
     }
     Err(Refusal::new(Code::BrokenFrame, "the server answered a request that is not under way here"))
 }
 
-fn method_subject(call: &Call<Proposed>, server: &Server, name: &str) -> Result<Subject, Refusal> {
+fn method_subject(call: &Call<Proposed>, server: &Server, name: &str, ports: &Ports) -> Result<Subject, Refusal> {
     let head = call.head();
     let known = method::find(name).filter(|m| m.name != "response");
     let transport_verb = matches!(name, "stream" | "session/end");
@@ -222,7 +237,45 @@ fn method_subject(call: &Call<Proposed>, server: &Server, name: &str) -> Result<
         require_session(call)?;
     }
     let target = known.and_then(|m| m.target).map_or_else(|| Ok(String::new()), |member| target(call, member))?;
-    Ok(Subject::Method { name: name.to_owned(), known, target })
+    match known.filter(|m| m.feature == Feature::Tasks) {
+        Some(_) => work(call, server, plain(server, name, known, target), ports),
+        None => Ok(plain(server, name, known, target)),
+    }
+}
+
+/// A method whose result is the server's own.
+fn plain(server: &Server, name: &str, known: Option<&'static Method>, target: String) -> Subject {
+    let (labels, deliver) = (server.labels.clone(), server.deliver);
+    Subject::Method { name: name.to_owned(), known, target, tool: None, labels, deliver }
+}
+
+/// An answer, which is judged as such: what it answers was judged when it was asked.
+fn response(server: &Server) -> Subject {
+    plain(server, "response", method::find("response"), String::new())
+}
+
+/// What is said of long-running work: it is its owner's alone, and brings what its tool's own result would bring. Where
+/// the tool is not known, any of the server's may speak.
+fn work(call: &Call<Proposed>, server: &Server, subject: Subject, ports: &Ports) -> Result<Subject, Refusal> {
+    let Subject::Method { name, known, target, mut labels, mut deliver, .. } = subject else { return Ok(subject) };
+    let head = call.head();
+    let job = ports.channels.jobs().known(&server.name, &target, ports.clock.now_us());
+    if head.direction == Direction::ToServer && job.as_ref().is_some_and(|job| job.owner != head.principal.key()) {
+        let words = format!(
+            "there is no such task: `params.{}` names none of yours",
+            known.and_then(|m| m.target).unwrap_or("taskId")
+        );
+        return Err(Refusal::new(Code::BadParameters, words));
+    }
+    let tool = job.and_then(|job| server.reviewed(&job.tool).cloned());
+    let speakers = server.tools.values().filter(|one| tool.as_ref().is_none_or(|tool| Arc::ptr_eq(tool, one)));
+    for speaker in speakers.filter(|one| one.withheld.is_none()) {
+        labels.raise(&speaker.labels);
+        if speaker.deliver == Deliver::Quoted {
+            deliver = Deliver::Quoted;
+        }
+    }
+    Ok(Subject::Method { name, known, target, tool, labels, deliver })
 }
 
 /// What a method acts on, exactly as the server will read it; nothing where the message names nothing.

@@ -1,5 +1,6 @@
 //! Policy: asks the decision point and records its answer. A denial ends here.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use pdp::decision::{Decision, Reason};
@@ -9,6 +10,7 @@ use pdp::record::DecisionNote;
 use pdp::refusal::{Code, Refusal};
 use pdp::registry::Server;
 
+use crate::asides;
 use crate::call::{Call, Head, Stopped};
 use crate::ports::Ports;
 use crate::stages::s2_classify::{Classified, Subject};
@@ -60,7 +62,7 @@ pub(crate) fn judge(mut call: Call<Classified>, ports: &Ports) -> Result<Call<Ju
 /// Asks the decision point, under these facts.
 pub(super) fn ask(head: &Head, server: &Server, subject: &Subject, facts: &Facts) -> Judgement {
     let judge = |act| head.snapshot.judge(Query { principal: &head.principal, server, act, facts });
-    match subject {
+    let own = match subject {
         Subject::Tool { tool, arguments } => {
             let raw = arguments.clone().and_then(|at| head.text.get(at)).unwrap_or("{}");
             match Json::read(raw, pdp::digest::DEPTH_MAX) {
@@ -68,8 +70,28 @@ pub(super) fn ask(head: &Head, server: &Server, subject: &Subject, facts: &Facts
                 Err(e) => Judgement { decision: Decision::Deny(Reason::Unjudgeable(e.to_string())), rules: Vec::new() },
             }
         }
-        Subject::Method { name, known, target } => judge(Act::Method { name, known: *known, target }),
-    }
+        Subject::Method { name, known, target, .. } => judge(Act::Method { name, known: *known, target }),
+    };
+    // What could not be read was refused when the call was classified.
+    let along = asides::of(head).unwrap_or_default();
+    along.iter().fold(own, |whole, aside| stricter(whole, asides::judge(head, server, aside, facts)))
+}
+
+/// Two judgements as one: the stricter decides, and its rules are the ones that spoke.
+fn stricter(a: Judgement, b: Judgement) -> Judgement {
+    let rank = |decision: &Decision| match decision {
+        Decision::Allow(_) => 0,
+        Decision::Escalate(_) => 1,
+        Decision::Deny(_) => 2,
+    };
+    let mut rules = match rank(&a.decision).cmp(&rank(&b.decision)) {
+        Ordering::Greater => a.rules,
+        Ordering::Less => b.rules,
+        Ordering::Equal => a.rules.into_iter().chain(b.rules).collect(),
+    };
+    rules.sort();
+    rules.dedup();
+    Judgement { decision: a.decision.and(b.decision), rules }
 }
 
 pub(super) fn note(judgement: &Judgement, facts: &Facts) -> DecisionNote {

@@ -9,8 +9,6 @@ use std::sync::Arc;
 use bytes::Bytes;
 use pdp::decision::Obligation;
 use pdp::digest::Digest;
-use pdp::label::LabelSet;
-use pdp::method::Feature;
 use pdp::principal::Principal;
 use pdp::record::{Attempt, Direction, Ending, FrameKind, Intent};
 use pdp::refusal::{Code, Refusal};
@@ -240,15 +238,13 @@ fn deliver(call: Call<Credentialed>) -> Result<Call<Executed>, Stopped> {
 /// The labels this call will bring count from now on: another call of the task may be judged before the answer is in.
 fn raise_at_dispatch(call: &Call<Credentialed>) {
     let head = call.head();
-    let labels: LabelSet = match call.state().subject() {
-        Subject::Tool { tool, .. } => {
-            head.task.count_call();
-            tool.labels.clone()
-        }
-        Subject::Method { known: Some(known), .. } if known.feature == Feature::Lifecycle => return,
-        Subject::Method { .. } => call.state().server().labels.clone(),
-    };
-    head.task.raise(&labels);
+    let subject = call.state().subject();
+    if matches!(subject, Subject::Tool { .. }) {
+        head.task.count_call();
+    }
+    if !subject.is_lifecycle() {
+        head.task.raise(subject.labels());
+    }
 }
 
 /// Puts the intent on disk, where the call may have an effect; sees that the ledger can take a record, where it has none.
@@ -334,11 +330,17 @@ fn dispatch(
     }
 }
 
-/// Listings are filtered, openings remembered and quoted texts marked: those are read whole.
+/// Listings are filtered, openings remembered, results within answers labelled and quoted texts marked: those are read
+/// whole. A direct result of a task is one like a tool's.
 fn takes_long(call: &Call<Credentialed>) -> bool {
     let (head, state) = (call.head(), call.state());
-    let read_whole = matches!(head.envelope.method.as_deref(), Some("tools/list" | "initialize"));
-    head.kind == FrameKind::Request && !read_whole && !state.subject().is_quoted(state.server(), state.obligations())
+    let subject = state.subject();
+    let read_whole = match subject.method() {
+        "tools/list" | "initialize" | "server/discover" => true,
+        "tasks/result" => false,
+        _ => subject.brings_work(),
+    };
+    head.kind == FrameKind::Request && !read_whole && !subject.is_quoted(state.obligations())
 }
 
 /// Streams of the server's own messages end when their reader closes them: that is no abandonment.

@@ -10,17 +10,19 @@ use std::time::Duration;
 use bytes::Bytes;
 use pdp::decision::Obligation;
 use pdp::json::{self, Json, Kind, Part};
-use pdp::method::Feature;
 use pdp::record::{Direction, FrameKind, ResultNote};
 use pdp::refusal::{Code, Refusal};
-use pdp::registry::Server;
+use pdp::registry::{Deliver, Server};
 
+use crate::asides;
 use crate::call::{Call, Head, Stopped};
 use crate::channel::{Channel, Page};
 use crate::entry::OpenRecord;
-use crate::envelope::Envelope;
+use crate::envelope::{Envelope, member};
+use crate::job;
 use crate::long::{Passage, PieceSource};
 use crate::ports::Ports;
+use crate::rewrite::dress::{Dress, Quotation};
 use crate::rewrite::label::{ResultLabel, Source};
 use crate::rewrite::passing::Passing;
 use crate::rewrite::{forged, label as tag, listing, quote};
@@ -186,7 +188,7 @@ fn whole(
         ports.channels.close(&head.server, head.channel.session().unwrap_or_default());
     }
     if status == 401 || status == 403 {
-        let words = format!("the server refused the gate's own credential (HTTP {status}); its operator must look");
+        let words = format!("the server refused the gate or its credential (HTTP {status}); its operator must look");
         return Err(Refusal::new(Code::CredentialUnavailable, words));
     }
     let text = std::str::from_utf8(body).map_err(|_| lost("the server's answer is not valid UTF-8".to_owned()))?;
@@ -247,14 +249,20 @@ fn told(
 ) -> Result<String, Refusal> {
     raise(head, context);
     entry.write(|record| record.result = Some(result_note(text, envelope)));
-    let Some(result) = envelope.part(text, "result") else { return Ok(cleaned(text, envelope, ports)) };
+    let Some(result) = envelope.part(text, "result") else { return error(head, entry, context, ports, text, envelope) };
+    asides::permit(head, &context.server, entry, ports, &asides::asked(result)?)?;
     let handed = match context.subject.method() {
         "tools/list" => list(head, entry, context, ports, text, envelope)?,
+        "tasks/list" => tasks(head, entry, context, ports, text, envelope)?,
         "initialize" => {
             opened(head, context, ports, result);
-            cleaned(text, envelope, ports)
+            instructions(head, entry, context, ports, text, envelope)
         }
-        _ => content(entry, context, ports, text, envelope),
+        "server/discover" => instructions(head, entry, context, ports, text, envelope),
+        _ => {
+            note_job(head, context, ports, result);
+            content(entry, context, ports, text, envelope)
+        }
     };
     entry.write(|record| {
         if let Some(note) = &mut record.result {
@@ -284,15 +292,86 @@ fn result_note(text: &str, envelope: &Envelope) -> ResultNote {
     ResultNote { is_error, error_code, error_message: message.map(|m| m.chars().take(200).collect()), bytes }
 }
 
+/// An error is the server's word too: its labels count, and it asks for nothing it may not.
+fn error(
+    head: &Head,
+    entry: &mut OpenRecord,
+    context: &Context,
+    ports: &Ports,
+    text: &str,
+    envelope: &Envelope,
+) -> Result<String, Refusal> {
+    if let Some(error) = envelope.part(text, "error") {
+        asides::permit(head, &context.server, entry, ports, &asides::demanded(error)?)?;
+    }
+    if !context.subject.is_lifecycle() {
+        entry.write(|record| record.labels = context.subject.labels().clone());
+    }
+    Ok(cleaned(text, envelope, ports))
+}
+
 /// Raises the task's labels by what this call returns, before anybody can read it.
 fn raise(head: &Head, context: &Context) {
-    let silent = match &context.subject {
-        Subject::Tool { .. } => false,
-        Subject::Method { known, .. } => known.is_some_and(|m| m.feature == Feature::Lifecycle),
-    };
-    if !silent {
-        head.task.raise(&context.subject.labels(&context.server));
+    if !context.subject.is_lifecycle() {
+        head.task.raise(context.subject.labels());
     }
+}
+
+/// The opening of a server is of the lifecycle, but for its instructions: those are text for the model, and unreviewed.
+fn instructions(
+    head: &Head,
+    entry: &mut OpenRecord,
+    context: &Context,
+    ports: &Ports,
+    text: &str,
+    envelope: &Envelope,
+) -> String {
+    let clean = cleaned(text, envelope, ports);
+    let said = envelope.part(text, "result").and_then(|result| result.get("instructions")).map(Part::text);
+    let Some(said) = said.and_then(json::string_lossy).filter(|said| !said.is_empty()) else { return clean };
+    let labels = &context.server.labels;
+    head.task.raise(labels);
+    entry.write(|record| record.labels = labels.clone());
+    if context.server.deliver == Deliver::Plain {
+        return clean;
+    }
+    let evidence = quote::evidence(&said, &context.server.name, &hex_id(&ports.entropy.bytes()));
+    let quoted = member(&clean, "result").and_then(|result| {
+        let at = json::place(&clean, result)?;
+        let result = json::with_member(result, "instructions", &json::quoted(&evidence)).ok()?;
+        Some(json::replaced(&clean, at, &result))
+    });
+    quoted.unwrap_or(clean)
+}
+
+/// A tool that answers with work still to be done: what comes of it later is that tool's result.
+fn note_job(head: &Head, context: &Context, ports: &Ports, result: Part<'_>) {
+    if let Subject::Tool { tool, .. } = &context.subject
+        && let Some(id) = job::begun_by(result)
+    {
+        let now_us = ports.clock.now_us();
+        ports.channels.jobs().begun(&head.server, &id, &head.principal.key(), &tool.name, now_us);
+    }
+}
+
+/// A list of tasks without those of other principals: a server that knows the gate alone cannot tell them apart.
+fn tasks(
+    head: &Head,
+    entry: &mut OpenRecord,
+    context: &Context,
+    ports: &Ports,
+    text: &str,
+    envelope: &Envelope,
+) -> Result<String, Refusal> {
+    let now_us = ports.clock.now_us();
+    let own = |result| ports.channels.jobs().own(&head.server, result, &head.principal.key(), now_us);
+    let Some((result, others)) = envelope.part(text, "result").and_then(own) else {
+        return Ok(content(entry, context, ports, text, envelope));
+    };
+    entry.note(format!("withheld: {others} tasks of other principals"));
+    let kept = json::replaced(text, envelope.result.clone().unwrap_or_default(), &result);
+    let envelope = Envelope::read_answer(&kept, ports.limits.depth_max)?;
+    Ok(content(entry, context, ports, &kept, &envelope))
 }
 
 /// A page of tools, less those that may not be seen.
@@ -306,11 +385,12 @@ fn list(
 ) -> Result<String, Refusal> {
     let words = "the server's answer is not a list of tools";
     let at = envelope.result.clone().unwrap_or_default();
-    let page = text.get(at.clone()).and_then(|result| listing::filter(result, &context.server));
-    let page = page.ok_or_else(|| Refusal::new(Code::AnswerLost, words))?;
+    let asked = head.envelope.param(&head.text, "cursor").and_then(listing::cursor);
     // Which page a late answer is cannot be told: it is filtered, and no note is taken of it.
-    if head.kind == FrameKind::Request {
-        let asked = head.envelope.param(&head.text, "cursor").and_then(listing::cursor);
+    let late = head.kind != FrameKind::Request;
+    let page = text.get(at.clone()).and_then(|result| listing::filter(result, &context.server, !late && asked.is_none()));
+    let page = page.ok_or_else(|| Refusal::new(Code::AnswerLost, words))?;
+    if !late {
         let place = Page { at: asked.as_deref(), next: page.next.as_deref() };
         head.channel.take_page(place, page.live, ports.clock.now_us());
     }
@@ -346,21 +426,18 @@ fn content(entry: &mut OpenRecord, context: &Context, ports: &Ports, text: &str,
 
 /// The label of what this call returns, as JSON, noted in the record; nothing for lifecycle answers, which carry none.
 fn label_of(entry: &mut OpenRecord, context: &Context) -> Option<String> {
-    let (tool, resource) = match &context.subject {
-        Subject::Tool { tool, .. } => (Some(tool), None),
-        Subject::Method { known: Some(known), .. } if known.feature == Feature::Lifecycle => return None,
-        Subject::Method { target, .. } => (None, Some(target)),
+    let resource = match &context.subject {
+        subject if subject.is_lifecycle() => return None,
+        Subject::Tool { .. } => None,
+        Subject::Method { target, .. } => Some(target.as_str()).filter(|target| !target.is_empty()),
     };
-    let labels = context.subject.labels(&context.server);
-    let source = Source {
-        server: &context.server.name,
-        tool: tool.map(|t| t.name.as_str()),
-        resource: resource.map(String::as_str).filter(|r| !r.is_empty()),
-    };
-    let trust = tag::trust(&labels);
+    let labels = context.subject.labels();
+    let tool = context.subject.tool().map(|tool| tool.name.as_str());
+    let source = Source { server: &context.server.name, tool, resource };
+    let trust = tag::trust(labels);
     let written = entry.read(|record| {
         let (trace, record) = (record.trace.as_str(), record.number);
-        serde_json::to_string(&ResultLabel { source, trust, labels: &labels, trace, record }).ok()
+        serde_json::to_string(&ResultLabel { source, trust, labels, trace, record }).ok()
     });
     entry.write(|record| record.labels = labels.clone());
     written.flatten()
@@ -368,25 +445,40 @@ fn label_of(entry: &mut OpenRecord, context: &Context) -> Option<String> {
 
 /// A clean result, quoted where that is asked, with its label.
 fn labelled(entry: &mut OpenRecord, context: &Context, ports: &Ports, text: &str, envelope: &Envelope) -> String {
+    let Some(label) = label_of(entry, context) else { return text.to_owned() };
+    let Some(result) = envelope.part(text, "result") else { return text.to_owned() };
     // A result without members says "done" and carries nothing that could be labelled (MCP, `EmptyResult`).
-    if envelope.part(text, "result").is_some_and(|result| result.kind() == Kind::Object && result.is_empty()) {
+    if result.kind() == Kind::Object && result.is_empty() {
         return text.to_owned();
     }
-    let Some(label) = label_of(entry, context) else { return text.to_owned() };
-    let edit = envelope.part(text, "result").and_then(|result| tag::put(result, &label));
-    let handed = edit.map_or_else(|| text.to_owned(), |edit| edit.of(text));
-    if !context.subject.is_quoted(&context.server, &context.obligations) {
-        return handed;
+    let nested = context.subject.brings_work();
+    if !nested && !context.subject.is_quoted(&context.obligations) {
+        return tag::put(result, &label).map_or_else(|| text.to_owned(), |edit| edit.of(text));
     }
-    let source = match &context.subject {
-        Subject::Tool { tool, .. } => format!("{}/{}", context.server.name, tool.name),
-        Subject::Method { .. } => context.server.name.clone(),
-    };
+    let dressed = dressed(entry, context, ports, &label, result.text(), nested);
+    dressed.map_or_else(|| text.to_owned(), |whole| json::replaced(text, result.range(), &whole))
+}
+
+/// Dresses content of this call, and notes what could not be quoted. `nested` says that a result may stand within.
+fn dressed(
+    entry: &mut OpenRecord,
+    context: &Context,
+    ports: &Ports,
+    label: &str,
+    result: &str,
+    nested: bool,
+) -> Option<String> {
+    let (name, tool) = (&context.server.name, context.subject.tool().map(AsRef::as_ref));
+    let source = tool.map_or_else(|| name.clone(), |tool| format!("{name}/{}", tool.name));
     let word = hex_id(&ports.entropy.bytes());
-    // The label stands in a `_meta`: quoting the content leaves it as it is.
-    let at = Envelope::read_answer(&handed, ports.limits.depth_max.saturating_add(2)).ok().and_then(|e| e.result);
-    let quoted = at.and_then(|at| Some((quote::quoted(handed.get(at.clone())?, &source, &word)?, at)));
-    quoted.map_or_else(|| handed.clone(), |(result, at)| json::replaced(&handed, at, &result))
+    let quote = context.subject.is_quoted(&context.obligations);
+    let quotation = quote.then_some(Quotation { source: &source, word: &word, tool });
+    let dress = Dress { label, quotation };
+    let dressed = if nested { dress.put(result) } else { dress.one(result) };
+    if dressed.plain {
+        entry.note("structured content was handed over plain: quoted, it would not fit the tool's output schema");
+    }
+    dressed.text
 }
 
 /// A message of the server's on its way to the client.
@@ -398,17 +490,35 @@ fn event(head: &Head, entry: &mut OpenRecord, context: &Context, ports: &Ports) 
     if method == "notifications/tools/list_changed" {
         head.channel.forget_listing();
     }
-    let speaks = method == "notifications/progress" && head.envelope.param(&head.text, "message").is_some();
-    if speaks {
+    let words = match method {
+        "notifications/progress" => "message",
+        "notifications/cancelled" => "reason",
+        _ => "",
+    };
+    if !words.is_empty() && head.envelope.param(&head.text, words).is_some() {
         head.task.raise(&context.server.labels);
     }
     raise(head, context);
-    let labels = context.subject.labels(&context.server);
     entry.write(|record| {
-        record.labels = labels;
+        record.labels = context.subject.labels().clone();
         record.result = Some(ResultNote { bytes: record.bytes_in, ..ResultNote::default() });
     });
-    Ok(cleaned(&head.text, &head.envelope, ports))
+    let text = cleaned(&head.text, &head.envelope, ports);
+    match head.envelope.part(&head.text, "params").filter(|_| method == "notifications/tasks") {
+        Some(params) => {
+            asides::permit(head, &context.server, entry, ports, &asides::asked(params)?)?;
+            Ok(finished(entry, context, ports, &text).unwrap_or(text))
+        }
+        None => Ok(text),
+    }
+}
+
+/// A finished task's notification brings its result whole: it is dressed as that. Nothing where it brings none.
+fn finished(entry: &mut OpenRecord, context: &Context, ports: &Ports, text: &str) -> Option<String> {
+    let result = member(member(text, "params")?, "result").filter(|result| result.starts_with('{'))?;
+    let at = json::place(text, result)?;
+    let label = label_of(entry, context)?;
+    Some(json::replaced(text, at, &dressed(entry, context, ports, &label, result, false)?))
 }
 
 /// The answer to a request whose stream did not bring it: labelled as it would have been there.

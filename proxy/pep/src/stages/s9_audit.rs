@@ -5,13 +5,13 @@
 use std::sync::Arc;
 
 use pdp::record::{Direction, Ending, Entry, FrameKind, Intent, ResultNote};
-use pdp::refusal::{Code, Refusal, modern_http_status};
+use pdp::refusal::{Code, Refusal};
 
 use crate::call::{Address, Call, Stopped};
 use crate::entry::OpenRecord;
 use crate::long::LongAnswer;
 use crate::ports::{Gate, LedgerFault, Ports};
-use crate::reply::{Answer, Body, Reply, is_tool_result, refusal_text};
+use crate::reply::{Answer, Body, Reply, is_tool_result, refusal_text, status};
 use crate::stages::s8_outcome::{Handed, Labelled};
 use crate::stream::EventStream;
 
@@ -94,10 +94,11 @@ fn unavailable(fault: &LedgerFault) -> Refusal {
 /// How a stopped frame ended: what was sent and not answered may have had its effect.
 fn ending_of(entry: &OpenRecord, code: Code) -> Ending {
     let acted = entry.has_intent();
+    let sent = entry.read(|record| !record.attempts.is_empty()).unwrap_or(false);
     let unanswered = matches!(code, Code::TimedOut | Code::AnswerLost | Code::Cancelled);
     // A server's own doorkeeper refuses only what was sent.
     let failed = matches!(code, Code::TimedOut | Code::AnswerLost | Code::Unreachable)
-        || (acted && code == Code::CredentialUnavailable);
+        || (sent && code == Code::CredentialUnavailable);
     match (acted && unanswered, code == Code::Cancelled, failed) {
         (true, _, _) => Ending::Indeterminate,
         (false, true, _) => Ending::Abandoned,
@@ -131,22 +132,17 @@ fn told(address: &Address, code: Code) -> Option<ResultNote> {
 /// A refusal on its way to whoever sent the frame: a client, or a server whose request was refused.
 fn refusal_reply(address: &Address, refusal: &Refusal, advice: Option<&str>, named: (u64, String)) -> Reply {
     let text = refusal_text(address, refusal, advice, named);
+    let status = status(address, refusal.code);
     match (address.direction, &address.channel) {
         (Direction::ToClient, Some(channel)) => {
             // Only a request is answered: the id of a stray answer may be that of a question of the server's own.
             let asks = address.kind == FrameKind::Request;
             let answer = asks.then(|| Answer::new(Arc::clone(channel), text));
-            Reply::new(refusal.code.http_status(), Vec::new(), answer.map_or(Body::Empty, Body::ToServer))
+            Reply::new(status, Vec::new(), answer.map_or(Body::Empty, Body::ToServer))
         }
-        (Direction::ToClient, None) => Reply::new(refusal.code.http_status(), Vec::new(), Body::Empty),
-        (Direction::ToServer, _) => Reply::new(http_status(address, refusal.code), Vec::new(), Body::Json(text)),
+        (Direction::ToClient, None) => Reply::new(status, Vec::new(), Body::Empty),
+        (Direction::ToServer, _) => Reply::new(status, Vec::new(), Body::Json(text)),
     }
-}
-
-/// The status of a refusal: what the client's revision says of such an error, or else what the code says.
-fn http_status(address: &Address, code: Code) -> u16 {
-    let error = address.modern && !is_tool_result(address, code);
-    error.then(|| modern_http_status(code.rpc_code())).flatten().unwrap_or_else(|| code.http_status())
 }
 
 /// The refusal of a request whose stream ended without its answer, as an event's text.

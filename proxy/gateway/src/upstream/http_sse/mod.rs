@@ -145,7 +145,7 @@ impl HttpSseUpstream {
         // Nobody knows the session's id until it is answered: whoever goes before that leaves nothing behind.
         let unopened = line.end_on_drop();
         let first = self.request(&line, dispatch, headers).await?;
-        if !first.refused {
+        if !first.failed {
             unopened.disarm();
         }
         Ok(first.raw)

@@ -133,7 +133,7 @@ impl StdioUpstream {
         // A client that leaves before the answer never learns its session's name.
         let unclaimed = Unclaimed { upstream: self, key: &key, child: Some(Arc::clone(&child)) };
         let answered = self.request(child, dispatch, false, headers).await?;
-        if !answered.refused {
+        if !answered.failed {
             unclaimed.claim();
         }
         Ok(answered.raw)
@@ -145,7 +145,8 @@ impl StdioUpstream {
                 let probing = shared && dispatch.method() == Some("server/discover");
                 let answered = self.request(Arc::clone(&child), dispatch, shared, Vec::new()).await?;
                 if probing && answered.refused {
-                    // A legacy server: its client will open a session, which gets a process of its own.
+                    // A legacy server: its client will open a session, which gets a process of its own. A modern one
+                    // that refuses this client's revision serves others on.
                     self.end(child);
                 }
                 Ok(answered.raw)
