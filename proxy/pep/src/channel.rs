@@ -9,9 +9,9 @@ use pdp::digest::Digest;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::content::Context;
 use crate::fair::{self, Held};
 use crate::job::Jobs;
-use crate::stages::s8_outcome::Context;
 use crate::task::Task;
 
 /// One channel.

@@ -7,6 +7,7 @@
 mod asides;
 mod call;
 mod channel;
+mod content;
 mod entry;
 mod envelope;
 mod fair;

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use pdp::json;
+pub(super) use pdp::json::member;
 use pdp::method::{self, Feature};
 
 /// Which way a message goes.
@@ -57,11 +58,6 @@ pub(super) fn base() -> Vec<Message> {
 pub(super) fn all(way: Way, modern: bool) -> Vec<Message> {
     let chosen = base().into_iter().filter(|m| m.way == way && m.modern == modern);
     chosen.flat_map(|message| std::iter::once(message.clone()).chain(message.changed())).collect()
-}
-
-/// One member of an object, as it is written.
-pub(super) fn member<'t>(object: &'t str, name: &str) -> Option<&'t str> {
-    json::members(object).ok()?.into_iter().find(|(n, _)| n == name).map(|(_, v)| v.get())
 }
 
 /// The text with the member of the outermost object replaced.
@@ -135,7 +131,7 @@ impl Message {
     pub(super) fn tools(&self) -> Vec<String> {
         let tools = member(&self.text, "result").and_then(|result| member(result, "tools"));
         let items = tools.map(|tools| json::items(tools).unwrap()).unwrap_or_default();
-        items.iter().map(|item| item.get().to_owned()).collect()
+        items.into_iter().map(str::to_owned).collect()
     }
 }
 
@@ -144,14 +140,14 @@ fn objects(text: &str, at: usize, requests: bool, out: &mut Vec<usize>) {
     let inner = |part: &str| -> Range<usize> { json::place(text, part).unwrap() };
     if text.starts_with('{') {
         for (name, value) in json::members(text).unwrap() {
-            objects(value.get(), at + inner(value.get()).start, name == "inputRequests", out);
+            objects(value, at + inner(value).start, name == "inputRequests", out);
         }
         if !requests {
             out.push(at + text.rfind('}').unwrap());
         }
     } else if text.starts_with('[') {
         for item in json::items(text).unwrap() {
-            objects(item.get(), at + inner(item.get()).start, false, out);
+            objects(item, at + inner(item).start, false, out);
         }
     }
 }

@@ -39,7 +39,7 @@ impl Seen {
     /// The id as it was written: a parsed one may have lost digits.
     pub(crate) fn id(&self) -> String {
         let members = pdp::json::members(&self.body).unwrap_or_default();
-        members.iter().find(|(name, _)| name == "id").map_or("null", |(_, id)| id.get()).to_owned()
+        members.iter().find(|(name, _)| name == "id").map_or("null", |(_, id)| *id).to_owned()
     }
 
     pub(crate) fn method(&self) -> String {

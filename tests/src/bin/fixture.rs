@@ -103,7 +103,7 @@ impl Server {
         let kept = heard.as_mut().map(|file| file.write_all(format!("{text}\n").as_bytes()));
         kept.expect("the tape can be written").expect("the tape can be written");
         let members = pdp::json::members(text).unwrap_or_default();
-        let raw = |name: &str| members.iter().find(|(n, _)| n == name).map(|(_, v)| v.get());
+        let raw = |name: &str| members.iter().find(|(n, _)| n == name).map(|(_, v)| *v);
         let (Some(id), Some(method)) = (raw("id"), raw("method").map(|m| m.trim_matches('"'))) else { return };
         if method == "subscriptions/listen" {
             id.clone_into(&mut self.state().listen);

@@ -95,12 +95,7 @@ pub(super) fn with_path(text: &str, path: &[&str], value: &str) -> String {
 
 /// A server's message with the id and the progress token its caller knows, where the server was given others. `cancels`
 /// says that it is the end of the caller's own request, by the server's word.
-pub(super) fn restored(
-    text: &str,
-    outer_id: Option<&str>,
-    token: Option<&(String, String)>,
-    cancels: bool,
-) -> String {
+pub(super) fn restored(text: &str, outer_id: Option<&str>, token: Option<&(String, String)>, cancels: bool) -> String {
     let Some(outer) = outer_id else { return text.to_owned() };
     let has_method = member(text, "method").is_some();
     let text = if has_method { text.to_owned() } else { with_path(text, &["id"], outer) };

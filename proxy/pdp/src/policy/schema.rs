@@ -74,7 +74,8 @@ fn gate<'n>(registry: &Registry, needs: &dyn Fn(&str) -> &'n Needs, out: &mut St
 }
 
 fn method_action(action: &str, group: &str, needs: &Needs, out: &mut String) {
-    let texts = ["method", "target", "target_canonical", "target_host"].into_iter().filter(|name| needs.plain.has(name));
+    let texts =
+        ["method", "target", "target_canonical", "target_host"].into_iter().filter(|name| needs.plain.has(name));
     let texts: String = texts.map(|name| format!("{name}: String, ")).collect();
     let _infallible = writeln!(
         out,

@@ -302,7 +302,8 @@ impl Sink for Outline {
                 self.result_members = self.result_members.saturating_add(1);
                 self.next_small = (name == b"isError").then_some(What::IsError);
                 if name.eq_ignore_ascii_case(INPUT_REQUESTS.as_bytes()) {
-                    self.fault = Some("it asks things of the client, which are judged only in an answer that is read whole");
+                    self.fault =
+                        Some("it asks things of the client, which are judged only in an answer that is read whole");
                 }
             }
             2 if self.member == Member::Error => self.next_small = (name == b"code").then_some(What::Code),
@@ -364,7 +365,9 @@ mod tests {
             }
         }
         // What is not at the top of a result asks nothing.
-        assert!(pass(br#"{"result":{"content":[{"inputRequests":{},"code":-32042}]},"id":7,"jsonrpc":"2.0"}"#, 4).is_ok());
+        assert!(
+            pass(br#"{"result":{"content":[{"inputRequests":{},"code":-32042}]},"id":7,"jsonrpc":"2.0"}"#, 4).is_ok()
+        );
         let (_, passed) = pass(br#"{"result":{"isError": true},"id":"a b","jsonrpc":"2.0"}"#, 4).unwrap();
         assert_eq!(passed, Passed { id: Some("\"a b\"".to_owned()), is_error: true, failed: false });
     }

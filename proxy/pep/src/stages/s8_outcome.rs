@@ -2,30 +2,27 @@
 //!
 //! An answer that is not the answer to this request, or not JSON-RPC, is never handed over.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use pdp::decision::Obligation;
-use pdp::json::{self, Json, Kind, Part};
+use pdp::json::{self, Json, Part};
 use pdp::record::{Direction, FrameKind, ResultNote};
 use pdp::refusal::{Code, Refusal};
-use pdp::registry::{Deliver, Server};
+use pdp::registry::Deliver;
 
 use crate::asides;
 use crate::call::{Call, Head, Stopped};
 use crate::channel::{Channel, Page};
+use crate::content::{Context, cleaned, content, finished, label_of};
 use crate::entry::OpenRecord;
 use crate::envelope::{Envelope, member};
 use crate::job;
 use crate::long::{Passage, PieceSource};
 use crate::ports::Ports;
-use crate::rewrite::dress::{Dress, Quotation};
-use crate::rewrite::label::{ResultLabel, Source};
 use crate::rewrite::passing::Passing;
-use crate::rewrite::{forged, label as tag, listing, quote};
+use crate::rewrite::{listing, quote};
 use crate::stages::s2_classify::Subject;
 use crate::stages::s7_action::Executed;
 use crate::stream::{Event, EventSource};
@@ -92,21 +89,6 @@ pub(crate) enum Handed {
 impl Labelled {
     pub(super) fn into_handed(self) -> Handed {
         self.handed
-    }
-}
-
-/// What labelling an answer needs to know of the call it answers. Kept by the channel where the client may come back for
-/// an answer that its stream did not bring.
-pub(crate) struct Context {
-    server: Arc<Server>,
-    subject: Subject,
-    obligations: BTreeSet<Obligation>,
-    session: Option<String>,
-}
-
-impl fmt::Debug for Context {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Context({} {})", self.server.name, self.subject.method())
     }
 }
 
@@ -388,7 +370,8 @@ fn list(
     let asked = head.envelope.param(&head.text, "cursor").and_then(listing::cursor);
     // Which page a late answer is cannot be told: it is filtered, and no note is taken of it.
     let late = head.kind != FrameKind::Request;
-    let page = text.get(at.clone()).and_then(|result| listing::filter(result, &context.server, !late && asked.is_none()));
+    let page =
+        text.get(at.clone()).and_then(|result| listing::filter(result, &context.server, !late && asked.is_none()));
     let page = page.ok_or_else(|| Refusal::new(Code::AnswerLost, words))?;
     if !late {
         let place = Page { at: asked.as_deref(), next: page.next.as_deref() };
@@ -409,76 +392,6 @@ fn opened(head: &Head, context: &Context, ports: &Ports, result: Part<'_>) {
     let task = Arc::clone(&head.task);
     let channel = Channel::of_session(&head.server, &head.principal.key(), session, task, protocol);
     ports.channels.open(channel, ports.clock.now_us());
-}
-
-/// A result that carries content: cleaned, quoted where that is asked, labelled.
-fn content(entry: &mut OpenRecord, context: &Context, ports: &Ports, text: &str, envelope: &Envelope) -> String {
-    let depth_max = ports.limits.depth_max;
-    let forged = if envelope.names_us() { forged::without(text, depth_max.saturating_add(1)) } else { None };
-    if let Some(clean) = forged
-        && let Ok(envelope) = Envelope::read_answer(&clean, depth_max)
-    {
-        entry.note("the server forged a label; it was taken out");
-        return labelled(entry, context, ports, &clean, &envelope);
-    }
-    labelled(entry, context, ports, text, envelope)
-}
-
-/// The label of what this call returns, as JSON, noted in the record; nothing for lifecycle answers, which carry none.
-fn label_of(entry: &mut OpenRecord, context: &Context) -> Option<String> {
-    let resource = match &context.subject {
-        subject if subject.is_lifecycle() => return None,
-        Subject::Tool { .. } => None,
-        Subject::Method { target, .. } => Some(target.as_str()).filter(|target| !target.is_empty()),
-    };
-    let labels = context.subject.labels();
-    let tool = context.subject.tool().map(|tool| tool.name.as_str());
-    let source = Source { server: &context.server.name, tool, resource };
-    let trust = tag::trust(labels);
-    let written = entry.read(|record| {
-        let (trace, record) = (record.trace.as_str(), record.number);
-        serde_json::to_string(&ResultLabel { source, trust, labels, trace, record }).ok()
-    });
-    entry.write(|record| record.labels = labels.clone());
-    written.flatten()
-}
-
-/// A clean result, quoted where that is asked, with its label.
-fn labelled(entry: &mut OpenRecord, context: &Context, ports: &Ports, text: &str, envelope: &Envelope) -> String {
-    let Some(label) = label_of(entry, context) else { return text.to_owned() };
-    let Some(result) = envelope.part(text, "result") else { return text.to_owned() };
-    // A result without members says "done" and carries nothing that could be labelled (MCP, `EmptyResult`).
-    if result.kind() == Kind::Object && result.is_empty() {
-        return text.to_owned();
-    }
-    let nested = context.subject.brings_work();
-    if !nested && !context.subject.is_quoted(&context.obligations) {
-        return tag::put(result, &label).map_or_else(|| text.to_owned(), |edit| edit.of(text));
-    }
-    let dressed = dressed(entry, context, ports, &label, result.text(), nested);
-    dressed.map_or_else(|| text.to_owned(), |whole| json::replaced(text, result.range(), &whole))
-}
-
-/// Dresses content of this call, and notes what could not be quoted. `nested` says that a result may stand within.
-fn dressed(
-    entry: &mut OpenRecord,
-    context: &Context,
-    ports: &Ports,
-    label: &str,
-    result: &str,
-    nested: bool,
-) -> Option<String> {
-    let (name, tool) = (&context.server.name, context.subject.tool().map(AsRef::as_ref));
-    let source = tool.map_or_else(|| name.clone(), |tool| format!("{name}/{}", tool.name));
-    let word = hex_id(&ports.entropy.bytes());
-    let quote = context.subject.is_quoted(&context.obligations);
-    let quotation = quote.then_some(Quotation { source: &source, word: &word, tool });
-    let dress = Dress { label, quotation };
-    let dressed = if nested { dress.put(result) } else { dress.one(result) };
-    if dressed.plain {
-        entry.note("structured content was handed over plain: quoted, it would not fit the tool's output schema");
-    }
-    dressed.text
 }
 
 /// A message of the server's on its way to the client.
@@ -513,14 +426,6 @@ fn event(head: &Head, entry: &mut OpenRecord, context: &Context, ports: &Ports) 
     }
 }
 
-/// A finished task's notification brings its result whole: it is dressed as that. Nothing where it brings none.
-fn finished(entry: &mut OpenRecord, context: &Context, ports: &Ports, text: &str) -> Option<String> {
-    let result = member(member(text, "params")?, "result").filter(|result| result.starts_with('{'))?;
-    let at = json::place(text, result)?;
-    let label = label_of(entry, context)?;
-    Some(json::replaced(text, at, &dressed(entry, context, ports, &label, result, false)?))
-}
-
 /// The answer to a request whose stream did not bring it: labelled as it would have been there.
 fn late_answer(head: &Head, entry: &mut OpenRecord, ports: &Ports) -> Result<String, Refusal> {
     let id = head.envelope.id.as_deref().unwrap_or_default();
@@ -529,13 +434,6 @@ fn late_answer(head: &Head, entry: &mut OpenRecord, ports: &Ports) -> Result<Str
     };
     entry.note(format!("the late answer to `{}`, request {id}", context.subject.method()));
     told(head, entry, &context, ports, &head.text, &head.envelope)
-}
-
-/// A message without members that speak in the gate's name.
-fn cleaned(text: &str, envelope: &Envelope, ports: &Ports) -> String {
-    let forged =
-        if envelope.names_us() { forged::without(text, ports.limits.depth_max.saturating_add(1)) } else { None };
-    forged.unwrap_or_else(|| text.to_owned())
 }
 
 impl Flow {

@@ -84,7 +84,9 @@ impl LineFault {
     /// What the pipeline is told.
     pub(super) fn told(self) -> Result<First, SendFault> {
         match self {
-            Self::Credential(status) => Ok(First { raw: Raw::whole(status, Vec::new(), Bytes::new()), refused: true }),
+            Self::Credential(status) => {
+                Ok(First { raw: Raw::whole(status, Vec::new(), Bytes::new()), failed: true, refused: true })
+            }
             Self::NoSession => Err(SendFault::NoSession),
             Self::Send(fault) => Err(fault),
         }
