@@ -326,7 +326,11 @@ mod tests {
 
     #[test]
     fn a_wrong_answer_is_told() {
-        let head = |status, events| Head { status, events, ..Head::default() };
+        let head = |status, events| {
+            let mut head = Head::default();
+            (head.status, head.events) = (status, events);
+            head
+        };
         let text = message::text(100);
         let good = format!("{{\"id\":7{}{text}{}", message::BEFORE_TEXT, message::AFTER_TEXT);
         let said =
