@@ -108,7 +108,9 @@ impl House {
             let text = match body {
                 Body::Json(text) => text,
                 Body::Empty => String::new(),
-                Body::Long(_) | Body::Stream(_) | Body::ToServer(_) => panic!("the server streams nothing, and asks nothing"),
+                Body::Long(_) | Body::Stream(_) | Body::ToServer(_) => {
+                    panic!("the server streams nothing, and asks nothing")
+                }
             };
             Came { status, text }
         })
