@@ -21,5 +21,6 @@ mod otlp;
 mod gate;
 mod http_sse;
 mod hostile;
+mod limits;
 mod swap;
 mod examples;

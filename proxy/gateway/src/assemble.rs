@@ -161,6 +161,7 @@ impl Running {
             borders: borders(self.address),
             body_bytes_max: config.limits.body_bytes_max,
             head_bytes_max: config.limits.head_bytes_max,
+            write_time: Duration::from_secs(config.limits.write_s),
             connections_max: config.limits.connections_max,
             shutdown: Duration::from_secs(config.limits.shutdown_s),
         });

@@ -9,6 +9,7 @@ use pdp::digest::Digest;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::crowd::{self, Held};
 use crate::stages::s8_outcome::Context;
 use crate::task::Task;
 
@@ -274,7 +275,7 @@ impl Drop for Underway {
     }
 }
 
-/// The open channels. Bounded: the longest idle goes first.
+/// The open channels. Bounded: the longest idle of whoever holds the most goes first.
 #[derive(Debug)]
 pub struct Channels {
     by_key: Mutex<HashMap<String, Arc<Channel>>>,
@@ -338,10 +339,11 @@ impl Channels {
         channel: Channel,
         now_us: i64,
     ) -> Arc<Channel> {
-        if channels.len() >= self.open_max
-            && let Some(oldest) = channels.iter().min_by_key(|(_, c)| c.last_us()).map(|(k, _)| k.clone())
-        {
-            channels.remove(&oldest);
+        if channels.len() >= self.open_max {
+            let all = channels.iter().map(|(key, c)| Held { key, owner: &c.principal, last_us: c.last_us() });
+            if let Some(key) = crowd::gives_way(all).cloned() {
+                channels.remove(&key);
+            }
         }
         let channel = Arc::new(channel);
         channel.touch(now_us);

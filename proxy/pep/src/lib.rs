@@ -6,6 +6,7 @@
 
 mod call;
 mod channel;
+mod crowd;
 mod entry;
 mod envelope;
 mod frame;

@@ -10,11 +10,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use pdp::label::LabelSet;
 use pdp::principal::Principal;
 
+use crate::crowd::{self, Held};
 use crate::trace::TraceContext;
 
 /// One task.
 #[derive(Debug)]
 pub struct Task {
+    /// The key of the principal it was opened for; empty where nobody needs to know.
+    owner: String,
     id: String,
     trace: String,
     state: Mutex<State>,
@@ -31,7 +34,7 @@ impl Task {
     /// A task in a trace.
     #[must_use]
     pub fn new(id: String, trace: String) -> Self {
-        Self { id, trace, state: Mutex::new(State::default()) }
+        Self { owner: String::new(), id, trace, state: Mutex::new(State::default()) }
     }
 
     /// Its name.
@@ -80,7 +83,7 @@ impl Task {
     }
 }
 
-/// The open tasks. Bounded: the longest idle goes first, and an idle one ends by itself.
+/// The open tasks. Bounded: the longest idle of whoever holds the most goes first, and an idle one ends by itself.
 #[derive(Debug)]
 pub struct Tasks {
     by_key: Mutex<HashMap<String, Arc<Task>>>,
@@ -115,14 +118,15 @@ impl Tasks {
             task.touch(now_us);
             return Arc::clone(task);
         }
-        if tasks.len() >= self.open_max
-            && let Some(oldest) = tasks.iter().min_by_key(|(_, t)| t.last_us()).map(|(k, _)| k.clone())
-        {
-            tasks.remove(&oldest);
+        if tasks.len() >= self.open_max {
+            let all = tasks.iter().map(|(key, t)| Held { key, owner: &t.owner, last_us: t.last_us() });
+            if let Some(key) = crowd::gives_way(all).cloned() {
+                tasks.remove(&key);
+            }
         }
         let trace = named.map_or_else(fresh_trace, |context| context.trace.clone());
         let id = format!("task-{}", trace.get(..16).unwrap_or(&trace));
-        let task = Arc::new(Task::new(id, trace));
+        let task = Arc::new(Task { owner: principal.key(), ..Task::new(id, trace) });
         task.touch(now_us);
         tasks.insert(key, Arc::clone(&task));
         task
@@ -183,6 +187,15 @@ mod tests {
         for n in 0..20 {
             tasks.resolve(&principal(&format!("p{n}")), None, n, || format!("{n:032x}"));
         }
+        assert_eq!(tasks.open().len(), 3);
+        // Whoever opens one after the other pushes out its own: another's labels stay.
+        let quiet = tasks.resolve(&principal("quiet"), None, 100, || "q".repeat(32));
+        quiet.raise(&["private"].into_iter().collect());
+        for n in 0..20 {
+            let context = TraceContext { trace: format!("{n:032x}"), span: "d".repeat(16), sampled: true };
+            tasks.resolve(&principal("loud"), Some(&context), 101 + n, String::new);
+        }
+        assert!(Arc::ptr_eq(&quiet, &tasks.resolve(&principal("quiet"), None, 130, String::new)));
         assert_eq!(tasks.open().len(), 3);
     }
 }

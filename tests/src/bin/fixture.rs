@@ -43,6 +43,8 @@ fn manners() -> Manners {
             "--modern" => manners.legacy = false,
             "--says" => manners.says = words.next(),
             "--dies" => std::process::exit(4),
+            // It lives, and never reads.
+            "--deaf" => std::thread::sleep(LIFE),
             other => complain(&format!("the fixture knows no `{other}`")),
         }
     }
