@@ -56,12 +56,15 @@ class Exchange:
 
 
 def events(text: str) -> list[str]:
-    """The data of each complete server-sent event in `text`; events without data (priming, comments) are left out."""
+    """The message in each complete server-sent event in `text`.
+
+    Events without data (priming, comments) are left out, and what tells a client of HTTP+SSE where to post its messages.
+    """
     found = []
     blocks = text.replace("\r\n", "\n").replace("\r", "\n").split("\n\n")
     for block in blocks[:-1]:
         lines = [line[5:].removeprefix(" ") for line in block.split("\n") if line.startswith("data:")]
-        if any(lines):
+        if any(lines) and "event: endpoint" not in block.split("\n"):
             found.append("\n".join(lines))
     return found
 

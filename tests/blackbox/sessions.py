@@ -114,9 +114,11 @@ def over_http(client: Client, server: Server, url_of: Any, port: int, folder: Pa
 
 def direct(client: Client, server: Server, folder: Path, scratch: Path) -> Session:
     """A session without the gate."""
-    if server.transport == "http":
+    if server.transport != "stdio":
         with serve_http(server, folder, scratch / "server.log") as port:
-            return over_http(client, server, lambda at: (f"http://127.0.0.1:{at}/mcp", {}), port, folder, scratch)
+            return over_http(
+                client, server, lambda at: (f"http://127.0.0.1:{at}{server.path}", {}), port, folder, scratch
+            )
     log = scratch / "pipe.jsonl"
     command, *arguments = programs.tee(log, server.command(folder, None))
     target = {"command": command, "args": arguments, "env": {}}

@@ -36,6 +36,7 @@ class Server:
     """One upstream server as the tests use it."""
 
     name: str
+    # As the registry names it: "http", "stdio", or "sse" for the HTTP+SSE of 2024-11-05.
     transport: str
     # The command, given the working folder and, over HTTP, the port.
     command: Callable[[Path, int | None], list[str]]
@@ -46,6 +47,8 @@ class Server:
     legacy: str = "2025-11-25"
     # Who plays the story. Where a server has no more than tools, two SDKs say as much as all of them.
     clients: tuple[str, ...] = ALL
+    # Where it is on its port.
+    path: str = "/mcp"
     # What the user answers beside the stories' own name and consent.
     user: dict[str, str] = field(default_factory=dict)
 
@@ -73,6 +76,14 @@ SERVERS = {
             "stdio",
             lambda _folder, _port: programs.everything("stdio"),
             lambda _folder, _modern: stories.everything(),
+        ),
+        Server(
+            "everything-sse",
+            "sse",
+            lambda _folder, _port: programs.everything("sse"),
+            lambda _folder, _modern: stories.everything(),
+            clients=("python-legacy", "typescript-v1"),
+            path="/sse",
         ),
         Server(
             "filesystem",

@@ -37,11 +37,12 @@ def register(gate: Gate, server: Server, work: Path, scratch: Path, stack: ExitS
     """Starts a server where it must be started, and registers it under its own name with the label `untrusted`."""
     prepare(work)
     log = scratch / f"{server.name}.jsonl"
-    if server.transport == "http":
+    if server.transport != "stdio":
         port = stack.enter_context(serve_http(server, work, scratch / f"{server.name}.log"))
         relay = Relay(port)
         stack.callback(relay.close)
-        gate.register(server.name, {"kind": "http", "url": f"http://127.0.0.1:{relay.port}/mcp"}, ["untrusted"])
+        url = f"http://127.0.0.1:{relay.port}{server.path}"
+        gate.register(server.name, {"kind": server.transport, "url": url}, ["untrusted"])
         return Watched(server, relay, log)
     command, *arguments = programs.tee(log, server.command(work, None))
     transport = {"kind": "stdio", "command": command, "args": arguments, "env_from": ["PATH", "HOME"]}

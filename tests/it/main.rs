@@ -22,5 +22,6 @@ mod gate;
 mod corpus;
 mod http_sse;
 mod hostile;
+mod limits;
 mod swap;
 mod examples;

@@ -162,6 +162,7 @@ impl Running {
             body_bytes_max: config.limits.body_bytes_max,
             head_bytes_max: config.limits.head_bytes_max,
             body_time: Duration::from_secs(config.limits.body_s),
+            write_time: Duration::from_secs(config.limits.write_s),
             connections_max: config.limits.connections_max,
             shutdown: Duration::from_secs(config.limits.shutdown_s),
         });

@@ -100,6 +100,8 @@ pub struct Limits {
     pub head_bytes_max: usize,
     /// How long a client may take to send a body, in seconds.
     pub body_s: u64,
+    /// How long, in seconds, a client may take no byte of what is written to it.
+    pub write_s: u64,
     /// How large one message of a server may be that is held whole: an event, a line, an answer that must be read.
     pub message_bytes_max: usize,
     /// How large a JSON answer may be that is handed on piece by piece.
@@ -146,6 +148,7 @@ impl Default for Limits {
             body_bytes_max: 16 << 20,
             head_bytes_max: 64 << 10,
             body_s: 30,
+            write_s: 30,
             message_bytes_max: 64 << 20,
             long_answer_bytes_max: 1 << 30,
             depth_max: 64,
@@ -169,6 +172,51 @@ impl Default for Limits {
     }
 }
 
+/// The most of anything that is counted: more could not be held.
+const COUNT_MAX: u64 = 1 << 24;
+/// The most bytes of anything: 1 GiB.
+const BYTES_MAX: u64 = 1 << 30;
+/// The longest time, in seconds: a year.
+const SECONDS_MAX: u64 = 366 * 24 * 3600;
+
+impl Limits {
+    /// Every limit that cannot be meant: what, and what to write.
+    fn out_of_range(&self) -> impl Iterator<Item = (String, String)> {
+        let size = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
+        let ranges = [
+            ("body_bytes_max", size(self.body_bytes_max), 1, BYTES_MAX),
+            // Below this a head with a token does not fit, and the HTTP reader has no room to work in.
+            ("head_bytes_max", size(self.head_bytes_max), 2048, 1 << 20),
+            ("write_s", self.write_s, 1, SECONDS_MAX),
+            ("message_bytes_max", size(self.message_bytes_max), 1024, BYTES_MAX),
+            ("long_answer_bytes_max", size(self.long_answer_bytes_max), 1024, 1 << 40),
+            // The stack is what deeper texts would use up.
+            ("depth_max", size(self.depth_max), 4, 128),
+            ("calls_max", size(self.calls_max), 1, COUNT_MAX),
+            ("calls_per_server_max", size(self.calls_per_server_max), 1, COUNT_MAX),
+            ("connections_max", size(self.connections_max), 1, COUNT_MAX),
+            ("sessions_max", size(self.sessions_max), 1, COUNT_MAX),
+            ("tasks_max", size(self.tasks_max), 1, COUNT_MAX),
+            ("children_max", size(self.children_max), 1, COUNT_MAX),
+            ("child_starts_per_minute_max", size(self.child_starts_per_minute_max), 1, COUNT_MAX),
+            ("child_idle_s", self.child_idle_s, 0, SECONDS_MAX),
+            ("sse_sessions_max", size(self.sse_sessions_max), 1, COUNT_MAX),
+            ("sse_idle_s", self.sse_idle_s, 0, SECONDS_MAX),
+            ("child_grace_ms", self.child_grace_ms, 0, 600_000),
+            ("stream_idle_s", self.stream_idle_s, 1, SECONDS_MAX),
+            ("record_arguments_bytes_max", size(self.record_arguments_bytes_max), 0, BYTES_MAX),
+            ("listing_age_s_max", self.listing_age_s_max, 0, SECONDS_MAX),
+            ("failures_per_minute_max", u64::from(self.failures_per_minute_max), 1, u64::from(u32::MAX)),
+            ("shutdown_s", self.shutdown_s, 0, 3600),
+        ];
+        ranges.into_iter().filter(|(_, value, least, most)| !(least..=most).contains(&value)).map(
+            |(name, value, least, most)| {
+                (format!("the limit `{name}` cannot be {value}"), format!("use {least} to {most}"))
+            },
+        )
+    }
+}
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Written {
@@ -184,8 +232,7 @@ struct Written {
     control: ControlTable,
     #[serde(default)]
     principals: Vec<Spanned<PrincipalTable>>,
-    #[serde(default)]
-    limits: Limits,
+    limits: Option<Spanned<Limits>>,
     #[serde(default)]
     tasks: TasksTable,
     #[serde(default)]
@@ -298,6 +345,9 @@ impl Config {
         let control = address(overrides.control, &written.control.listen, CONTROL);
         let principals = written.principals.iter().filter_map(|p| known(file, p, &mut faults)).collect();
         let bundle = bundle(&written, base, overrides, file, &mut faults);
+        let limits = written.limits.as_ref().map_or_else(Limits::default, |l| *l.get_ref());
+        let limits_at = written.limits.as_ref().map_or(0, |l| l.span().start);
+        faults.extend(limits.out_of_range().map(|(words, remedy)| Fault::at(file, limits_at, words, remedy)));
         let data =
             overrides.data.clone().or_else(|| written.data.as_ref().map(|d| base.join(d))).unwrap_or_else(default_data);
         if !faults.is_empty() {
@@ -311,7 +361,7 @@ impl Config {
             bundle,
             data,
             principals,
-            limits: written.limits,
+            limits,
             task_idle: Duration::from_secs(written.tasks.idle_minutes.saturating_mul(60)),
             task_by_trace: written.tasks.by_trace,
             span_arguments: written.telemetry.arguments,
@@ -421,6 +471,23 @@ mod tests {
         let config = meant("").unwrap();
         assert_eq!((config.listen.to_string(), config.control.to_string()), (LISTEN.into(), CONTROL.into()));
         assert!(config.bundle.is_none() && config.principals.is_empty() && config.task_by_trace);
+    }
+
+    #[test]
+    fn a_limit_that_cannot_be_meant_is_a_fault() {
+        let text = "\n[limits]\nconnections_max = 9223372036854775807\nhead_bytes_max = 1\ncalls_max = 0\n";
+        let told: Vec<String> = meant(text).unwrap_err().iter().map(ToString::to_string).collect();
+        assert_eq!(
+            told,
+            [
+                "gate.toml:2:1: the limit `head_bytes_max` cannot be 1\n    use 2048 to 1048576",
+                "gate.toml:2:1: the limit `calls_max` cannot be 0\n    use 1 to 16777216",
+                "gate.toml:2:1: the limit `connections_max` cannot be 9223372036854775807\n    use 1 to 16777216",
+            ]
+        );
+        assert!(Limits::default().out_of_range().next().is_none());
+        let tasks = meant("[tasks]\nidle_minutes = 9223372036854775807\n").unwrap();
+        assert_eq!(tasks.task_idle, Duration::from_secs(u64::MAX));
     }
 
     #[test]

@@ -177,6 +177,11 @@ impl Head {
         }
     }
 
+    /// Whether the client has cancelled this request.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.underway.as_ref().is_some_and(Underway::is_cancelled)
+    }
+
     /// Where an answer or a refusal goes.
     pub(crate) fn address(&self) -> Address {
         Address {

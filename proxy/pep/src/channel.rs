@@ -247,6 +247,11 @@ pub(crate) struct Underway {
 }
 
 impl Underway {
+    /// Whether the client has cancelled the request.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.cancelled.borrow().is_some()
+    }
+
     /// Returns when the client has cancelled the request and the server has had time to say so itself: some answer a
     /// cancelled request, most do not, and then nothing else would end it.
     pub(crate) async fn cancelled(&self) {

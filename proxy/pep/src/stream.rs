@@ -172,6 +172,11 @@ impl EventStream {
 
     /// The stream is over before its request was answered, or it was a stream of the server's own messages.
     async fn ended(&mut self, fault: Option<String>) -> Option<Event> {
+        if self.head.is_cancelled() {
+            // Nobody waits for an answer, and a server that was told so gives none.
+            self.cancelled().await;
+            return None;
+        }
         self.over = true;
         let mut entry = self.entry.take()?;
         if let Some(fault) = &fault {

@@ -22,7 +22,7 @@ use crate::trace::TraceContext;
 pub struct Task {
     id: String,
     trace: String,
-    /// The key of the principal it belongs to.
+    /// The key of the principal it belongs to; empty where nobody needs to know.
     owner: String,
     state: Mutex<State>,
 }
@@ -240,6 +240,15 @@ mod tests {
         for n in 0..20 {
             tasks.resolve(&principal(&format!("p{n}")), None, n, || format!("{n:032x}"));
         }
+        assert_eq!(tasks.open().len(), 3);
+        // Whoever opens one after the other pushes out its own: another's labels stay.
+        let quiet = tasks.resolve(&principal("quiet"), None, 100, || "q".repeat(32));
+        quiet.raise(&["private"].into_iter().collect());
+        for n in 0..20 {
+            let context = TraceContext { trace: format!("{n:032x}"), span: "d".repeat(16), sampled: true };
+            tasks.resolve(&principal("loud"), Some(&context), 101 + n, String::new);
+        }
+        assert!(Arc::ptr_eq(&quiet, &tasks.resolve(&principal("quiet"), None, 130, String::new)));
         assert_eq!(tasks.open().len(), 3);
     }
 }

@@ -38,7 +38,7 @@ pub enum Era {
 
 /// Text as documents hold it, escaped for JSON: quotes, line breaks, letters beyond ASCII. 100 bytes once escaped.
 const SENTENCE: &str =
-    r#"A wicket gate is the small door in a great one: \"one at a time\", says the keeper.\nPath: /notes/é "#;
+    r#"A wicket gate is the small door in a great one: \"one at a time\", says the keeper.\nIn: /notes/é. "#;
 
 /// What a tool answers when `bytes` are asked for: that many bytes of JSON string, escapes included.
 #[must_use]
@@ -157,6 +157,7 @@ mod tests {
 
     #[test]
     fn texts_are_as_long_as_asked_and_are_json_once_quoted() {
+        assert_eq!(SENTENCE.len(), 100, "a text of 100 bytes is one whole sentence");
         for bytes in [0, 1, 99, 100, 101, 65_536] {
             let text = text(bytes);
             assert_eq!(text.len(), bytes);

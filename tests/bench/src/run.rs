@@ -157,10 +157,12 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
         }
     }
     if more("memory") {
-        results.memory = Some(memories(&program, &servers).await?);
+        let watched = memories(&program, &servers).await;
+        results.memory = watched.map_err(|e| results.failed.push(failure("memory", &e))).ok();
     }
     if more("instructions") {
-        results.costs = costs(Some(&program)).await?;
+        let counted = costs(Some(&program)).await;
+        results.costs = counted.map_err(|e| results.failed.push(failure("instructions", &e))).unwrap_or_default();
     }
     report::say(&results.rest())?;
     let out = options.out.clone().or_else(|| (!options.quick && options.only.is_none()).then(default_out));

@@ -16,6 +16,7 @@ import anyio
 import httpx2
 import mcp_types as types
 from mcp import Client
+from mcp.client.sse import sse_client
 from mcp.client.stdio import StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
@@ -86,6 +87,8 @@ class Player:
         target = self.story["target"]
         if "command" in target:
             return StdioServerParameters(command=target["command"], args=target["args"], env=target["env"])
+        if target["url"].endswith("/sse"):
+            return sse_client(target["url"], headers=target["headers"])
         http = httpx2.AsyncClient(headers=target["headers"], timeout=httpx2.Timeout(30, read=300))
         return streamable_http_client(target["url"], http_client=await stack.enter_async_context(http))
 

@@ -20,11 +20,13 @@ let waiting = [];
 async function v1() {
   const { Client } = await import("@modelcontextprotocol/sdk/client/index.js");
   const { StreamableHTTPClientTransport } = await import("@modelcontextprotocol/sdk/client/streamableHttp.js");
+  const { SSEClientTransport } = await import("@modelcontextprotocol/sdk/client/sse.js");
   const { StdioClientTransport } = await import("@modelcontextprotocol/sdk/client/stdio.js");
   const types = await import("@modelcontextprotocol/sdk/types.js");
   return {
     Client,
     StreamableHTTPClientTransport,
+    SSEClientTransport,
     StdioClientTransport,
     options: {},
     // v1 names a request by its schema and takes an options bag behind the (optional) result schema.
@@ -60,7 +62,10 @@ function transport() {
   if (target.command) {
     return new sdk.StdioClientTransport({ command: target.command, args: target.args, env: target.env });
   }
-  return new sdk.StreamableHTTPClientTransport(new URL(target.url), { requestInit: { headers: target.headers } });
+  // The transport of 2024-11-05; the v2 line has none.
+  const overSse = target.url.endsWith("/sse");
+  const Transport = overSse ? sdk.SSEClientTransport : sdk.StreamableHTTPClientTransport;
+  return new Transport(new URL(target.url), { requestInit: { headers: target.headers } });
 }
 
 function answers(client) {

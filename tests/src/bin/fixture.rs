@@ -46,6 +46,8 @@ fn manners() -> Manners {
             "--says" => manners.says = words.next(),
             "--tape" => manners.tape = words.next().map(PathBuf::from),
             "--dies" => std::process::exit(4),
+            // It lives, and never reads.
+            "--deaf" => std::thread::sleep(LIFE),
             other => complain(&format!("the fixture knows no `{other}`")),
         }
     }

@@ -39,7 +39,7 @@ pub fn numbers(data: &[u8]) {
         let (long, decimal) = (number("integer"), number("number"));
         let schema =
             format!(r#"{{"type":"object","properties":{{"a":{long},"b":{long},"c":{decimal},"d":{decimal}}}}}"#);
-        let law = r#"@id("same") permit (principal, action, resource) when {
+        let law = r#"@id("same") permit (principal, action in Gate::Action::"call", resource) when {
             (context.args has a && context.args has b && context.args.a == context.args.b) ||
             (context.args has c && context.args has d && context.args.c == context.args.d) };"#;
         let sources = Sources { policies: house::policies(law), registry: house::registry(&schema) };

@@ -16,12 +16,26 @@ pub fn record(data: &[u8]) {
 fn same(text: &str) {
     let Ok(entry) = Entry::read(text) else { return };
     let canonical = entry.canonical().unwrap();
-    assert_eq!(Entry::read(&canonical).unwrap(), entry, "it reads back the same");
+    let again = Entry::read(&canonical).unwrap();
+    assert_eq!(again.canonical().unwrap(), canonical, "canonical text is a fixed point");
+    assert_eq!(without_arguments(again), without_arguments(entry), "it reads back the same");
     let generic = json::canonical(&Json::read(&canonical, 128).unwrap());
     assert_eq!(canonical, generic, "the generic canonical form");
     let plain: Value = serde_json::from_str(&canonical).unwrap();
     if is_i_json(&plain) {
         assert_eq!(canonical, serde_json_canonicalizer::to_string(&plain).unwrap(), "the generic form of RFC 8785");
+    }
+}
+
+/// An entry but for its arguments, which are JSON of the client's: 1.0 and 1 are one number there, and two values here.
+/// Their canonical text is compared instead.
+fn without_arguments(entry: Entry) -> Entry {
+    match entry {
+        Entry::Record(mut record) => {
+            record.arguments = None;
+            Entry::Record(record)
+        }
+        Entry::Intent(_) | Entry::Event(_) => entry,
     }
 }
 

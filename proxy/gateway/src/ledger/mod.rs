@@ -55,10 +55,10 @@ pub struct Options {
 }
 
 impl Options {
-    /// What is right for a gate: 8,192 entries, 5 ms, nobody who hears.
+    /// What is right for a gate: 8,192 entries, 25 ms, nobody who hears.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { capacity: 8192, linger: Duration::from_millis(5), sinks: Vec::new(), clock }
+        Self { capacity: 8192, linger: Duration::from_millis(25), sinks: Vec::new(), clock }
     }
 }
 

@@ -67,28 +67,36 @@ impl Default for Filter {
     }
 }
 
+/// How a column is asked for whose index leaves out its commonest value.
+fn rare(indexed: &'static str, plain: &'static str, value: &Option<String>, commonest: &str) -> &'static str {
+    if value.as_deref() == Some(commonest) { plain } else { indexed }
+}
+
 impl Filter {
     /// The query and its parameters. Answers the latest entries first.
     ///
-    /// The first thing given stands bare and picks the index; the others carry a `+`, which keeps SQLite from an index
-    /// that it knows no statistics of. So they stand in the order of how few entries they commonly leave.
+    /// The first thing given stands bare and picks the index, where it has one; the others carry a `+`, which keeps
+    /// SQLite from an index that it knows no statistics of. So they stand in the order of how few entries they commonly
+    /// leave.
     pub(super) fn statement(&self) -> (String, Vec<Value>) {
+        let ending = self.ending.map(|ending| ending.word().to_owned());
         let texts = [
             ("trace = ?", &self.trace),
             ("task = ?", &self.task),
             ("target = ?", &self.tool),
             ("credential = ?", &self.credential),
             ("principal = ?", &self.principal),
-            ("system = ?", &self.system),
-            ("server = ?", &self.server),
-            ("decision = ?", &self.decision),
-            ("ending = ?", &self.ending.map(|ending| ending.word().to_owned())),
+            (rare("decision = ? AND decision <> 'allow'", "+decision = ?", &self.decision, "allow"), &self.decision),
+            (rare("ending = ? AND ending <> 'served'", "+ending = ?", &ending, "served"), &ending),
+            ("+system = ?", &self.system),
+            ("+server = ?", &self.server),
         ];
         let mut parts = Vec::new();
         let mut values: Vec<Value> = Vec::new();
         for (part, value) in texts {
             if let Some(value) = value {
-                parts.push(if parts.is_empty() { part.to_owned() } else { format!("+{part}") });
+                let bare = parts.is_empty() || part.starts_with('+');
+                parts.push(if bare { part.to_owned() } else { format!("+{part}") });
                 values.push(value.clone().into());
             }
         }

@@ -75,7 +75,8 @@ fn long_answer(status: u16, answer: LongAnswer) -> Response<HttpBody> {
 }
 
 fn event_stream(status: u16, events: EventStream) -> Response<HttpBody> {
-    let (sender, receiver) = mpsc::channel::<String>(16);
+    // One event waits while one is written: a client that reads slowly holds no more than these, and its server waits.
+    let (sender, receiver) = mpsc::channel::<String>(1);
     tokio::spawn(pump(events, sender));
     let chunks = stream::unfold(receiver, |mut receiver| async move {
         let text = receiver.recv().await?;

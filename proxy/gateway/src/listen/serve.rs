@@ -15,6 +15,7 @@ use hyper_util::server::graceful::GracefulShutdown;
 use pep::ports::Gate;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
+use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 
 use super::body::{self, HttpBody};
@@ -36,6 +37,8 @@ pub struct Listener {
     pub head_bytes_max: usize,
     /// How long a client may take to send a body.
     pub body_time: Duration,
+    /// How long a client may take no byte of what is written to it.
+    pub write_time: Duration,
     /// How many connections may be open.
     pub connections_max: usize,
     /// How long a shutdown waits for what is under way.
@@ -62,16 +65,19 @@ pub async fn serve(socket: TcpListener, listener: Arc<Listener>, stop: Cancellat
             .http1()
             .timer(TokioTimer::new())
             .header_read_timeout(HEAD_TIMEOUT)
-            .max_buf_size(listener.head_bytes_max * 4);
+            .max_buf_size(listener.head_bytes_max.saturating_mul(4));
         builder
             .http2()
             .timer(TokioTimer::new())
-            .max_header_list_size(u32::try_from(listener.head_bytes_max * 2).unwrap_or(u32::MAX));
+            .max_header_list_size(u32::try_from(listener.head_bytes_max.saturating_mul(2)).unwrap_or(u32::MAX));
         let service = service_fn(move |request| {
             let listener = Arc::clone(&serving);
             async move { Ok::<_, std::convert::Infallible>(answer(request, peer, &listener).await) }
         });
-        let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
+        // A client that does not read holds what was written for it; it is given up before it holds that for ever.
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_write_timeout(Some(listener.write_time));
+        let connection = builder.serve_connection(TokioIo::new(Box::pin(stream)), service).into_owned();
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
             let _place = place;

@@ -372,9 +372,11 @@ const STRIDE: usize = 32;
 
 /// How many bytes at the front of a string's inside are neither its end nor an escape nor a control character.
 fn plain(bytes: &[u8]) -> usize {
-    let special = |byte: &u8| *byte == b'"' || *byte == b'\\' || *byte < 0x20;
+    // Without a branch within a stride, so that it becomes a few vector instructions.
+    let flag = |byte: &u8| u8::from(*byte == b'"') | u8::from(*byte == b'\\') | u8::from(*byte < 0x20);
+    let special = |byte: &u8| flag(byte) != 0;
     let (strides, _) = bytes.as_chunks::<STRIDE>();
-    let clear = |stride: &&[u8; STRIDE]| !stride.iter().fold(false, |any, byte| any | special(byte));
+    let clear = |stride: &&[u8; STRIDE]| stride.iter().fold(0, |any, byte| any | flag(byte)) == 0;
     let skipped = strides.iter().take_while(clear).count() * STRIDE;
     let rest = bytes.get(skipped..).unwrap_or_default();
     skipped + rest.iter().position(special).unwrap_or(rest.len())

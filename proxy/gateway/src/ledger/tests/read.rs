@@ -83,7 +83,7 @@ fn traces_are_found_by_their_beginning_and_by_their_time() {
 }
 
 #[test]
-fn no_query_by_what_the_design_names_reads_or_sorts_the_whole_table() {
+fn no_query_by_what_the_design_names_sorts_and_none_of_what_is_rare_reads_the_whole_table() {
     let place = place();
     variety(&place.path);
     let connection = Connection::open(&place.path).unwrap();
@@ -93,12 +93,14 @@ fn no_query_by_what_the_design_names_reads_or_sorts_the_whole_table() {
         (Filter { trace: x(), decision: x(), ..all() }, "entries_trace (trace=?)"),
         (Filter { task: x(), server: x(), ..all() }, "entries_task (task=?)"),
         (Filter { tool: x(), server: x(), ..all() }, "entries_target (target=?)"),
-        (Filter { server: x(), ..all() }, "entries_server (server=?)"),
+        (Filter { server: x(), ..all() }, "entries_time"),
         (Filter { principal: x(), since_us: Some(1), ..all() }, "entries_principal (principal=? AND at_us>?)"),
         (Filter { credential: x(), ..all() }, "entries_credential (credential=?)"),
-        (Filter { system: x(), ..all() }, "entries_system (system=?)"),
+        (Filter { system: x(), since_us: Some(1), ..all() }, "entries_time (at_us>?)"),
         (Filter { decision: x(), until_us: Some(1), ..all() }, "entries_decision (decision=? AND at_us<?)"),
-        (Filter { ending: Some(Ending::Served), ..all() }, "entries_ending (ending=?)"),
+        (Filter { ending: Some(Ending::Served), ..all() }, "entries_time"),
+        (Filter { ending: Some(Ending::Failed), ..all() }, "entries_ending (ending=?)"),
+        (Filter { decision: Some("allow".into()), ..all() }, "entries_time"),
         (Filter { since_us: Some(1), until_us: Some(2), ..all() }, "entries_time (at_us>? AND at_us<?)"),
     ];
     for (filter, index) in cases {
@@ -106,7 +108,9 @@ fn no_query_by_what_the_design_names_reads_or_sorts_the_whole_table() {
         let mut plan = connection.prepare(&format!("EXPLAIN QUERY PLAN {query}")).unwrap();
         let steps = plan.query_map(rusqlite::params_from_iter(values), |row| row.get::<_, String>(3)).unwrap();
         let steps: Vec<String> = steps.map(Result::unwrap).collect();
-        assert_eq!(steps, [format!("SEARCH entries USING INDEX {index}")]);
+        // Without anything to search for, the index is read backwards until enough is found.
+        let way = if index.contains('(') { "SEARCH" } else { "SCAN" };
+        assert_eq!(steps, [format!("{way} entries USING INDEX {index}")]);
     }
 }
 

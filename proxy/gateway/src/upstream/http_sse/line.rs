@@ -67,6 +67,9 @@ pub(super) enum LineFault {
     /// The server knows no such session any more.
     #[error("the server knows no such session")]
     NoSession,
+    /// The client ended the session before the server had taken the message.
+    #[error("the session has ended")]
+    Ended,
     /// Anything else.
     #[error("{0}")]
     Send(#[from] SendFault),
@@ -77,7 +80,7 @@ impl LineFault {
     pub(super) fn ends_session(&self) -> bool {
         match self {
             Self::NoSession => true,
-            Self::Credential(_) | Self::Send(_) => false,
+            Self::Credential(_) | Self::Ended | Self::Send(_) => false,
         }
     }
 
@@ -88,6 +91,7 @@ impl LineFault {
                 Ok(First { raw: Raw::whole(status, Vec::new(), Bytes::new()), failed: true, refused: true })
             }
             Self::NoSession => Err(SendFault::NoSession),
+            Self::Ended => Err(SendFault::Lost("the session has ended".to_owned())),
             Self::Send(fault) => Err(fault),
         }
     }
@@ -101,6 +105,8 @@ pub(super) struct Line {
     conversation: Arc<Conversation>,
     posts: Arc<Semaphore>,
     ending: CancellationToken,
+    /// Its client ended it.
+    closed: CancellationToken,
     _place: OwnedSemaphorePermit,
 }
 
@@ -142,7 +148,16 @@ impl Line {
         tokio::spawn(read(source, Arc::clone(&conversation), server.name.clone(), ending.clone()));
         let posts = Arc::new(Semaphore::new(POSTS_MAX));
         let client = client.clone();
-        Ok(Arc::new(Self { server, endpoint, client, conversation, posts, ending, _place: place }))
+        Ok(Arc::new(Self {
+            server,
+            endpoint,
+            client,
+            conversation,
+            posts,
+            ending,
+            closed: CancellationToken::new(),
+            _place: place,
+        }))
     }
 
     /// The server as the registry described it when the session opened.
@@ -153,6 +168,12 @@ impl Line {
     /// Who waits for which of its messages.
     pub(super) fn conversation(&self) -> &Arc<Conversation> {
         &self.conversation
+    }
+
+    /// Ends the session because its client does.
+    pub(super) fn close(&self) {
+        self.closed.cancel();
+        self.end();
     }
 
     /// Ends the session: the stream is closed, which is how this transport says so.
@@ -180,14 +201,16 @@ impl Line {
                 let request = request.header(CONTENT_TYPE, "application/json").body(body);
                 request.map_err(|e| SendFault::Unreachable(format!("the request cannot be written: {e}")))
             })?;
-        let (client, ending) = (self.client.clone(), self.ending.clone());
+        let (client, ending, closed) = (self.client.clone(), self.ending.clone(), self.closed.clone());
         Ok(Post(tokio::spawn(async move {
             let _place = place;
             tokio::select! {
                 taken = tokio::time::timeout(POST_MAX, taken(&client, request)) => {
                     taken.unwrap_or_else(|_| Err(lost("the server did not take the message in time")))
                 }
-                () = ending.cancelled() => Err(lost("the session has ended")),
+                () = ending.cancelled() => {
+                    Err(if closed.is_cancelled() { LineFault::Ended } else { lost("the session has ended") })
+                }
             }
         })))
     }

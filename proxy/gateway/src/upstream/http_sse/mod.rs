@@ -100,12 +100,14 @@ impl HttpSseUpstream {
             FrameKind::Request => self.request(&line, dispatch, Vec::new()).await.map(|first| first.raw),
             FrameKind::Stream => Ok(Raw::stream(200, Vec::new(), Box::new(line.conversation().listen()))),
             FrameKind::EndSession => {
+                line.close();
                 self.forget(&key, &line);
                 Ok(Raw::whole(200, Vec::new(), Bytes::new()))
             }
             FrameKind::Notification | FrameKind::Response | FrameKind::Unreadable => {
                 match line.post(Message::of(dispatch))?.await {
-                    Ok(()) => Ok(Raw::whole(202, Vec::new(), Bytes::new())),
+                    // Of a session its client has ended, nobody is left to whom the loss would mean anything.
+                    Ok(()) | Err(LineFault::Ended) => Ok(Raw::whole(202, Vec::new(), Bytes::new())),
                     Err(fault) => self.failed(&line, fault).map(|first| first.raw),
                 }
             }
