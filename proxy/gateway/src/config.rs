@@ -187,6 +187,7 @@ impl Limits {
             ("body_bytes_max", size(self.body_bytes_max), 1, BYTES_MAX),
             // Below this a head with a token does not fit, and the HTTP reader has no room to work in.
             ("head_bytes_max", size(self.head_bytes_max), 2048, 1 << 20),
+            ("body_s", self.body_s, 1, SECONDS_MAX),
             ("write_s", self.write_s, 1, SECONDS_MAX),
             ("message_bytes_max", size(self.message_bytes_max), 1024, BYTES_MAX),
             ("long_answer_bytes_max", size(self.long_answer_bytes_max), 1024, 1 << 40),

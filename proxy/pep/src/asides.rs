@@ -27,7 +27,7 @@ pub(crate) struct Aside {
 /// How many actions may ride along in one message.
 const ASIDES_MAX: usize = 256;
 /// The error that sends the user to URLs (MCP 2025-11-25, URL elicitation).
-pub(crate) const URL_ELICITATION_REQUIRED: &str = "-32042";
+const URL_ELICITATION_REQUIRED: f64 = -32042.0;
 
 impl Aside {
     fn new(method: &str, target: String) -> Self {
@@ -133,12 +133,17 @@ pub(crate) fn asked(result: Part<'_>) -> Result<Vec<Aside>, Refusal> {
     all.members().map(|(_, request)| Aside::asked(request.text())).collect()
 }
 
-/// Where an error sends the user.
+/// Where an error sends the user. It is read from its text, for the same reason.
 pub(crate) fn demanded(error: Part<'_>) -> Result<Vec<Aside>, Refusal> {
-    if error.get("code").map(Part::text) != Some(URL_ELICITATION_REQUIRED) {
+    if !error.get("code").is_some_and(|code| demands(code.text())) {
         return Ok(Vec::new());
     }
-    let Some(list) = error.get("data").and_then(|data| data.get("elicitations")) else { return Ok(Vec::new()) };
+    let layout = read(error.text())?;
+    let error = layout.root(error.text());
+    spelt(error, &["code", "data"]).map_err(|e| broken(&e.message))?;
+    let Some(data) = object(error, "data") else { return Ok(Vec::new()) };
+    spelt(data, &["elicitations"]).map_err(|e| broken(&e.message))?;
+    let Some(list) = data.get("elicitations") else { return Ok(Vec::new()) };
     if list.kind() != Kind::List {
         return Err(broken("its `elicitations` are no list"));
     }
@@ -147,9 +152,16 @@ pub(crate) fn demanded(error: Part<'_>) -> Result<Vec<Aside>, Refusal> {
     }
     let of = |one: &str| {
         let layout = read(one)?;
-        Ok(Aside::new("elicitation/create", string(layout.root(one), "url").unwrap_or_default()))
+        let one = layout.root(one);
+        spelt(one, &["url"]).map_err(|e| broken(&e.message))?;
+        Ok(Aside::new("elicitation/create", string(one, "url").unwrap_or_default()))
     };
     list.items().map(|one| of(one.text())).collect()
+}
+
+/// Whether an error's code, as written, is -32042, which has more than one way to be written in JSON.
+pub(crate) fn demands(code: &str) -> bool {
+    code.parse::<f64>().is_ok_and(|code| (code - URL_ELICITATION_REQUIRED).abs() < 1.0)
 }
 
 /// Refuses what the registry does not open.
@@ -222,7 +234,7 @@ fn shown(name: &str) -> String {
 
 /// The places of a text that stands deeper in an answer than places are remembered.
 fn read(text: &str) -> Result<Layout, Refusal> {
-    Layout::read(text, Reading { kept: 2, ..Reading::whole(usize::MAX) }).map_err(|e| broken(&e.to_string()))
+    Layout::read(text, Reading { kept: 3, ..Reading::whole(usize::MAX) }).map_err(|e| broken(&e.to_string()))
 }
 
 fn object<'a>(outer: Part<'a>, name: &str) -> Option<Part<'a>> {
@@ -268,7 +280,7 @@ mod tests {
 
     #[test]
     fn what_rides_along_is_found() {
-        let cases: [(Found, &str, &str); 17] = [
+        let cases: [(Found, &str, &str); 20] = [
             (completion, r#"{"ref":{"type":"ref/prompt","name":"greet"}}"#, "prompts/get greet"),
             (completion, r#"{"ref":{"type":"ref/resource","uri":"a:{b}"}}"#, "resources/read a:{b}"),
             (completion, r#"{"ref":{"type":"ref/prompt","Name":"greet"}}"#, "bad_parameters"),
@@ -305,6 +317,9 @@ mod tests {
                 r#"{"code":-32042,"data":{"elicitations":[{"mode":"url","url":"https://x.test/"}]}}"#,
                 "elicitation/create https://x.test/",
             ),
+            (demanded, r#"{"code":-3.2042e4,"data":{"elicitations":[{"url":"a:b"}]}}"#, "elicitation/create a:b"),
+            (demanded, r#"{"code":-32042,"data":{"elicitations":[{"URL":"a:b"}]}}"#, "broken_frame"),
+            (demanded, r#"{"code":-32042,"Data":{}}"#, "broken_frame"),
             (demanded, r#"{"code":-32000,"data":{"elicitations":[{}]}}"#, ""),
         ];
         for (find, text, want) in cases {

@@ -99,6 +99,8 @@ impl Message {
             Kind::Answer if feature == Some(Feature::Tasks) && inner("result") => {
                 vec![&["result"], &["result", "result"]]
             }
+            // An empty result says that something was done, and carries nothing to be labelled.
+            Kind::Answer if member(&self.text, "result").is_some_and(|result| !result.contains('"')) => Vec::new(),
             Kind::Answer => vec![&["result"]],
             Kind::Notification if self.of == "notifications/tasks" && inner("params") => vec![&["params", "result"]],
             Kind::Notification | Kind::Request => Vec::new(),

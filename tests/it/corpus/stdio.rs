@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use pdp::json;
+use pdp::refusal::modern_http_status;
 use tempfile::TempDir;
 
 use super::http::dressed;
@@ -79,7 +80,7 @@ impl Ground {
         let version = if self.agent.session.is_some() { "1" } else { "\"2026-07-28\"" };
         let token = token.map(|token| format!(",\"progressToken\":{token}")).unwrap_or_default();
         let text = format!(
-            r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":{{{name}"_meta":{{"io.modelcontextprotocol/protocolVersion":{version}{token}}}}}}}"#
+            r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":{{{name}"_meta":{{"io.modelcontextprotocol/protocolVersion":{version},"io.modelcontextprotocol/clientCapabilities":{{}}{token}}}}}}}"#
         );
         dressed(&self.agent, method, text)
     }
@@ -215,7 +216,9 @@ async fn clients_get_what_a_shared_process_says_under_their_own_ids() {
         if message.kind() == Kind::Answer {
             ground.tape.say(Some(&with(&message.text, "id", "@@id@@")));
             let answer = ground.ask(ground.request(&message.of, message.id().unwrap(), None)).await;
-            assert_eq!(answer.status, 200, "{}: {answer:?}", message.name());
+            let code = member(&message.text, "error").and_then(|error| member(error, "code"));
+            let want = code.and_then(|code| modern_http_status(code.parse().unwrap())).unwrap_or(200);
+            assert_eq!(answer.status, want, "{}: {answer:?}", message.name());
             same_but_for_the_label(&answer.body, message);
             continue;
         }

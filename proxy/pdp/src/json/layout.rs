@@ -13,7 +13,8 @@ use super::{JsonFault, string};
 pub struct Reading {
     /// How deep it may nest.
     pub depth_max: usize,
-    /// Down to which depth places are remembered; below, the text is checked all the same. The root has depth 0.
+    /// Down to which depth places are remembered; below, the text is checked all the same. The root has depth 0. What
+    /// lies deeper looks empty to [`Part`]: whoever must see it reads the text of the part again.
     pub kept: usize,
     /// Whether a name begins with this, in any case, is remembered. Empty for nothing.
     pub watched: &'static str,

@@ -10,7 +10,7 @@ use pdp::json::scan::{Scanner, Sink};
 
 use super::forged::is_ours;
 use super::label::LABEL;
-use crate::asides::{INPUT_REQUESTS, URL_ELICITATION_REQUIRED};
+use crate::asides::{self, INPUT_REQUESTS};
 
 /// How long the text of an id or a flag may be.
 const SMALL_BYTES_MAX: usize = 1024;
@@ -155,7 +155,7 @@ impl Passing {
         if small(What::Version).as_deref() != Some("\"2.0\"") {
             return Err("`jsonrpc` must be \"2.0\"".to_owned());
         }
-        if small(What::Code).as_deref() == Some(URL_ELICITATION_REQUIRED) {
+        if small(What::Code).as_deref().is_some_and(asides::demands) {
             return Err("it sends the user to a URL, which is judged only in an answer that is read whole".to_owned());
         }
         if self.outline.has_result == self.outline.has_error {
