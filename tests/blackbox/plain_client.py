@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import socket
 import struct
 import time
@@ -93,7 +94,8 @@ def open_post(url: str, message: dict[str, Any], headers: dict[str, str]) -> soc
 def reset(connection: socket.socket) -> None:
     """Closes a connection as a crash does: with RST, whatever is still under way."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    connection.close()
+    # By its descriptor: `close` waits for whoever still reads from the socket.
+    os.close(connection.detach())
 
 
 def delete(url: str, headers: dict[str, str]) -> int:

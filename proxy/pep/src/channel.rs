@@ -197,17 +197,10 @@ impl Channel {
         });
     }
 
-    /// Whether the answer to this request may come on another stream.
-    pub(crate) fn is_owed(&self, id: &str) -> bool {
-        self.locked(|state| state.owed.iter().any(|(other, _)| other == id))
-    }
-
-    /// The answer to this request has come; by what it is labelled, where it was owed. It can come once.
-    pub(crate) fn settle(&self, id: &str) -> Option<Arc<Context>> {
-        self.locked(|state| {
-            let at = state.owed.iter().position(|(other, _)| other == id)?;
-            state.owed.remove(at).map(|(_, context)| context)
-        })
+    /// By what the answer to this request is labelled, where it may come on another stream. More than once: the connection
+    /// that brings it may break as well, and a client that did not see it asks for it again.
+    pub(crate) fn owed(&self, id: &str) -> Option<Arc<Context>> {
+        self.locked(|state| state.owed.iter().find(|(other, _)| other == id).map(|(_, context)| Arc::clone(context)))
     }
 
     /// A request begins; it is under way until the answer is dropped.

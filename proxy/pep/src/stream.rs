@@ -118,9 +118,6 @@ impl EventStream {
     }
 
     async fn answered(&mut self, mut event: Event, told: Result<String, Refusal>) -> Event {
-        if self.resumable {
-            let _settled = self.head.channel.settle(self.head.envelope.id.as_deref().unwrap_or_default());
-        }
         let told = match (told, self.entry.take()) {
             (told, None) => told,
             (Ok(text), Some(entry)) => s9_audit::close(entry, Ending::Served, &self.gate.ports).await.map(|()| text),

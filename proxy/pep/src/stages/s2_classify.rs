@@ -210,7 +210,7 @@ fn answer_subject(call: &Call<Proposed>, server: &Server) -> Result<Subject, Ref
 /// A server's answer on another stream than its request's: the client came back for it (MCP 2025-11-25, resumability).
 fn late_answer_subject(call: &Call<Proposed>, server: &Server) -> Result<Subject, Refusal> {
     let head = call.head();
-    if head.channel.is_owed(head.envelope.id.as_deref().unwrap_or_default()) {
+    if head.channel.owed(head.envelope.id.as_deref().unwrap_or_default()).is_some() {
         return Ok(response(server));
     }
     Err(Refusal::new(Code::BrokenFrame, "the server answered a request that is not under way here"))

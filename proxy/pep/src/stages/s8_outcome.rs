@@ -429,8 +429,8 @@ fn event(head: &Head, entry: &mut OpenRecord, context: &Context, ports: &Ports) 
 /// The answer to a request whose stream did not bring it: labelled as it would have been there.
 fn late_answer(head: &Head, entry: &mut OpenRecord, ports: &Ports) -> Result<String, Refusal> {
     let id = head.envelope.id.as_deref().unwrap_or_default();
-    let Some(context) = head.channel.settle(id) else {
-        return Err(Refusal::new(Code::BrokenFrame, "the request was answered meanwhile"));
+    let Some(context) = head.channel.owed(id) else {
+        return Err(Refusal::new(Code::BrokenFrame, "the request has been forgotten meanwhile"));
     };
     entry.note(format!("the late answer to `{}`, request {id}", context.subject.method()));
     told(head, entry, &context, ports, &head.text, &head.envelope)
