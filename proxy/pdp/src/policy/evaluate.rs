@@ -9,12 +9,12 @@ use std::collections::BTreeSet;
 
 use cedar_policy::{
     Authorizer, Context, Decision as CedarDecision, Effect as CedarEffect, Entities, EntityUid, PolicyId,
-    PrincipalConstraint, Request, Response, RestrictedExpression,
+    PrincipalConstraint, Request, RestrictedExpression,
 };
 
 use super::canonical::{canonical, host};
-use super::load::{Policies, Unit};
-use super::needs::Members;
+use super::load::{Part, Parts, Policies, Unit};
+use super::needs::{Members, Needs};
 use crate::decision::{Decision, Obligation, Reason};
 use crate::json::Json;
 use crate::label::LabelSet;
@@ -90,6 +90,13 @@ pub struct Judgement {
     pub rules: Vec<Rule>,
 }
 
+/// The policies that spoke: where one forbids, no permit counts; where none does, one permit is enough.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Heard {
+    pub(super) permits: Vec<PolicyId>,
+    pub(super) forbids: Vec<PolicyId>,
+}
+
 impl Judgement {
     fn deny(reason: Reason) -> Self {
         Self { decision: Decision::Deny(reason), rules: Vec::new() }
@@ -108,10 +115,6 @@ impl Policies {
         if let Err(reason) = checked(query) {
             return Judgement::deny(reason);
         }
-        if unit.needs.are_standing() {
-            let server = &query.server.name;
-            return unit.known.recall(query.principal, server, query.facts, || self.evaluate(query, unit));
-        }
         self.evaluate(query, unit)
     }
 
@@ -122,25 +125,25 @@ impl Policies {
         };
         let ask = |grants: &BTreeSet<String>| self.ask(query, unit, grants, &entities);
         let first = match ask(&query.facts.grants) {
-            Ok(response) => response,
+            Ok(heard) => heard,
             Err(reason) => return Judgement::deny(reason),
         };
-        let rules = self.rules(&first);
-        if first.decision() == CedarDecision::Allow {
-            return Judgement { decision: Decision::Allow(self.obligations(&first)), rules };
+        if first.forbids.is_empty() {
+            if first.permits.is_empty() {
+                return Judgement::deny(Reason::NoPermit);
+            }
+            let decision = Decision::Allow(self.obligations(&first.permits));
+            return Judgement { decision, rules: self.rules(&first.permits) };
         }
-        let forbids: Vec<&PolicyId> = first.diagnostics().reason().collect();
-        if forbids.is_empty() {
-            return Judgement::deny(Reason::NoPermit);
-        }
+        let rules = self.rules(&first.forbids);
         let asked: Option<BTreeSet<String>> =
-            forbids.iter().map(|id| self.notes.get(*id).and_then(|n| n.grant.clone())).collect();
+            first.forbids.iter().map(|id| self.notes.get(id).and_then(|n| n.grant.clone())).collect();
         let Some(asked) = asked else {
             return Judgement { decision: Decision::Deny(Reason::Forbidden), rules };
         };
         let held = query.facts.grants.union(&asked).cloned().collect();
         let decision = match ask(&held) {
-            Ok(second) if second.decision() == CedarDecision::Allow => Decision::Escalate(asked),
+            Ok(second) if second.forbids.is_empty() && !second.permits.is_empty() => Decision::Escalate(asked),
             Ok(_) => Decision::Deny(Reason::Forbidden),
             Err(reason) => Decision::Deny(reason),
         };
@@ -180,26 +183,57 @@ impl Policies {
         }
     }
 
+    /// What the policies of a slice say, part by part: a policy's answer does not depend on its neighbours, and Cedar's
+    /// combination of them is [`Heard`]'s.
     fn ask(
         &self,
         query: Query<'_>,
         unit: &Unit,
         grants: &BTreeSet<String>,
         entities: &Entities,
-    ) -> Result<Response, Reason> {
-        let context = self.context(query, unit, grants)?;
+    ) -> Result<Heard, Reason> {
+        let Parts { standing, varying, .. } = unit.parts();
+        let ask = |part: &Part| self.ask_part(query, unit, part, grants, entities);
+        let mut heard = if standing.policies.is_empty() {
+            Heard::default()
+        } else {
+            let server = &query.server.name;
+            unit.known.recall(query.principal, server, query.facts, grants, || ask(standing))?
+        };
+        if !varying.policies.is_empty() {
+            let more = ask(varying)?;
+            heard.forbids.extend(more.forbids);
+            heard.permits.extend(more.permits);
+        }
+        Ok(heard)
+    }
+
+    fn ask_part(
+        &self,
+        query: Query<'_>,
+        unit: &Unit,
+        part: &Part,
+        grants: &BTreeSet<String>,
+        entities: &Entities,
+    ) -> Result<Heard, Reason> {
+        let context = self.context(query, &part.needs, grants)?;
         let who = self.names.agent(query.principal);
         let resource = self.names.server(&query.server.name);
         let request = Request::new(who, unit.action.clone(), resource, context, Some(&self.lean))
             .map_err(|e| Reason::Fault(e.to_string()))?;
-        let response = Authorizer::new().is_authorized(&request, &unit.slice, entities);
-        let error = response.diagnostics().errors().next().map(ToString::to_string);
-        error.map_or(Ok(response), |e| Err(Reason::Fault(e)))
+        let response = Authorizer::new().is_authorized(&request, &part.policies, entities);
+        if let Some(error) = response.diagnostics().errors().next() {
+            return Err(Reason::Fault(error.to_string()));
+        }
+        let spoke = response.diagnostics().reason().cloned().collect();
+        Ok(match response.decision() {
+            CedarDecision::Allow => Heard { permits: spoke, forbids: Vec::new() },
+            CedarDecision::Deny => Heard { permits: Vec::new(), forbids: spoke },
+        })
     }
 
-    fn context(&self, query: Query<'_>, unit: &Unit, grants: &BTreeSet<String>) -> Result<Context, Reason> {
+    fn context(&self, query: Query<'_>, needs: &Needs, grants: &BTreeSet<String>) -> Result<Context, Reason> {
         let text = |t: &str| RestrictedExpression::new_string(t.to_owned());
-        let needs = &unit.needs;
         let gate = self.gate(query.facts, grants, query.principal, &needs.gate)?;
         let mut pairs = vec![("gate".to_owned(), gate)];
         let mut plain = |name: &str, value: &dyn Fn() -> RestrictedExpression| {
@@ -258,14 +292,13 @@ impl Policies {
     }
 
     /// The duties of every permit that allowed: each of them holds.
-    fn obligations(&self, response: &Response) -> BTreeSet<Obligation> {
-        response.diagnostics().reason().filter_map(|id| self.notes.get(id).and_then(|n| n.obligation)).collect()
+    fn obligations(&self, permits: &[PolicyId]) -> BTreeSet<Obligation> {
+        permits.iter().filter_map(|id| self.notes.get(id).and_then(|n| n.obligation)).collect()
     }
 
-    fn rules(&self, response: &Response) -> Vec<Rule> {
+    fn rules(&self, spoke: &[PolicyId]) -> Vec<Rule> {
         let reason = |id: &PolicyId| self.notes.get(id).map(|n| n.reason.clone()).unwrap_or_default();
-        let mut rules: Vec<Rule> =
-            response.diagnostics().reason().map(|id| Rule { id: id.to_string(), reason: reason(id) }).collect();
+        let mut rules: Vec<Rule> = spoke.iter().map(|id| Rule { id: id.to_string(), reason: reason(id) }).collect();
         rules.sort();
         rules
     }

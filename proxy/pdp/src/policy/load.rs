@@ -25,11 +25,35 @@ use crate::registry::Registry;
 #[derive(Debug)]
 pub(super) struct Unit {
     pub(super) action: EntityUid,
+    /// All of them.
     pub(super) slice: Arc<PolicySet>,
-    /// What these policies can look at.
-    pub(super) needs: Arc<Needs>,
-    /// Answers to questions that were asked before, where nothing but standing facts is looked at.
+    parts: Arc<Parts>,
+    /// What the standing ones said before.
     pub(super) known: Memory,
+}
+
+/// The policies of a slice, by what their answers can depend on.
+#[derive(Debug)]
+pub(super) struct Parts {
+    /// Those that look at nothing but standing facts.
+    pub(super) standing: Part,
+    /// Those that look at the call itself, its task or the time.
+    pub(super) varying: Part,
+    /// What all of them look at.
+    needs: Needs,
+}
+
+/// Some policies of a slice, and what they look at.
+#[derive(Debug)]
+pub(super) struct Part {
+    pub(super) policies: PolicySet,
+    pub(super) needs: Needs,
+}
+
+impl Unit {
+    pub(super) fn parts(&self) -> &Parts {
+        &self.parts
+    }
 }
 
 /// The compiled policies of one snapshot.
@@ -82,8 +106,8 @@ impl Policies {
             methods.insert(name, slicer.unit(names.action(name), above).map_err(|e| broken(&e))?);
         }
         let needs = |server: Option<&str>, action: &str| match server {
-            Some(server) => tools.get(server).and_then(|tools| tools.get(action)).map(|unit: &Unit| &*unit.needs),
-            None => methods.get(action).map(|unit: &Unit| &*unit.needs),
+            Some(server) => tools.get(server).and_then(|tools| tools.get(action)).map(|unit: &Unit| &unit.parts.needs),
+            None => methods.get(action).map(|unit: &Unit| &unit.parts.needs),
         };
         let lean = schema::lean(registry, &needs);
         let (lean, _) = Schema::from_cedarschema_str(&lean).map_err(|e| broken(&e))?;
@@ -173,7 +197,7 @@ fn groups_above(feature: Option<Feature>) -> Vec<&'static str> {
 /// Cuts the policy set by action.
 struct Slicer<'a> {
     policies: Vec<(&'a Policy, ActionConstraint)>,
-    known: HashMap<Vec<usize>, (Arc<PolicySet>, Arc<Needs>)>,
+    known: HashMap<Vec<usize>, (Arc<PolicySet>, Arc<Parts>)>,
 }
 
 impl<'a> Slicer<'a> {
@@ -195,16 +219,21 @@ impl<'a> Slicer<'a> {
         };
         let chosen: Vec<usize> =
             self.policies.iter().enumerate().filter(|(_, (_, c))| fits(c)).map(|(n, _)| n).collect();
-        if let Some((slice, needs)) = self.known.get(&chosen) {
-            let (slice, needs) = (Arc::clone(slice), Arc::clone(needs));
-            return Ok(Unit { action, slice, needs, known: Memory::default() });
+        if let Some((slice, parts)) = self.known.get(&chosen) {
+            let (slice, parts) = (Arc::clone(slice), Arc::clone(parts));
+            return Ok(Unit { action, slice, parts, known: Memory::default() });
         }
-        let mut slice = PolicySet::new();
-        for (policy, _) in chosen.iter().filter_map(|n| self.policies.get(*n)) {
-            slice.add((*policy).clone()).map_err(Box::new)?;
-        }
-        let (needs, slice) = (Arc::new(Needs::of(&slice)), Arc::new(slice));
-        self.known.insert(chosen, (Arc::clone(&slice), Arc::clone(&needs)));
-        Ok(Unit { action, slice, needs, known: Memory::default() })
+        let policies = chosen.iter().filter_map(|n| self.policies.get(*n)).map(|(policy, _)| *policy);
+        let set = |policies: Vec<&Policy>| {
+            let needs = Needs::of(policies.iter().copied());
+            let policies = PolicySet::from_policies(policies.into_iter().cloned()).map_err(Box::new)?;
+            Ok::<_, Box<cedar_policy::PolicySetError>>(Part { policies, needs })
+        };
+        let Part { policies: slice, needs } = set(policies.clone().collect())?;
+        let (standing, varying) = policies.partition(|policy| Needs::of([*policy]).are_standing());
+        let parts = Parts { standing: set(standing)?, varying: set(varying)?, needs };
+        let (slice, parts) = (Arc::new(slice), Arc::new(parts));
+        self.known.insert(chosen, (Arc::clone(&slice), Arc::clone(&parts)));
+        Ok(Unit { action, slice, parts, known: Memory::default() })
     }
 }

@@ -1,10 +1,11 @@
-//! Answers that were given before. Only for slices whose answer depends on standing facts alone; see [`super::needs`].
+//! What standing policies said before: those whose answer depends on standing facts alone; see [`super::needs`].
 
 use std::collections::{BTreeSet, HashMap};
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{PoisonError, RwLock};
 
-use super::evaluate::{Facts, Judgement};
+use super::evaluate::{Facts, Heard};
+use crate::decision::Reason;
 use crate::label::LabelSet;
 use crate::principal::Principal;
 
@@ -18,7 +19,7 @@ struct Answered {
     server: String,
     labels: LabelSet,
     grants: BTreeSet<String>,
-    answer: Judgement,
+    answer: Result<Heard, Reason>,
 }
 
 /// The memory of one slice.
@@ -35,14 +36,15 @@ impl Memory {
         principal: &Principal,
         server: &str,
         facts: &Facts,
-        judge: impl FnOnce() -> Judgement,
-    ) -> Judgement {
-        let key = self.hasher.hash_one((principal, server, &facts.labels, &facts.grants));
+        grants: &BTreeSet<String>,
+        ask: impl FnOnce() -> Result<Heard, Reason>,
+    ) -> Result<Heard, Reason> {
+        let key = self.hasher.hash_one((principal, server, &facts.labels, grants));
         let same = |known: &&Answered| {
             known.principal == *principal
                 && known.server == server
                 && known.labels == facts.labels
-                && known.grants == facts.grants
+                && known.grants == *grants
         };
         let found = self
             .answers
@@ -52,12 +54,12 @@ impl Memory {
             .filter(same)
             .map(|a| a.answer.clone());
         found.unwrap_or_else(|| {
-            let answer = judge();
+            let answer = ask();
             let known = Answered {
                 principal: principal.clone(),
                 server: server.to_owned(),
                 labels: facts.labels.clone(),
-                grants: facts.grants.clone(),
+                grants: grants.clone(),
                 answer: answer.clone(),
             };
             let mut answers = self.answers.write().unwrap_or_else(PoisonError::into_inner);

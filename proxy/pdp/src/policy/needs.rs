@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use cedar_policy::PolicySet;
+use cedar_policy::Policy;
 use serde_json::Value;
 
 /// The members of `context` that are looked at.
@@ -71,10 +71,10 @@ impl Needs {
         Self { gate: Members::All, args: Members::All, canonical: Members::All, plain: Members::All }
     }
 
-    /// What the policies of a slice look at.
-    pub(super) fn of(slice: &PolicySet) -> Self {
+    /// What these policies look at.
+    pub(super) fn of<'p>(policies: impl IntoIterator<Item = &'p Policy>) -> Self {
         let mut needs = Self::default();
-        for policy in slice.policies() {
+        for policy in policies {
             match policy.to_json() {
                 Ok(json) => json.get("conditions").into_iter().for_each(|conditions| needs.walk(conditions)),
                 Err(_) => return Self::all(),
@@ -137,11 +137,13 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may panic")]
     use std::str::FromStr;
 
+    use cedar_policy::PolicySet;
+
     use super::*;
 
     fn check(conditions: &str, want: &str) {
         let slice = PolicySet::from_str(&format!("permit (principal, action, resource) {conditions};")).unwrap();
-        let needs = Needs::of(&slice);
+        let needs = Needs::of(slice.policies());
         let words = |members: &Members| match members {
             Members::All => "*".to_owned(),
             Members::Some(names) => names.iter().cloned().collect::<Vec<_>>().join(","),

@@ -5,24 +5,29 @@
 
 use std::fmt::Write as _;
 
-use super::needs::{Members, Needs};
+use super::needs::Needs;
 use crate::effect::Effect;
 use crate::method::{Feature, METHODS, OTHER_ACTION};
 use crate::registry::{Registry, Server, Tool};
 
 /// The schema's text. Identical registries give identical text.
 pub(super) fn text(registry: &Registry) -> String {
-    lean(registry, &|_, _| None)
+    written(registry, &|_, _| None)
 }
 
-/// The schema whose contexts have no more than what is needed: by a tool, of a server and a name, or, without a server,
-/// by an action of the gate's. Nothing needed of one that is not known means everything.
+/// The schema of the contexts that are really built. What the policies of an action look at, they look at in parts, so
+/// each member may be missing: a policy that misses one errs, and an error is a denial. Needed by a tool, of a server and
+/// a name, or, without a server, by an action of the gate's.
 pub(super) fn lean<'n>(registry: &Registry, needs: &dyn Fn(Option<&str>, &str) -> Option<&'n Needs>) -> String {
+    written(registry, needs)
+}
+
+/// An action whose needs are not known has all members, as they are declared.
+fn written<'n>(registry: &Registry, needs: &dyn Fn(Option<&str>, &str) -> Option<&'n Needs>) -> String {
     let mut out = String::new();
-    let all = Needs::all();
-    gate(registry, &|action| needs(None, action).unwrap_or(&all), &mut out);
+    gate(registry, &|action| needs(None, action), &mut out);
     for server in registry.servers.values() {
-        namespace(server, &|tool| needs(Some(&server.name), tool).unwrap_or(&all), &mut out);
+        namespace(server, &|tool| needs(Some(&server.name), tool), &mut out);
     }
     out
 }
@@ -38,15 +43,13 @@ const FACTS: [(&str, &str); 6] = [
 ];
 
 /// The type of `context.gate` with what is needed of it.
-fn facts(needs: &Needs) -> String {
-    if needs.gate == Members::All {
-        return "Gate::Facts".to_owned();
-    }
-    let members = FACTS.iter().filter(|(name, _)| needs.gate.has(name)).map(|(name, kind)| format!("{name}: {kind}"));
+fn facts(needs: Option<&Needs>) -> String {
+    let Some(needs) = needs else { return "Gate::Facts".to_owned() };
+    let members = FACTS.iter().filter(|(name, _)| needs.gate.has(name)).map(|(name, kind)| format!("{name}?: {kind}"));
     format!("{{ {} }}", members.collect::<Vec<_>>().join(", "))
 }
 
-fn gate<'n>(registry: &Registry, needs: &dyn Fn(&str) -> &'n Needs, out: &mut String) {
+fn gate<'n>(registry: &Registry, needs: &dyn Fn(&str) -> Option<&'n Needs>, out: &mut String) {
     let words =
         |set: &std::collections::BTreeSet<String>| set.iter().map(|w| format!("{w:?}")).collect::<Vec<_>>().join(", ");
     let _infallible = write!(
@@ -73,10 +76,18 @@ fn gate<'n>(registry: &Registry, needs: &dyn Fn(&str) -> &'n Needs, out: &mut St
     out.push_str("}\n");
 }
 
-fn method_action(action: &str, group: &str, needs: &Needs, out: &mut String) {
-    let texts =
-        ["method", "target", "target_canonical", "target_host"].into_iter().filter(|name| needs.plain.has(name));
-    let texts: String = texts.map(|name| format!("{name}: String, ")).collect();
+/// A member of the context, where it is needed.
+fn plain(name: &str, kind: &str, needs: Option<&Needs>) -> String {
+    match needs {
+        None => format!("{name}: {kind}, "),
+        Some(needs) if needs.plain.has(name) => format!("{name}?: {kind}, "),
+        Some(_) => String::new(),
+    }
+}
+
+fn method_action(action: &str, group: &str, needs: Option<&Needs>, out: &mut String) {
+    let texts = ["method", "target", "target_canonical", "target_host"];
+    let texts: String = texts.into_iter().map(|name| plain(name, "String", needs)).collect();
     let _infallible = writeln!(
         out,
         "  action {action:?} in [{group:?}] appliesTo {{ principal: [Agent], resource: [Server], \
@@ -85,7 +96,7 @@ fn method_action(action: &str, group: &str, needs: &Needs, out: &mut String) {
     );
 }
 
-fn namespace<'n>(server: &Server, needs: &dyn Fn(&str) -> &'n Needs, out: &mut String) {
+fn namespace<'n>(server: &Server, needs: &dyn Fn(&str) -> Option<&'n Needs>, out: &mut String) {
     let _infallible = writeln!(out, "namespace {} {{", server.namespace);
     for tool in server.tools.values().filter(|tool| tool.withheld.is_none()) {
         tool_action(tool, needs(&tool.name), out);
@@ -93,17 +104,17 @@ fn namespace<'n>(server: &Server, needs: &dyn Fn(&str) -> &'n Needs, out: &mut S
     out.push_str("}\n");
 }
 
-fn tool_action(tool: &Tool, needs: &Needs, out: &mut String) {
+fn tool_action(tool: &Tool, needs: Option<&Needs>, out: &mut String) {
     let groups: Vec<String> = groups(tool).map(|g| format!("Gate::Action::{g:?}")).collect();
-    let opaque = if needs.plain.has("args_opaque") { "args_opaque: Bool, " } else { "" };
+    let opaque = plain("args_opaque", "Bool", needs);
     let _infallible = writeln!(
         out,
         "  action {:?} in [{}] appliesTo {{ principal: [Gate::Agent], resource: [Gate::Server], \
          context: {{ args: {}, args_canonical: {}, {opaque}gate: {} }} }};",
         tool.name,
         groups.join(", "),
-        tool.shape.cedar_type(&needs.args),
-        tool.shape.canonical_type(&needs.canonical),
+        tool.shape.cedar_type(needs.map(|needs| &needs.args)),
+        tool.shape.canonical_type(needs.map(|needs| &needs.canonical)),
         facts(needs),
     );
 }

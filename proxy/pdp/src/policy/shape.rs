@@ -86,13 +86,13 @@ impl Shape {
         }
     }
 
-    /// The record type in Cedar's schema language.
-    pub(super) fn cedar_type(&self, needed: &Members) -> String {
+    /// The record type in Cedar's schema language; only of what is needed, which then may be missing.
+    pub(super) fn cedar_type(&self, needed: Option<&Members>) -> String {
         self.written(needed, Kind::cedar_type)
     }
 
     /// The record type of the canonical forms: the strings alone.
-    pub(super) fn canonical_type(&self, needed: &Members) -> String {
+    pub(super) fn canonical_type(&self, needed: Option<&Members>) -> String {
         self.written(needed, |kind| match kind {
             Kind::Text { .. } => Some("String".to_owned()),
             Kind::Set(inner) if matches!(**inner, Kind::Text { .. }) => Some("Set<String>".to_owned()),
@@ -100,9 +100,10 @@ impl Shape {
         })
     }
 
-    fn written(&self, needed: &Members, kind: impl Fn(&Kind) -> Option<String>) -> String {
-        let members = self.fields.iter().filter(|field| needed.has(&field.name)).filter_map(|field| {
-            let optional = if field.required { "" } else { "?" };
+    fn written(&self, needed: Option<&Members>, kind: impl Fn(&Kind) -> Option<String>) -> String {
+        let is_needed = |field: &&Field| needed.is_none_or(|needed| needed.has(&field.name));
+        let members = self.fields.iter().filter(is_needed).filter_map(|field| {
+            let optional = if field.required && needed.is_none() { "" } else { "?" };
             Some(format!("{:?}{optional}: {}", field.name, kind(&field.kind)?))
         });
         format!("{{ {} }}", members.collect::<Vec<_>>().join(", "))
@@ -227,7 +228,7 @@ impl Kind {
             Self::Decimal => Some("decimal".to_owned()),
             Self::Bool => Some("Bool".to_owned()),
             Self::Set(inner) => inner.cedar_type().map(|t| format!("Set<{t}>")),
-            Self::Record(shape) => Some(shape.cedar_type(&Members::All)),
+            Self::Record(shape) => Some(shape.cedar_type(None)),
             Self::Opaque => None,
         }
     }
@@ -324,7 +325,7 @@ mod tests {
             "user-id":{"type":"boolean"},"maybe":{"type":["string","null"]},"p":{"$ref":"#/$defs/p"},"any":{}}}"##,
         );
         assert_eq!(
-            shape.cedar_type(&Members::All),
+            shape.cedar_type(None),
             "{ \"maybe\"?: String, \"n\": decimal, \"p\"?: { \"x\"?: Long }, \"tags\"?: Set<String>, \"to\": String, \"user-id\"?: Bool }"
         );
         assert_eq!(shape.opaque_names(), BTreeSet::from(["any"]));
@@ -333,7 +334,7 @@ mod tests {
     #[test]
     fn a_reference_to_itself_is_opaque_and_ends() {
         let shape = shape(r##"{"type":"object","properties":{"me":{"$ref":"#"}}}"##);
-        assert!(shape.cedar_type(&Members::All).len() < 200);
+        assert!(shape.cedar_type(None).len() < 200);
     }
 
     #[test]
