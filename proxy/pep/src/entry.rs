@@ -68,16 +68,16 @@ impl OpenRecord {
     }
 
     /// Closes the record and hands it out, once.
-    pub(crate) fn seal(mut self, ending: Ending) -> Option<Box<Record>> {
+    pub(crate) fn seal(mut self, ending: Ending) -> Option<Arc<Record>> {
         self.close(ending)
     }
 
-    fn close(&mut self, ending: Ending) -> Option<Box<Record>> {
+    fn close(&mut self, ending: Ending) -> Option<Arc<Record>> {
         let took_us = self.elapsed_us();
         let mut record = self.record.take()?;
         record.took_us = took_us;
         record.ending = ending;
-        Some(record)
+        Some(Arc::new(*record))
     }
 }
 

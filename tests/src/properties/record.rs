@@ -1,5 +1,7 @@
 //! The record's codec: what is read is what was written, in the one canonical form.
 
+use std::sync::Arc;
+
 use pdp::digest::Digest;
 use pdp::json::{self, Json};
 use pdp::record::Entry;
@@ -32,7 +34,7 @@ fn same(text: &str) {
 fn without_arguments(entry: Entry) -> Entry {
     match entry {
         Entry::Record(mut record) => {
-            record.arguments = None;
+            Arc::make_mut(&mut record).arguments = None;
             Entry::Record(record)
         }
         Entry::Intent(_) | Entry::Event(_) => entry,

@@ -34,7 +34,7 @@ pub(super) fn settle(intents: Vec<(u64, Intent)>, at_us: i64) -> Result<Vec<Entr
     for (seq, intent) in intents {
         if numbers.insert(intent.number) {
             let record = outcome_unknown(intent).map_err(|fault| (seq, fault))?;
-            entries.push(Entry::Record(Box::new(record)));
+            entries.push(Entry::Record(record.into()));
         }
     }
     if !numbers.is_empty() {

@@ -18,6 +18,9 @@ const APPLICATION: i64 = 0x5747_4c44;
 /// The size to which the write-ahead log shrinks again after a long reader has made it grow.
 const LOG_BYTES_KEPT: i64 = 64 * 1024 * 1024;
 
+/// The size of a page of a new ledger. An entry takes about 1.5 KiB, and each page that a group touches is two writes.
+const PAGE_BYTES: i64 = 8192;
+
 /// The tables. The sequence has no gap: entries take their place when they are written. Partial indexes hold only rows
 /// that have the value, so that an intent does not touch the pages of the credential's index. Each ends in the time, so
 /// that the latest of anything are read off it in order. What most rows share (a server, an allowance) has no index:
@@ -167,6 +170,9 @@ fn kind(connection: &Connection, path: &Path) -> Result<Kind, StoreFault> {
 pub(super) fn prepare_writer(connection: &mut Connection, path: &Path) -> Result<(), StoreFault> {
     let asked = StoreFault::database(path, "set up");
     let kind = kind(connection, path)?;
+    if kind == Kind::Empty {
+        connection.pragma_update(None, "page_size", PAGE_BYTES).map_err(asked)?;
+    }
     let journal: String = connection
         .pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))
         .map_err(StoreFault::database(path, "use write-ahead logging for"))?;

@@ -23,8 +23,9 @@ const BUSY_MAX: Duration = Duration::from_secs(1);
 /// number half as many frames before a number of this life could return in the next.
 const NUMBERS_AHEAD: u64 = 8192;
 
-/// How many pages of the write-ahead log may wait to be moved into the database: 4 MiB of them.
-const LOG_PAGES_MAX: i64 = 1000;
+/// How many pages of the write-ahead log may wait to be moved into the database: 16 MiB of them. A page that changes again
+/// meanwhile is moved once.
+const LOG_PAGES_MAX: i64 = 2048;
 
 /// The open database. At most one exists for a ledger, under its [`file::Lock`].
 #[derive(Debug)]

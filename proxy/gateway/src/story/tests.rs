@@ -106,7 +106,7 @@ fn call(number: u64, at: i64, tool: &str) -> Record {
 }
 
 fn entry(record: Record) -> Entry {
-    Entry::Record(Box::new(record))
+    Entry::Record(record.into())
 }
 
 fn intent(number: u64, at: i64) -> Entry {

@@ -2,7 +2,7 @@
 //!
 //! The SDK's batch processor hides its drops and answers a shutdown that lost spans with `Ok`; this one counts each span
 //! exactly once as exported, dropped because the queue was full, or dropped because it could not be delivered. Offering
-//! a record never waits: it is a counter, a clone and a push. Projection, encoding and the network are the thread's.
+//! a record never waits: it is a counter and a push. Projection, encoding and the network are the thread's.
 //!
 //! Whatever happens here stays here: no failure reaches a call. The audit record is the ledger's, not this.
 
@@ -80,7 +80,7 @@ impl Exporter {
     }
 
     /// Hands over a finished frame. Never waits and never fails; what does not fit is counted.
-    pub fn offer(&self, record: &Record) {
+    pub fn offer(&self, record: &Arc<Record>) {
         let Some(running) = &self.0 else { return };
         let counts = &running.counts;
         let spans = u64::try_from(project::count(record)).unwrap_or(u64::MAX);
@@ -91,7 +91,7 @@ impl Exporter {
         }
         match counts.reserve(spans) {
             Reserved::Yes => {
-                let message = Message::Offered(Box::new(record.clone()), spans);
+                let message = Message::Offered(Arc::clone(record), spans);
                 if running.queue.try_send(message).is_err() {
                     counts.settle(spans, &Err("the exporter's thread has ended".to_owned()));
                 }

@@ -23,7 +23,7 @@ const LOG_EVERY: Duration = Duration::from_secs(60);
 /// What the thread is told.
 pub(super) enum Message {
     /// A record and how many spans were counted for it.
-    Offered(Box<Record>, u64),
+    Offered(Arc<Record>, u64),
     /// To deliver what it has, and end.
     Stop,
 }

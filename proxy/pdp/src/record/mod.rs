@@ -308,7 +308,7 @@ pub enum Entry {
     /// Before an effect.
     Intent(Intent),
     /// After a frame's end.
-    Record(Box<Record>),
+    Record(Arc<Record>),
     /// About the gate itself.
     Event(Event),
 }

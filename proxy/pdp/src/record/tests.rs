@@ -100,7 +100,7 @@ fn entries(text: &str, number: u64, arguments: &str) -> Vec<Entry> {
         snapshot: record.snapshot,
     };
     let event = Event { at_us: -1, what: words(), by: Some(words()), snapshot: None, detail: words() };
-    vec![Entry::Record(Box::new(record)), Entry::Record(Box::new(bare)), Entry::Intent(intent), Entry::Event(event)]
+    vec![Entry::Record(record.into()), Entry::Record(bare.into()), Entry::Intent(intent), Entry::Event(event)]
 }
 
 proptest! {

@@ -140,7 +140,7 @@ pub(super) fn bare_record(number: u64) -> Record {
 }
 
 pub(super) fn record(number: u64) -> Entry {
-    Entry::Record(Box::new(bare_record(number)))
+    Entry::Record(bare_record(number).into())
 }
 
 pub(super) fn event(what: &str) -> Entry {

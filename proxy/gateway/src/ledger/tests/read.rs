@@ -21,8 +21,7 @@ fn variety(path: &Path) {
     denied.started_us += 1_000_000;
     let mut read = bare_record(4);
     read.method = Some("resources/read".into());
-    let entries =
-        [intent(1), record(1), event("started"), Entry::Record(Box::new(denied)), Entry::Record(Box::new(read))];
+    let entries = [intent(1), record(1), event("started"), Entry::Record(denied.into()), Entry::Record(read.into())];
     for entry in entries {
         wait(ledger.commit(entry)).unwrap();
     }
