@@ -368,7 +368,7 @@ async fn arguments_are_on_spans_only_when_asked_for() {
     let records = [allowed(), judged(Reason::Unjudgeable(quoting)), faulty.clone()];
     let collector = Collector::start(Answer::Takes).await;
     let exporter = Arc::new(Exporter::start(&settings_for(&collector.endpoint, &[]), "i").unwrap());
-    records.iter().for_each(|r| exporter.offer(r));
+    records.iter().for_each(|r| exporter.offer(&Arc::new(r.clone())));
     shutdown(exporter, Duration::from_secs(5)).await;
     assert_eq!(collector.spans().len(), 1 + 3 + 2 + 2);
     for request in collector.received().iter() {
@@ -392,7 +392,7 @@ async fn the_collector_learns_who_sends_and_gets_the_headers_and_the_encoding_it
         ("OTEL_SERVICE_NAME", "gate-7"),
     ];
     let exporter = Arc::new(Exporter::start(&settings_for(&collector.endpoint, &variables), "instance-1").unwrap());
-    exporter.offer(&allowed());
+    exporter.offer(&allowed().into());
     shutdown(exporter, Duration::from_secs(5)).await;
     let requests = collector.requests();
     let spans = &requests[0].resource_spans[0];
@@ -417,7 +417,7 @@ async fn the_collector_learns_who_sends_and_gets_the_headers_and_the_encoding_it
     let collector = Collector::start(Answer::Takes).await;
     let compressed = settings_for(&collector.endpoint, &[("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip")]);
     let exporter = Arc::new(Exporter::start(&compressed, "i").unwrap());
-    exporter.offer(&allowed());
+    exporter.offer(&allowed().into());
     shutdown(exporter, Duration::from_secs(5)).await;
     let received = collector.received();
     assert_eq!(received[0].headers["content-encoding"], "gzip");
@@ -427,14 +427,14 @@ async fn the_collector_learns_who_sends_and_gets_the_headers_and_the_encoding_it
 #[tokio::test]
 async fn what_is_off_or_not_sampled_is_not_sent_and_not_lost() {
     let off = Exporter::start(&settings::read(|_| None).0, "i").unwrap();
-    off.offer(&allowed());
+    off.offer(&allowed().into());
     assert_eq!(off.stats(), Default::default());
 
     let collector = Collector::start(Answer::Takes).await;
     let half = [("OTEL_TRACES_SAMPLER", "traceidratio"), ("OTEL_TRACES_SAMPLER_ARG", "0.5")];
     let exporter = Arc::new(Exporter::start(&settings_for(&collector.endpoint, &half), "i").unwrap());
-    exporter.offer(&Record { trace: "0000000000000001ffffffffffffffff".to_owned(), ..allowed() });
-    exporter.offer(&Record { trace: "ffffffffffffffff0000000000000001".to_owned(), ..allowed() });
+    exporter.offer(&Arc::new(Record { trace: "0000000000000001ffffffffffffffff".to_owned(), ..allowed() }));
+    exporter.offer(&Arc::new(Record { trace: "ffffffffffffffff0000000000000001".to_owned(), ..allowed() }));
     shutdown(exporter.clone(), Duration::from_secs(5)).await;
     let stats = exporter.stats();
     assert_eq!((stats.unsampled, stats.exported, stats.dropped_failed), (3, 4, 0));

@@ -172,7 +172,7 @@ pub(crate) fn entries(ledger: &Path) -> Vec<Entry> {
 /// The records among entries.
 pub(crate) fn records(entries: Vec<Entry>) -> Vec<Record> {
     let each = entries.into_iter().filter_map(|entry| match entry {
-        Entry::Record(record) => Some(*record),
+        Entry::Record(record) => Some(std::sync::Arc::unwrap_or_clone(record)),
         Entry::Intent(_) | Entry::Event(_) => None,
     });
     each.collect()

@@ -139,7 +139,7 @@ pub(super) async fn spans_of(records: &[Record], arguments: bool) -> Vec<Span> {
     settings.projection.arguments = arguments;
     let exporter = Arc::new(Exporter::start(&settings, "instance-1").unwrap());
     for record in records {
-        exporter.offer(record);
+        exporter.offer(&Arc::new(record.clone()));
     }
     let lost = shutdown(exporter.clone(), Duration::from_secs(5)).await;
     assert_eq!(lost, Lost::default());

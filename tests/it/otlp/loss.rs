@@ -48,21 +48,21 @@ async fn a_collector_that_refuses_connections() {
     let endpoint = format!("http://{}", closed.local_addr().unwrap());
     drop(closed);
     let exporter = exporter(&endpoint, &[("OTEL_BSP_SCHEDULE_DELAY", "1")]);
-    exporter.offer(&allowed());
+    exporter.offer(&allowed().into());
     let stats = until(&exporter, |s| s.dropped_failed > 0).await;
     assert_eq!((stats.dropped_failed, stats.exported, stats.queued), (SPANS + 1, 0, 0));
     let fault = stats.last_fault.unwrap();
     assert!(fault.to_lowercase().contains("refused") && !fault.contains("127.0.0.1"), "{fault}");
 
     for _ in 0..10 {
-        exporter.offer(&allowed());
+        exporter.offer(&allowed().into());
     }
     shutdown(exporter.clone(), Duration::from_secs(5)).await;
     let stats = exporter.stats();
     assert_all_told(&stats, 11, 1..=11);
     assert_eq!((stats.exported, stats.queued), (0, 0));
     // After the end an offer is still no error, and still counted.
-    exporter.offer(&allowed());
+    exporter.offer(&allowed().into());
     assert_eq!(exporter.stats().dropped_failed, stats.dropped_failed + SPANS);
 }
 
@@ -70,7 +70,7 @@ async fn a_collector_that_refuses_connections() {
 async fn a_collector_without_tls_where_tls_is_expected() {
     let collector = Collector::start(Answer::Takes).await;
     let exporter = exporter(&collector.endpoint.replace("http://", "https://"), &[AT_THE_END]);
-    exporter.offer(&allowed());
+    exporter.offer(&allowed().into());
     let lost = shutdown(exporter, Duration::from_secs(5)).await;
     assert_eq!(lost.spans, SPANS + 1);
     let fault = lost.fault.unwrap();
@@ -103,7 +103,7 @@ async fn a_collector_that_never_answers_holds_up_neither_calls_nor_the_end() {
     ];
     let exporter = exporter(&black_hole().await, &variables);
     let offering = exporter.clone();
-    let offers = tokio::task::spawn_blocking(move || (0..5_000).for_each(|_| offering.offer(&allowed())));
+    let offers = tokio::task::spawn_blocking(move || (0..5_000).for_each(|_| offering.offer(&allowed().into())));
     tokio::time::timeout(HANGS, offers).await.expect("offering does not wait").unwrap();
     let stats = exporter.stats();
     assert_all_told(&stats, 5_000, 0..=1);
@@ -124,7 +124,7 @@ async fn a_collector_that_never_answers_holds_up_neither_calls_nor_the_end() {
 async fn a_collector_that_is_unavailable_is_asked_again_and_then_given_up() {
     let collector = Collector::start(Answer::Refuses(503, usize::MAX)).await;
     let exporter = exporter(&collector.endpoint, &[("OTEL_BSP_SCHEDULE_DELAY", "1")]);
-    exporter.offer(&allowed());
+    exporter.offer(&allowed().into());
     let stats = until(&exporter, |s| s.dropped_failed > 0).await;
     assert_eq!((stats.dropped_failed, stats.queued), (SPANS + 1, 0));
     assert_eq!(stats.last_fault.as_deref(), Some("the collector answered 503 Service Unavailable"));
@@ -138,11 +138,11 @@ async fn when_the_collector_is_back_the_next_frame_brings_the_tasks_root_again()
     // 400 is not asked again, so one batch is lost for each refusal.
     let collector = Collector::start(Answer::Refuses(400, 1)).await;
     let exporter = exporter(&collector.endpoint, &[("OTEL_BSP_SCHEDULE_DELAY", "1")]);
-    exporter.offer(&allowed());
+    exporter.offer(&allowed().into());
     until(&exporter, |s| s.dropped_failed > 0).await;
-    exporter.offer(&Record { span: "1111111111111111".to_owned(), ..allowed() });
+    exporter.offer(&Arc::new(Record { span: "1111111111111111".to_owned(), ..allowed() }));
     until(&exporter, |s| s.exported > 0).await;
-    exporter.offer(&Record { span: "2222222222222222".to_owned(), ..allowed() });
+    exporter.offer(&Arc::new(Record { span: "2222222222222222".to_owned(), ..allowed() }));
     shutdown(exporter.clone(), Duration::from_secs(5)).await;
     let spans = collector.spans();
     assert_eq!(spans.iter().filter(|s| s.name == "task").count(), 1);
@@ -155,7 +155,7 @@ async fn when_the_collector_is_back_the_next_frame_brings_the_tasks_root_again()
 async fn spans_that_a_collector_rejects_are_counted_as_lost() {
     let collector = Collector::start(Answer::Rejects(2)).await;
     let exporter = exporter(&collector.endpoint, &[AT_THE_END]);
-    exporter.offer(&allowed());
+    exporter.offer(&allowed().into());
     let lost = shutdown(exporter.clone(), Duration::from_secs(5)).await;
     assert_eq!((lost.spans, exporter.stats().exported), (2, SPANS + 1 - 2));
     assert_eq!(lost.fault.as_deref(), Some("the collector rejected them"));
@@ -165,7 +165,7 @@ async fn spans_that_a_collector_rejects_are_counted_as_lost() {
 async fn a_redirect_is_not_followed_with_secrets_in_hand() {
     let collector = Collector::start(Answer::Redirects).await;
     let exporter = exporter(&collector.endpoint, &[("OTEL_EXPORTER_OTLP_HEADERS", "x-key=secret"), AT_THE_END]);
-    exporter.offer(&allowed());
+    exporter.offer(&allowed().into());
     let lost = shutdown(exporter.clone(), Duration::from_secs(5)).await;
     assert_eq!(lost.spans, SPANS + 1);
     assert_eq!(collector.received().len(), 1);
@@ -177,12 +177,12 @@ async fn a_record_that_cannot_be_projected_costs_only_itself() {
     let collector = Collector::start(Answer::Takes).await;
     let exporter = exporter(&collector.endpoint, &[]);
     for bad in ["", "0", "00000000000000000000000000000000", "+af7651916cd43dd8448eb211c80319c", "é"] {
-        exporter.offer(&Record { trace: bad.to_owned(), ..allowed() });
+        exporter.offer(&Arc::new(Record { trace: bad.to_owned(), ..allowed() }));
     }
     let mut bad_attempt = allowed();
     bad_attempt.attempts[0].span = "short".to_owned();
-    exporter.offer(&bad_attempt);
-    exporter.offer(&allowed());
+    exporter.offer(&bad_attempt.into());
+    exporter.offer(&allowed().into());
     shutdown(exporter.clone(), Duration::from_secs(5)).await;
     let stats = exporter.stats();
     assert_eq!((stats.dropped_failed, stats.exported), (6 * SPANS, SPANS + 1));
@@ -198,7 +198,7 @@ async fn many_threads_offer_and_no_span_is_counted_twice_or_not_at_all() {
     let offers: Vec<_> = (0..4)
         .map(|_| {
             let exporter = exporter.clone();
-            tokio::task::spawn_blocking(move || (0..500).for_each(|_| exporter.offer(&allowed())))
+            tokio::task::spawn_blocking(move || (0..500).for_each(|_| exporter.offer(&allowed().into())))
         })
         .collect();
     for offer in offers {

@@ -148,7 +148,7 @@ impl FakeLedger {
 
     pub(crate) fn records(&self) -> Vec<Record> {
         let records = self.entries().into_iter().filter_map(|entry| match entry {
-            Entry::Record(record) => Some(*record),
+            Entry::Record(record) => Some(Arc::unwrap_or_clone(record)),
             Entry::Intent(_) | Entry::Event(_) => None,
         });
         records.collect()

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
-use http::{Method, Request, Response};
+use http::{Method, Request, Response, Uri};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper_rustls::HttpsConnector;
@@ -31,7 +31,8 @@ pub struct HttpUpstream {
     client: HttpClient,
     bytes_max: usize,
     long_bytes_max: usize,
-    servers: Arc<Mutex<HashMap<String, Arc<Server>>>>,
+    /// The servers that orders were sent to, and where they are.
+    servers: Arc<Mutex<HashMap<String, (Arc<Server>, Uri)>>>,
     vault: Arc<LocalVault>,
 }
 
@@ -85,9 +86,9 @@ impl HttpUpstream {
 
     /// Makes one attempt.
     pub(super) async fn send(&self, dispatch: Dispatch) -> Result<Raw, SendFault> {
-        self.learn(dispatch.server());
+        let uri = self.learn(dispatch.server())?;
         let takes_long = dispatch.takes_long_answers();
-        let request = request(dispatch)?;
+        let request = request(dispatch, uri)?;
         let response = self.client.request(request).await.map_err(|e| fault(&e))?;
         let status = response.status().as_u16();
         let headers = returned(&response);
@@ -113,7 +114,7 @@ impl HttpUpstream {
     /// Tells a server that its own request was refused. Best effort: the server has its own time-out.
     pub(super) async fn answer(&self, answer: &Answer) {
         let known = self.servers.lock().unwrap_or_else(PoisonError::into_inner).get(answer.channel().server()).cloned();
-        let Some(server) = known else { return };
+        let Some((server, _)) = known else { return };
         let secret = self.vault.read(&server).await.unwrap_or_default();
         let Some(request) = answering(&server, answer, secret.as_deref()) else { return };
         if let Err(e) = self.client.request(request).await {
@@ -121,12 +122,18 @@ impl HttpUpstream {
         }
     }
 
-    /// Where a server's refused questions are answered: as the last order for it was sent.
-    fn learn(&self, server: &Arc<Server>) {
+    /// Where a server is. Its refused questions are answered there as well, as the last order for it was sent.
+    fn learn(&self, server: &Arc<Server>) -> Result<Uri, SendFault> {
         let mut servers = self.servers.lock().unwrap_or_else(PoisonError::into_inner);
-        if !servers.get(&server.name).is_some_and(|known| Arc::ptr_eq(known, server)) {
-            servers.insert(server.name.clone(), Arc::clone(server));
+        if let Some((_, uri)) = servers.get(&server.name).filter(|(known, _)| Arc::ptr_eq(known, server)) {
+            return Ok(uri.clone());
         }
+        let Transport::Http { url } = &server.transport else {
+            return Err(SendFault::Unreachable("the registry names no URL".to_owned()));
+        };
+        let uri: Uri = url.parse().map_err(|e| SendFault::Unreachable(format!("`{url}` is no address: {e}")))?;
+        servers.insert(server.name.clone(), (Arc::clone(server), uri.clone()));
+        Ok(uri)
     }
 }
 
@@ -149,12 +156,9 @@ fn answering(server: &Server, answer: &Answer, secret: Option<&str>) -> Option<R
     request.body(Full::new(Bytes::copy_from_slice(answer.text().as_bytes()))).ok()
 }
 
-fn request(dispatch: Dispatch) -> Result<Request<Full<Bytes>>, SendFault> {
+fn request(dispatch: Dispatch, uri: Uri) -> Result<Request<Full<Bytes>>, SendFault> {
     let broken = |e: &dyn std::fmt::Display| SendFault::Unreachable(format!("the request cannot be written: {e}"));
-    let Transport::Http { url } = &dispatch.server().transport else {
-        return Err(SendFault::Unreachable("the registry names no URL".to_owned()));
-    };
-    let mut request = Request::builder().uri(url);
+    let mut request = Request::builder().uri(uri);
     let mut accepts = false;
     for (name, value) in dispatch.headers() {
         accepts |= name == "accept";

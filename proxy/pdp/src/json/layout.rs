@@ -134,6 +134,11 @@ impl<'a> Part<'a> {
         self.node().map_or(0..0, |node| node.start as usize..node.end as usize)
     }
 
+    /// The whole text it is a part of.
+    pub(super) fn whole(self) -> &'a str {
+        self.text
+    }
+
     /// Its text, as written.
     #[must_use]
     pub fn text(self) -> &'a str {

@@ -66,7 +66,15 @@ impl<'a> Json<'a> {
     pub fn read(text: &'a str, depth_max: usize) -> Result<Self, JsonFault> {
         let layout = Layout::read(text, Reading::whole(depth_max))?;
         // The tree borrows the text alone; the places are needed no longer.
-        Tree { text }.value(layout.root(text))
+        Tree { text, depth_max }.value(layout.root(text), 0)
+    }
+
+    /// The value of a part of a text whose places are known, all of them.
+    ///
+    /// # Errors
+    /// When it nests deeper than `depth_max`, or holds a string that is no text.
+    pub fn of(part: Part<'a>, depth_max: usize) -> Result<Self, JsonFault> {
+        Tree { text: part.whole(), depth_max }.value(part, 0)
     }
 
     /// The member of an object, or nothing.
@@ -82,21 +90,26 @@ impl<'a> Json<'a> {
 /// Makes trees of a text's parts.
 struct Tree<'a> {
     text: &'a str,
+    depth_max: usize,
 }
 
 impl<'a> Tree<'a> {
-    fn value(&self, part: Part<'_>) -> Result<Json<'a>, JsonFault> {
+    fn value(&self, part: Part<'_>, depth: usize) -> Result<Json<'a>, JsonFault> {
+        if depth > self.depth_max {
+            return Err(JsonFault::TooDeep(self.depth_max));
+        }
+        let depth = depth.saturating_add(1);
         let text = self.text.get(part.range()).unwrap_or_default();
         Ok(match part.kind() {
             Kind::Null => Json::Null,
             Kind::Bool => Json::Bool(text == "true"),
             Kind::Number => Json::Number(text),
             Kind::Text => Json::Text(string(text).map_err(|_| JsonFault::Syntax(HALF_PAIR.to_owned()))?),
-            Kind::List => Json::List(part.items().map(|item| self.value(item)).collect::<Result<_, _>>()?),
+            Kind::List => Json::List(part.items().map(|item| self.value(item, depth)).collect::<Result<_, _>>()?),
             Kind::Object => {
                 let member = |(name, value): (Range<usize>, Part<'_>)| {
                     let name = self.text.get(name).unwrap_or_default();
-                    Ok((string(name)?, self.value(value)?))
+                    Ok((string(name)?, self.value(value, depth)?))
                 };
                 Json::Object(part.places().map(member).collect::<Result<_, JsonFault>>()?)
             }

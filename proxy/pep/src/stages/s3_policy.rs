@@ -4,7 +4,6 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 use pdp::decision::{Decision, Reason};
-use pdp::json::Json;
 use pdp::policy::{Act, Facts, Judgement, Query, Rule};
 use pdp::record::DecisionNote;
 use pdp::refusal::{Code, Refusal};
@@ -13,7 +12,7 @@ use pdp::registry::Server;
 use crate::asides;
 use crate::call::{Call, Head, Stopped};
 use crate::ports::Ports;
-use crate::stages::s2_classify::{Classified, Subject};
+use crate::stages::s2_classify::{Classified, Subject, given};
 
 /// A call the decision point has answered for, and not with Deny.
 #[derive(Debug)]
@@ -63,13 +62,10 @@ pub(crate) fn judge(mut call: Call<Classified>, ports: &Ports) -> Result<Call<Ju
 pub(super) fn ask(head: &Head, server: &Server, subject: &Subject, facts: &Facts) -> Judgement {
     let judge = |act| head.snapshot.judge(Query { principal: &head.principal, server, act, facts });
     let own = match subject {
-        Subject::Tool { tool, arguments } => {
-            let raw = arguments.clone().and_then(|at| head.text.get(at)).unwrap_or("{}");
-            match Json::read(raw, pdp::digest::DEPTH_MAX) {
-                Ok(arguments) => judge(Act::Tool { tool, arguments: &arguments }),
-                Err(e) => Judgement { decision: Decision::Deny(Reason::Unjudgeable(e.to_string())), rules: Vec::new() },
-            }
-        }
+        Subject::Tool { tool, .. } => match given(head) {
+            Ok(arguments) => judge(Act::Tool { tool, arguments: &arguments }),
+            Err(e) => Judgement { decision: Decision::Deny(Reason::Unjudgeable(e.to_string())), rules: Vec::new() },
+        },
         Subject::Method { name, known, target, .. } => judge(Act::Method { name, known: *known, target }),
     };
     // What could not be read was refused when the call was classified.

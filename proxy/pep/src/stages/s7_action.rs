@@ -249,12 +249,22 @@ fn raise_at_dispatch(call: &Call<Credentialed>) {
 
 /// Puts the intent on disk, where the call may have an effect; sees that the ledger can take a record, where it has none.
 async fn intend(call: &mut Call<Credentialed>, outbound: &Outbound, ports: &Ports) -> Result<IntentReceipt, Refusal> {
+    let harmless = call.state().subject().is_harmless();
+    let intent = (!harmless).then(|| intent(call, outbound, ports));
+    let receipt = s9_audit::intend(call.number(), intent, ports).await?;
+    if !harmless {
+        call.entry().intended();
+    }
+    Ok(receipt)
+}
+
+fn intent(call: &Call<Credentialed>, outbound: &Outbound, ports: &Ports) -> Intent {
     let head = call.head();
     let body = match outbound {
         Outbound::Message(text) => Digest::of_bytes(text.as_bytes()),
         Outbound::Open | Outbound::Close => Digest::of_bytes(b""),
     };
-    let intent = Intent {
+    Intent {
         number: call.number(),
         trace: head.task.trace().to_owned(),
         task: head.task.id().to_owned(),
@@ -268,13 +278,7 @@ async fn intend(call: &mut Call<Credentialed>, outbound: &Outbound, ports: &Port
         },
         body,
         snapshot: head.snapshot.digest(),
-    };
-    let harmless = call.state().subject().is_harmless();
-    let receipt = s9_audit::intend(intent, harmless, ports).await?;
-    if !harmless {
-        call.entry().intended();
     }
-    Ok(receipt)
 }
 
 /// The message with its trace context, and the headers that go with it.

@@ -28,10 +28,13 @@ impl IntentReceipt {
     }
 }
 
-/// Writes an intent. It is durable when this returns, unless the call is harmless.
-pub(super) async fn intend(intent: Intent, harmless: bool, ports: &Ports) -> Result<IntentReceipt, Refusal> {
-    let number = intent.number;
-    let written = if harmless { ports.ledger.health() } else { ports.ledger.commit(Entry::Intent(intent)).await };
+/// Writes the intent of a frame. It is durable when this returns. A harmless call has none: what it would say, its record
+/// says, and for want of an effect nothing is owed to the time between.
+pub(super) async fn intend(number: u64, intent: Option<Intent>, ports: &Ports) -> Result<IntentReceipt, Refusal> {
+    let written = match intent {
+        None => ports.ledger.health(),
+        Some(intent) => ports.ledger.commit(Entry::Intent(intent)).await,
+    };
     match written {
         Ok(()) => Ok(IntentReceipt { number }),
         Err(fault) => Err(unavailable(&fault)),
