@@ -44,7 +44,7 @@ struct State {
 
 #[derive(Debug, Clone)]
 struct Listing {
-    tools: HashMap<String, Digest>,
+    tools: Arc<HashMap<String, Digest>>,
     at_us: i64,
 }
 
@@ -136,7 +136,7 @@ impl Channel {
 
     /// Takes one page of a listing; the last makes the whole known. Pages are joined by their cursors, since several
     /// clients may leaf through one channel at a time. A page whose predecessor is not known completes nothing.
-    pub(crate) fn take_page(&self, page: Page<'_>, tools: impl IntoIterator<Item = (String, Digest)>, now_us: i64) {
+    fn take_page(&self, page: Page<'_>, tools: impl IntoIterator<Item = (String, Digest)>, now_us: i64) {
         self.locked(|state| {
             let so_far = page.at.map_or_else(|| Some(HashMap::new()), |at| state.pages.remove(at));
             let Some(mut listing) = so_far else { return };
@@ -145,12 +145,25 @@ impl Channel {
                 listing.entry(name).and_modify(|known| *known = ambiguous()).or_insert(digest);
             }
             match page.next {
-                None => state.listed = Some(Listing { tools: listing, at_us: now_us }),
+                None => state.listed = Some(Listing { tools: Arc::new(listing), at_us: now_us }),
                 Some(next) => {
                     if state.pages.len() >= LISTINGS_MAX {
                         state.pages.clear();
                     }
                     state.pages.insert(next.to_owned(), listing);
+                }
+            }
+        });
+    }
+
+    /// Keeps one copy of a listing that many sessions were given, which most are.
+    fn share(&self, known: &mut HashMap<String, Arc<HashMap<String, Digest>>>) {
+        self.locked(|state| {
+            let Some(listing) = &mut state.listed else { return };
+            match known.get(&self.server) {
+                Some(same) if *same == listing.tools => listing.tools = Arc::clone(same),
+                Some(_) | None => {
+                    known.insert(self.server.clone(), Arc::clone(&listing.tools));
                 }
             }
         });
@@ -273,6 +286,8 @@ impl Drop for Underway {
 #[derive(Debug)]
 pub struct Channels {
     by_key: Mutex<HashMap<String, Arc<Channel>>>,
+    /// The last listing of each server.
+    listings: Mutex<HashMap<String, Arc<HashMap<String, Digest>>>>,
     open_max: usize,
     jobs: Jobs,
 }
@@ -281,7 +296,7 @@ impl Channels {
     /// A store of at most `open_max` channels.
     #[must_use]
     pub fn new(open_max: usize) -> Self {
-        Self { by_key: Mutex::new(HashMap::new()), open_max, jobs: Jobs::default() }
+        Self { by_key: Mutex::default(), listings: Mutex::default(), open_max, jobs: Jobs::default() }
     }
 
     /// The session of this id, if it is this principal's. A session id is no authentication: another's is unknown.
@@ -318,6 +333,20 @@ impl Channels {
     /// Ends a session.
     pub(crate) fn close(&self, server: &str, session: &str) {
         self.by_key.lock().unwrap_or_else(PoisonError::into_inner).remove(&session_key(server, session));
+    }
+
+    /// Takes one page of a listing, see [`Channel::take_page`].
+    pub(crate) fn take_page(
+        &self,
+        channel: &Channel,
+        page: Page<'_>,
+        tools: impl IntoIterator<Item = (String, Digest)>,
+        now_us: i64,
+    ) {
+        channel.take_page(page, tools, now_us);
+        if page.next.is_none() {
+            channel.share(&mut self.listings.lock().unwrap_or_else(PoisonError::into_inner));
+        }
     }
 
     /// The servers' long-running work: it outlives the channel it was begun in.
@@ -392,6 +421,23 @@ mod tests {
         channel.take_page(first, [("a".to_owned(), digest)], 6);
         channel.take_page(last, [("a".to_owned(), digest)], 6);
         assert_eq!(channel.live("a", 6, 100), Live::Is(ambiguous()));
+    }
+
+    #[test]
+    fn equal_listings_are_kept_once() {
+        let channels = Channels::new(9);
+        let tools = |name: &str| [(name.to_owned(), Digest::of_bytes(b"x"))];
+        let whole = Page { at: None, next: None };
+        let kept = |principal: &str, name: &str| {
+            let channel = channels.standing("s", principal, 0);
+            channels.take_page(&channel, whole, tools(name), 0);
+            channel.locked(|state| Arc::clone(&state.listed.as_ref().unwrap().tools))
+        };
+        let first = kept("p", "a");
+        assert!(Arc::ptr_eq(&first, &kept("q", "a")));
+        let other = kept("r", "b");
+        assert_eq!(*other, HashMap::from(tools("b")));
+        assert!(Arc::ptr_eq(&other, &kept("p", "b")) && *first == HashMap::from(tools("a")));
     }
 
     #[test]

@@ -184,7 +184,7 @@ pub(super) fn prepare_writer(connection: &mut Connection, path: &Path) -> Result
     connection.pragma_update(None, "synchronous", "full").map_err(asked)?;
     // The writer moves the log into the database itself, when no call waits for it.
     connection.pragma_update(None, "wal_autocheckpoint", 0).map_err(asked)?;
-    connection.pragma_update(None, "cache_size", -8192).map_err(asked)?;
+    connection.pragma_update(None, "cache_size", -2048).map_err(asked)?;
     connection.pragma_update(None, "journal_size_limit", LOG_BYTES_KEPT).map_err(asked)?;
     connection.set_prepared_statement_cache_capacity(16);
     if kind == Kind::Empty {

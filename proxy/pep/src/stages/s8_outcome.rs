@@ -375,7 +375,7 @@ fn list(
     let page = page.ok_or_else(|| Refusal::new(Code::AnswerLost, words))?;
     if !late {
         let place = Page { at: asked.as_deref(), next: page.next.as_deref() };
-        head.channel.take_page(place, page.live, ports.clock.now_us());
+        ports.channels.take_page(&head.channel, place, page.live, ports.clock.now_us());
     }
     if !page.withheld.is_empty() {
         entry.note(format!("withheld: {}", page.withheld.join("; ")));
