@@ -8,6 +8,8 @@
 use std::collections::HashSet;
 use std::ops::Range;
 
+use memchr::memchr2;
+
 use super::JsonFault;
 
 /// What kind of value begins.
@@ -367,19 +369,16 @@ impl Scanner {
 /// Above this many members a set beats comparing each with each.
 const SMALL_OBJECT: usize = 12;
 
-/// How many bytes are looked at in one step: a width that compilers turn into vector instructions.
-const STRIDE: usize = 32;
-
 /// How many bytes at the front of a string's inside are neither its end nor an escape nor a control character.
 fn plain(bytes: &[u8]) -> usize {
-    // Without a branch within a stride, so that it becomes a few vector instructions.
-    let flag = |byte: &u8| u8::from(*byte == b'"') | u8::from(*byte == b'\\') | u8::from(*byte < 0x20);
-    let special = |byte: &u8| flag(byte) != 0;
-    let (strides, _) = bytes.as_chunks::<STRIDE>();
-    let clear = |stride: &&[u8; STRIDE]| stride.iter().fold(0, |any, byte| any | flag(byte)) == 0;
-    let skipped = strides.iter().take_while(clear).count() * STRIDE;
-    let rest = bytes.get(skipped..).unwrap_or_default();
-    skipped + rest.iter().position(special).unwrap_or(rest.len())
+    let end = memchr2(b'"', b'\\', bytes).unwrap_or(bytes.len());
+    let run = bytes.get(..end).unwrap_or_default();
+    let control = |byte: &u8| *byte < 0x20;
+    // Without a branch, so that it becomes a few vector instructions; where one stands is asked only if there is one.
+    if run.iter().fold(0, |any, byte| any | u8::from(control(byte))) == 0 {
+        return end;
+    }
+    run.iter().position(control).unwrap_or(end)
 }
 
 fn fault(wanted: &str, at: usize) -> JsonFault {
