@@ -58,6 +58,12 @@ pub(crate) enum Script {
     Bytes(Vec<u8>),
     /// These bytes, head and all, and the connection stays open.
     Open(Vec<u8>),
+    /// A body of JSON, or of what should be, in chunks: each text so many times, each time a chunk of its own.
+    Chunks {
+        texts: Vec<(String, usize)>,
+        /// Whether the body's end is told. If not, the connection breaks where it should be.
+        whole: bool,
+    },
 }
 
 impl Script {
@@ -408,6 +414,18 @@ impl Peer {
             Script::Open(bytes) => {
                 let replaced = replace(&bytes, b"{id}", id.as_bytes());
                 self.write(&replaced).await
+            }
+            Script::Chunks { texts, whole } => {
+                let head =
+                    "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n";
+                self.write(head.as_bytes()).await?;
+                for (text, times) in texts {
+                    let text = with_id(&text);
+                    for _ in 0..times {
+                        self.event(&text).await?;
+                    }
+                }
+                if whole { self.write(b"0\r\n\r\n").await } else { Err(Over) }
             }
         }
     }
