@@ -97,7 +97,9 @@ impl Ledger {
         }
         self.number_max = largest;
         if settled.is_empty() {
-            ensure(!served || left.is_empty(), || format!("{left:?} were open and the next gate said nothing of them"))?;
+            ensure(!served || left.is_empty(), || {
+                format!("{left:?} were open and the next gate said nothing of them")
+            })?;
         } else {
             ensure(settled == left, || format!("{left:?} were open, and {settled:?} were settled"))?;
         }
@@ -185,7 +187,11 @@ impl Ledger {
             let number = number.unwrap_or_else(|| panic!("an effect without an intent: {effect:?}"));
             let record = self.records.get(number).filter(|_| !self.recovered.contains(number));
             let of = record.map(|record| record.request_id.clone().unwrap());
-            assert!(of.is_none_or(|id| id == format!("\"{}\"", effect.unique)), "{effect:?} is {:?}", self.records[number]);
+            assert!(
+                of.is_none_or(|id| id == format!("\"{}\"", effect.unique)),
+                "{effect:?} is {:?}",
+                self.records[number]
+            );
         }
         self.effects = effects.len();
     }

@@ -177,7 +177,9 @@ impl House {
         self.ledger.has_effects_of_all_that_was_served(&self.effects);
         let answered: BTreeSet<&str> =
             self.made.iter().filter(|made| made.number.is_some()).map(|made| made.unique.as_str()).collect();
-        for effect in self.effects.all().iter().filter(|effect| !effect.reads && !answered.contains(effect.unique.as_str())) {
+        for effect in
+            self.effects.all().iter().filter(|effect| !effect.reads && !answered.contains(effect.unique.as_str()))
+        {
             *self.tally.untold.entry(agents::of(&effect.unique)).or_default() += 1;
         }
         self.tally.answered = answered.len();

@@ -77,6 +77,15 @@ impl Child {
         line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
     }
 
+    /// Asks it to stop, and waits until it has.
+    pub(crate) async fn terminate(mut self) {
+        let pid = self.process.id().unwrap().to_string();
+        assert!(Command::new("kill").arg(pid).status().await.unwrap().success());
+        let ended = tokio::time::timeout(HANGS, self.process.wait()).await;
+        let status = ended.expect("a gate that is asked to stop stops").unwrap();
+        assert!(status.success(), "{status}:\n{}", self.log.await.unwrap());
+    }
+
     /// Kills it, without warning.
     pub(crate) async fn kill(mut self) -> Killed {
         self.process.start_kill().unwrap();

@@ -152,7 +152,8 @@ pub(crate) struct Received {
 }
 
 impl Received {
-    fn of(raw: &[u8]) -> Option<Self> {
+    /// Of everything that came over a connection; nothing where not even a head came.
+    pub(crate) fn of(raw: &[u8]) -> Option<Self> {
         let end = find(raw, b"\r\n\r\n")?;
         let (status, headers) = head_of(&raw[..end]);
         let rest = &raw[end + 4..];
