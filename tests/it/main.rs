@@ -23,5 +23,7 @@ mod corpus;
 mod http_sse;
 mod hostile;
 mod limits;
+mod long;
+mod crash;
 mod swap;
 mod examples;

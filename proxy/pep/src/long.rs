@@ -1,7 +1,7 @@
 //! The life of a long answer: labelled as it passes, never held whole.
 //!
-//! Its record stays open until its last piece, which is handed on only when the record is sealed: a client never holds a
-//! whole answer that the ledger has not got. What cannot be handed on is cut off before its end.
+//! Its record stays open until its end, which is handed on only when the record is sealed: a client never holds a whole
+//! answer that the ledger has not got. What cannot be handed on is cut off before its end.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -37,7 +37,7 @@ pub struct LongAnswer {
     source: Box<dyn PieceSource>,
     /// Nothing once the answer is over.
     passing: Option<Passing>,
-    /// Passed and not handed on yet; at the end the last of it waits for the record.
+    /// Passed and not handed on yet.
     ready: VecDeque<Bytes>,
     bytes: u64,
     patience: Duration,
@@ -65,10 +65,8 @@ impl LongAnswer {
     /// When the rest must not be handed on. The connection is to be broken, so that the client sees it.
     pub async fn next(&mut self) -> Option<Result<Bytes, CutOff>> {
         loop {
-            // The last piece is kept back while more may come, since it may turn out to be the end.
-            let spare = if self.passing.is_some() { 1 } else { 0 };
-            if self.ready.len() > spare {
-                return self.ready.pop_front().map(Ok);
+            if let Some(piece) = self.ready.pop_front() {
+                return Some(Ok(piece));
             }
             let passing = self.passing.as_mut()?;
             let taken = tokio::select! {
@@ -108,10 +106,12 @@ impl LongAnswer {
             return Err("it is not the answer to this request".to_owned());
         }
         let Some(mut entry) = self.entry.take() else { return Ok(()) };
-        let (is_error, bytes) = (passed.is_error, self.bytes);
+        let (is_error, bytes) = (passed.is_error, self.bytes.saturating_add(passed.tail.len() as u64));
         entry.write(|record| record.result = Some(ResultNote { is_error, bytes, ..ResultNote::default() }));
         self.head.slot = None;
-        s9_audit::close(entry, Ending::Served, &self.gate.ports).await.map_err(|refusal| refusal.message)
+        s9_audit::close(entry, Ending::Served, &self.gate.ports).await.map_err(|refusal| refusal.message)?;
+        self.ready.push_back(passed.tail);
+        Ok(())
     }
 
     async fn cut(&mut self, code: Code, words: &str) -> CutOff {

@@ -85,6 +85,12 @@ impl Bundle {
         self
     }
 
+    /// These policies, and no others.
+    pub(crate) fn policies(mut self, text: &str) -> Self {
+        text.clone_into(&mut self.policies);
+        self
+    }
+
     /// More policies.
     pub(crate) fn policy(mut self, text: &str) -> Self {
         self.policies.push_str(text);

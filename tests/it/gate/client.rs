@@ -87,6 +87,19 @@ impl Request {
         wire.answer().await
     }
 
+    /// Sends it over a connection of its own, and takes what comes until that is closed, however it is closed. Nothing
+    /// where not even a head came.
+    pub(crate) async fn receive(&self, to: SocketAddr) -> Option<Received> {
+        let mut stream = TcpStream::connect(to).await.ok()?;
+        stream.set_nodelay(true).ok()?;
+        // A gate that is gone reads no more; what came back before counts.
+        let _closed = stream.write_all(&self.clone().with("connection", "close").bytes()).await;
+        let mut raw = Vec::new();
+        let reading = async { while matches!(stream.read_buf(&mut raw).await, Ok(1..)) {} };
+        tokio::time::timeout(HANGS, reading).await.unwrap_or_else(|_| panic!("no end of the answer to {self:?}"));
+        Received::of(&raw)
+    }
+
     /// Sends it over a connection of its own.
     pub(crate) async fn open(&self, to: SocketAddr) -> Wire {
         let mut wire = Wire::connect(to).await;
@@ -126,6 +139,64 @@ impl Answer {
     pub(crate) fn refusal(&self) -> Option<(String, u64)> {
         refusal_in(&self.message())
     }
+}
+
+/// What came of an HTTP answer.
+#[derive(Debug, Clone)]
+pub(crate) struct Received {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+    /// Whether HTTP says that this is all of it.
+    pub(crate) whole: bool,
+}
+
+impl Received {
+    /// Of everything that came over a connection; nothing where not even a head came.
+    pub(crate) fn of(raw: &[u8]) -> Option<Self> {
+        let end = find(raw, b"\r\n\r\n")?;
+        let (status, headers) = head_of(&raw[..end]);
+        let rest = &raw[end + 4..];
+        let value = |name: &str| headers.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str());
+        let (body, whole) = match (value("transfer-encoding"), value("content-length")) {
+            (Some(_), _) => dechunked(rest),
+            (None, Some(length)) => (rest.to_vec(), rest.len() == length.parse::<usize>().unwrap()),
+            (None, None) => (rest.to_vec(), false),
+        };
+        Some(Self { status, headers, body, whole })
+    }
+
+    /// The answer, if it is whole.
+    pub(crate) fn answer(self) -> Option<Answer> {
+        let Self { status, headers, body, whole } = self;
+        whole.then(|| Answer { status, headers, body: String::from_utf8(body).unwrap() })
+    }
+}
+
+/// The chunks' content, and whether the last one came.
+fn dechunked(mut rest: &[u8]) -> (Vec<u8>, bool) {
+    let mut body = Vec::new();
+    while let Some(line) = find(rest, b"\r\n") {
+        let size = usize::from_str_radix(std::str::from_utf8(&rest[..line]).unwrap(), 16).unwrap();
+        rest = &rest[line + 2..];
+        if size == 0 {
+            return (body, rest == b"\r\n");
+        }
+        body.extend_from_slice(&rest[..size.min(rest.len())]);
+        rest = rest.get(size + 2..).unwrap_or_default();
+    }
+    (body, false)
+}
+
+/// A head's status and headers, with lower-case names.
+fn head_of(bytes: &[u8]) -> (u16, Vec<(String, String)>) {
+    let head = String::from_utf8_lossy(bytes);
+    let mut lines = head.split("\r\n");
+    let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+    let headers = lines
+        .map(|line| line.split_once(':').unwrap())
+        .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()));
+    (status, headers.collect())
 }
 
 /// The refusal that a JSON-RPC message carries.
@@ -205,14 +276,8 @@ impl Wire {
             }
             assert!(self.read().await, "the connection was closed without an answer: {:?}", self.shown());
         };
-        let head = String::from_utf8_lossy(&self.raw[..end]).into_owned();
+        let (status, headers) = head_of(&self.raw[..end]);
         self.raw.drain(..end + 4);
-        let mut lines = head.split("\r\n");
-        let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
-        let headers: Vec<(String, String)> = lines
-            .map(|line| line.split_once(':').unwrap())
-            .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
-            .collect();
         let value = |name: &str| headers.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str());
         self.framing = match (value("transfer-encoding"), value("content-length")) {
             (Some(_), _) => Framing::Chunks,

@@ -13,6 +13,7 @@
 )]
 
 pub(crate) mod bundle;
+pub(crate) mod child;
 pub(crate) mod client;
 pub(crate) mod events;
 pub(crate) mod server;
@@ -59,7 +60,7 @@ pub(crate) struct Gate {
 
 /// A folder in memory where the system has one: what these tests hold is not the disk, and waiting for it is most of
 /// their time.
-fn folder() -> TempDir {
+pub(crate) fn folder() -> TempDir {
     let memory = Path::new("/dev/shm");
     if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap()
 }

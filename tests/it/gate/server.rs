@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use bytes::Bytes;
 use serde_json::{Value, json};
 use tests::{listing, said};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -58,6 +59,12 @@ pub(crate) enum Script {
     Bytes(Vec<u8>),
     /// These bytes, head and all, and the connection stays open.
     Open(Vec<u8>),
+    /// A body of JSON, or of what should be, each piece in a chunk of its own. `{id}` is looked for in short pieces.
+    Chunks {
+        pieces: Vec<Bytes>,
+        /// Whether the body's end is told. If not, the connection breaks where it should be.
+        whole: bool,
+    },
 }
 
 impl Script {
@@ -67,6 +74,10 @@ impl Script {
 
     pub(crate) fn events(data: &[&str]) -> Self {
         Self::Events(data.iter().map(|text| (*text).to_owned()).collect())
+    }
+
+    pub(crate) fn chunks(pieces: Vec<Bytes>) -> Self {
+        Self::Chunks { pieces, whole: true }
     }
 
     /// A whole response: status line, headers, body. `Content-Length` is not added.
@@ -408,6 +419,17 @@ impl Peer {
             Script::Open(bytes) => {
                 let replaced = replace(&bytes, b"{id}", id.as_bytes());
                 self.write(&replaced).await
+            }
+            Script::Chunks { pieces, whole } => {
+                let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n";
+                self.write(head.as_bytes()).await?;
+                for piece in pieces {
+                    let piece = if piece.len() < 1024 { replace(&piece, b"{id}", id.as_bytes()).into() } else { piece };
+                    self.write(format!("{:x}\r\n", piece.len()).as_bytes()).await?;
+                    self.write(&piece).await?;
+                    self.write(b"\r\n").await?;
+                }
+                if whole { self.write(b"0\r\n\r\n").await } else { Err(Over) }
             }
         }
     }

@@ -118,7 +118,7 @@ impl Server {
                         .to_owned()
                 }
                 "tools/list" => std::fs::read_to_string(folder.join("tools")).unwrap_or_default(),
-                _ => "{}".to_owned(),
+                _ => std::fs::read_to_string(folder.join("result")).unwrap_or_else(|_| "{}".to_owned()),
             };
             format!("{{\"jsonrpc\":\"2.0\",\"id\":@@id@@,\"result\":{result}}}")
         });

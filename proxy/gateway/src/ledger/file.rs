@@ -7,6 +7,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::fault::StoreFault;
 
@@ -43,7 +44,12 @@ pub(super) fn beside(ledger: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// The right to write a ledger. Held by the kernel for as long as this lives: no crash leaves it behind.
+/// How often and after which pause the lock is tried: one second in all. A gate that is killed while it starts a server
+/// leaves the lock to that process, which lets go of it when it has become the server's program.
+const LOCK_TRIES: u32 = 100;
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
+
+/// The right to write a ledger. Held by the kernel for as long as this lives: no crash leaves it behind for long.
 ///
 /// The lock is on a file of its own. Opening and closing the database file beside SQLite would drop SQLite's POSIX
 /// locks on it, which belong to the process and not to the descriptor.
@@ -55,7 +61,7 @@ pub(super) struct Lock {
 }
 
 impl Lock {
-    /// Takes the right to write `ledger`, or says who has it.
+    /// Takes the right to write `ledger`, or says who has it. Waits a moment for whoever is about to let go.
     pub(super) fn take(ledger: &Path) -> Result<Self, StoreFault> {
         let path = beside(ledger, ".lock");
         let mut file = OpenOptions::new()
@@ -66,12 +72,16 @@ impl Lock {
             .mode(0o600)
             .open(&path)
             .map_err(StoreFault::file(&path, "open"))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(StoreFault::InUse { path: ledger.to_owned(), holder: holder(&mut file) });
+        let mut tries = 1..LOCK_TRIES;
+        loop {
+            match file.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::WouldBlock) if tries.next().is_some() => std::thread::sleep(LOCK_PAUSE),
+                Err(TryLockError::WouldBlock) => {
+                    return Err(StoreFault::InUse { path: ledger.to_owned(), holder: holder(&mut file) });
+                }
+                Err(TryLockError::Error(source)) => return Err(StoreFault::file(&path, "lock")(source)),
             }
-            Err(TryLockError::Error(source)) => return Err(StoreFault::file(&path, "lock")(source)),
         }
         if let Err(fault) = name_holder(&mut file) {
             // The lock holds without the name; only another gate's error message is poorer for it.

@@ -1,8 +1,9 @@
 //! A long answer on its way through: checked and labelled piece by piece, never held.
 //!
-//! The last piece is the proof: what was handed on before it is no JSON yet. A fault found on the way, also at the very
-//! end, cuts the answer off before its last byte, so no client can take it for whole. So does what must be judged before
-//! any of it is handed on: questions to the client's user or model, and the error that sends the user to a URL.
+//! Its closing brace is kept back until all of it was seen, so what was handed on before is no JSON yet. A fault found on
+//! the way, also at the very end, cuts the answer off before that brace, so no client can take it for whole. So does what
+//! must be judged before any of it is handed on: questions to the client's user or model, and the error that sends the
+//! user to a URL.
 
 use bytes::Bytes;
 use pdp::json::Kind;
@@ -12,7 +13,7 @@ use super::forged::is_ours;
 use super::label::LABEL;
 use crate::asides::{self, INPUT_REQUESTS};
 
-/// How long the text of an id or a flag may be.
+/// How long the text of an id or a flag may be, and how much may follow an answer's last member.
 const SMALL_BYTES_MAX: usize = 1024;
 
 /// Reads the pieces of one answer.
@@ -24,6 +25,8 @@ pub(crate) struct Passing {
     offset: usize,
     /// The bytes of a character that the last piece began and did not end.
     cut: Vec<u8>,
+    /// The closing brace and the blanks behind it.
+    tail: Vec<u8>,
 }
 
 /// What has been seen of the answer's own members.
@@ -49,6 +52,8 @@ struct Outline {
     reading: bool,
     has_result: bool,
     has_error: bool,
+    /// Where the closing brace stands.
+    close: Option<usize>,
     fault: Option<&'static str>,
 }
 
@@ -88,6 +93,8 @@ pub(crate) struct Passed {
     pub(crate) is_error: bool,
     /// Whether it was a JSON-RPC error and no result.
     pub(crate) failed: bool,
+    /// What was kept back: its end.
+    pub(crate) tail: Bytes,
 }
 
 impl Passing {
@@ -109,9 +116,10 @@ impl Passing {
             reading: false,
             has_result: false,
             has_error: false,
+            close: None,
             fault: None,
         };
-        Self { scanner: Scanner::new(depth_max), outline, offset: 0, cut: Vec::new() }
+        Self { scanner: Scanner::new(depth_max), outline, offset: 0, cut: Vec::new(), tail: Vec::new() }
     }
 
     /// Takes the next piece; answers what is handed on of it.
@@ -133,8 +141,13 @@ impl Passing {
             out.push(Bytes::from(text));
             from = at.max(from);
         }
-        out.push(piece.slice(from..));
+        let close = self.outline.close.map_or(piece.len(), |at| at.saturating_sub(self.offset).min(piece.len()));
+        out.push(piece.slice(from..close.max(from)));
         out.retain(|bytes| !bytes.is_empty());
+        self.tail.extend_from_slice(&piece.slice(close.max(from)..));
+        if self.tail.len() > SMALL_BYTES_MAX {
+            return Err("too many blanks follow its end".to_owned());
+        }
         self.offset = self.offset.saturating_add(piece.len());
         Ok(out)
     }
@@ -165,6 +178,7 @@ impl Passing {
             id: small(What::Id).map(|id| id.into_owned()),
             is_error: small(What::IsError).as_deref() == Some("true"),
             failed: self.outline.has_error,
+            tail: Bytes::from(self.tail),
         })
     }
 
@@ -262,6 +276,9 @@ impl Sink for Outline {
     }
 
     fn end(&mut self, at: usize, depth: usize) {
+        if depth == 0 {
+            self.close = Some(at.saturating_sub(1));
+        }
         if depth <= 2 && std::mem::take(&mut self.reading) {
             if let Some(small) = self.small.last_mut() {
                 small.end = Some(at);
@@ -327,7 +344,10 @@ mod tests {
         for piece in text.chunks(size) {
             passing.take(&Bytes::copy_from_slice(piece))?.iter().for_each(|bytes| out.extend_from_slice(bytes));
         }
-        Ok((String::from_utf8(out).unwrap(), passing.finish()?))
+        assert!(serde_json::from_slice::<serde::de::IgnoredAny>(&out).is_err(), "it could be taken for whole");
+        let passed = passing.finish()?;
+        out.extend_from_slice(&passed.tail);
+        Ok((String::from_utf8(out).unwrap(), passed))
     }
 
     #[test]
@@ -369,7 +389,7 @@ mod tests {
             pass(br#"{"result":{"content":[{"inputRequests":{},"code":-32042}]},"id":7,"jsonrpc":"2.0"}"#, 4).is_ok()
         );
         let (_, passed) = pass(br#"{"result":{"isError": true},"id":"a b","jsonrpc":"2.0"}"#, 4).unwrap();
-        assert_eq!(passed, Passed { id: Some("\"a b\"".to_owned()), is_error: true, failed: false });
+        assert_eq!(passed, Passed { id: Some("\"a b\"".to_owned()), is_error: true, failed: false, tail: "}".into() });
     }
 
     #[test]
@@ -392,6 +412,8 @@ mod tests {
             (br#"{"jsonrpc":"2.0","id":7,"result":{"content":[],"InputRequests":{}}}"#, "asks things"),
             (br#"{"jsonrpc":"2.0","id":7,"error":{"message":"m","code": -32042 ,"data":{}}}"#, "sends the user"),
             (br#"{"jsonrpc":"2.0","id":7,"error":{"code":-32042}}"#, "sends the user"),
+            (b"{\"jsonrpc\":\"2.0\",\"id\":7,\"error\":{\"code\":-32042}} \n", "sends the user"),
+            (format!("{{\"jsonrpc\":\"2.0\",\"id\":7,\"result\":{{}}}}{}", " ".repeat(1024)).as_bytes(), "blanks"),
         ] {
             for size in [1, 5, 1000] {
                 let fault = pass(text, size).unwrap_err();

@@ -146,6 +146,26 @@ fn a_second_gate_is_refused_by_any_name_of_the_file() {
 }
 
 #[test]
+fn a_lock_that_its_gate_leaves_behind_for_a_moment_is_waited_for() {
+    let place = place();
+    close(open(&place.path));
+    let left = std::fs::File::open(format!("{}.lock", place.path.display())).unwrap();
+    left.try_lock().unwrap();
+    let (opening, gone) = mpsc::channel();
+    let successor = std::thread::spawn({
+        let path = place.path.clone();
+        move || {
+            opening.send(()).unwrap();
+            close(SqliteLedger::open(&path, options()).unwrap());
+        }
+    });
+    gone.recv().unwrap();
+    std::thread::sleep(Duration::from_millis(50));
+    drop(left);
+    successor.join().unwrap();
+}
+
+#[test]
 fn a_ledger_of_a_later_version_is_refused_and_left_alone() {
     let place = place();
     close(open(&place.path));
