@@ -12,6 +12,7 @@ mod world;
 mod path;
 mod cancel;
 mod matrix;
+mod model;
 mod coverage;
 mod bypass;
 mod tidy;

@@ -69,16 +69,16 @@ scripts! {
         > prompts/get lab greet: all nine -> served
         asked: elicitation/create https://good.test/x: allow by [staff]; asked: roots/list: allow by [staff]
         sent to lab: prompts/get
-        > prompts/get lab greet: intake>classify>policy>guardrail>approval>credential>action>audit -> refused denied
+        > prompts/get lab greet: intake>classify>policy>guardrail>approval>credential>action>audit -> failed denied
         200 error 40300 denied: the server asked for what it may not, and its answer is withheld: `elicitation/create` is denied
         asked: elicitation/create https:evil.test/good.test: deny by [known-hosts]
         sent to bank: tools/call balance
-        > tools/call bank balance: intake>classify>policy>guardrail>approval>credential>action>audit -> refused denied
+        > tools/call bank balance: intake>classify>policy>guardrail>approval>credential>action>audit -> failed denied
         200 complete denied: the server asked for what it may not, and its answer is withheld: `sampling/createMessage` is not open here
         sent to bank: tools/call balance
-        > tools/call bank balance: intake>classify>policy>guardrail>approval>credential>action>audit -> refused broken_frame
+        > tools/call bank balance: intake>classify>policy>guardrail>approval>credential>action>audit -> failed broken_frame
         sent to bank: tools/call balance
-        > tools/call bank balance: intake>classify>policy>guardrail>approval>credential>action>audit -> refused denied
+        > tools/call bank balance: intake>classify>policy>guardrail>approval>credential>action>audit -> failed denied
     "#;
 
     /// Error -32042 sends the user to a URL, and is no way round the rule for elicitations.
@@ -99,10 +99,10 @@ scripts! {
         > tools/call lab route: all nine -> served
         200 {"jsonrpc":"2.0","id":2,"error":{"code":-32042,"message":"sign in","data":{"elicitations":[{"mode":"url","elicitationId":"e","url":"https://good.test/","message":"m"}]}}}
         sent to lab: tools/call route
-        > tools/call lab route: intake>classify>policy>guardrail>approval>credential>action>audit -> refused denied
+        > tools/call lab route: intake>classify>policy>guardrail>approval>credential>action>audit -> failed denied
         200 tool result denied: the server asked for what it may not, and its answer is withheld: `elicitation/create` is denied
         sent to bank: tools/call balance
-        > tools/call bank balance: intake>classify>policy>guardrail>approval>credential>action>audit -> refused denied
+        > tools/call bank balance: intake>classify>policy>guardrail>approval>credential>action>audit -> failed denied
     "#;
 
     /// The client's answers ride in the retry, and go only where such answers may.
@@ -135,7 +135,7 @@ scripts! {
         show
     "# => r#"
         sent to lab: prompts/get
-        > prompts/get lab greet: intake>classify>policy>guardrail>approval>credential>action>audit -> refused approval_unavailable
+        > prompts/get lab greet: intake>classify>policy>guardrail>approval>credential>action>audit -> failed approval_unavailable
         200 error 40301 approval_unavailable: the server asked for what it may not, and its answer is withheld: `sampling/createMessage` needs an approval that nobody can give here
     "#;
 

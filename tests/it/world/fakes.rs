@@ -47,6 +47,11 @@ impl Journal {
     pub(crate) fn text(&self) -> String {
         lock(&self.lines).join("\n")
     }
+
+    /// The lines since it was last asked.
+    pub(crate) fn take(&self) -> Vec<String> {
+        std::mem::take(&mut *lock(&self.lines))
+    }
 }
 
 /// The places where a port lets go of the thread, numbered in the order they are met.
@@ -142,8 +147,20 @@ impl FakeLedger {
         state.refused_commits.insert(at);
     }
 
+    /// Refuses nothing any more.
+    pub(crate) fn be_well(&self) {
+        let mut state = lock(&self.state);
+        (state.ill, state.refuses_appends) = (false, false);
+        state.refused_commits.clear();
+    }
+
     pub(crate) fn entries(&self) -> Vec<Entry> {
         lock(&self.entries).clone()
+    }
+
+    /// The entries since it was last asked.
+    pub(crate) fn take_entries(&self) -> Vec<Entry> {
+        std::mem::take(&mut *lock(&self.entries))
     }
 
     pub(crate) fn records(&self) -> Vec<Record> {

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use pdp::principal::Principal;
 use pdp::refusal::{Code, Refusal};
+use pdp::snapshot::Snapshot;
 use pep::ports::{Gate, Limits, Ports};
 use pep::{Body, Caller, Channels, Event, Frame, Propagation, Tasks};
 use serde_json::Value;
@@ -41,15 +42,23 @@ pub(crate) struct World {
 impl World {
     /// A world under these policies.
     pub(crate) fn under(policies: &str) -> Arc<Self> {
+        Self::over(bundle::snapshot(policies), FakeUpstream::new)
+    }
+
+    /// A world under this snapshot, with these servers.
+    pub(crate) fn over(
+        snapshot: Arc<Snapshot>,
+        servers: impl FnOnce(Arc<Journal>, Arc<Points>) -> FakeUpstream,
+    ) -> Arc<Self> {
         let journal = Arc::new(Journal::default());
         let points = Arc::new(Points::default());
         let ledger = Arc::new(FakeLedger::new(Arc::clone(&journal), Arc::clone(&points)));
-        let upstream = Arc::new(FakeUpstream::new(Arc::clone(&journal), Arc::clone(&points)));
+        let upstream = Arc::new(servers(Arc::clone(&journal), Arc::clone(&points)));
         let clock = Arc::new(FakeClock::new());
         let vault = Arc::new(FakeVault::new(Arc::clone(&points)));
         let approvals = Arc::new(FakeApprovals::new(Arc::clone(&journal), Arc::clone(&points)));
         let halt = Arc::new(FakeHalt::default());
-        let snapshots = Arc::new(FakeSnapshots(Mutex::new(bundle::snapshot(policies))));
+        let snapshots = Arc::new(FakeSnapshots(Mutex::new(snapshot)));
         let ports = Ports {
             clock: Arc::clone(&clock) as _,
             entropy: Arc::new(FakeEntropy::default()),

@@ -74,16 +74,30 @@ pub(crate) struct FakeUpstream {
 }
 
 impl FakeUpstream {
+    /// The servers of the bundle.
     pub(crate) fn new(journal: Arc<Journal>, points: Arc<Points>) -> Self {
-        let side = |name: &str| Side {
-            tools: bundle::definitions(name),
-            page: 100,
-            next: VecDeque::new(),
-            next_listing: VecDeque::new(),
-            sessions: 0,
-        };
-        let sides = bundle::names().map(|name| (name.to_owned(), side(name))).collect();
+        let listed = bundle::names().map(|name| (name.to_owned(), bundle::definitions(name)));
+        Self::of(listed, journal, points)
+    }
+
+    /// Servers by name, each with the definitions it lists: names and texts.
+    pub(crate) fn of(
+        servers: impl IntoIterator<Item = (String, Vec<(String, String)>)>,
+        journal: Arc<Journal>,
+        points: Arc<Points>,
+    ) -> Self {
+        let side = |tools| Side { tools, page: 100, next: VecDeque::new(), next_listing: VecDeque::new(), sessions: 0 };
+        let sides = servers.into_iter().map(|(name, tools)| (name, side(tools))).collect();
         Self { journal, points, sides: Mutex::new(sides), sent: Mutex::default() }
+    }
+
+    /// Every server forgets what it was told to do next, and what it was sent.
+    pub(crate) fn forget(&self) {
+        for side in lock(&self.sides).values_mut() {
+            side.next.clear();
+            side.next_listing.clear();
+        }
+        lock(&self.sent).clear();
     }
 
     /// What a server does with the next order that is not `tools/list`.

@@ -94,13 +94,16 @@ fn unavailable(fault: &LedgerFault) -> Refusal {
     Refusal::new(Code::LedgerUnavailable, words)
 }
 
-/// How a stopped frame ended: what was sent and not answered may have had its effect.
+/// How a stopped frame ended: what was sent and not answered, or answered and withheld, may have had its effect.
 fn ending_of(entry: &OpenRecord, code: Code) -> Ending {
     let acted = entry.has_intent();
     let sent = entry.read(|record| !record.attempts.is_empty()).unwrap_or(false);
-    let unanswered = matches!(code, Code::TimedOut | Code::AnswerLost | Code::Cancelled);
+    // These stop a frame before it is sent, or withhold what came back for what it asks of the client.
+    let withheld = sent && matches!(code, Code::Denied | Code::ApprovalUnavailable | Code::BrokenFrame);
+    let unanswered = withheld || matches!(code, Code::TimedOut | Code::AnswerLost | Code::Cancelled);
     // A server's own doorkeeper refuses only what was sent.
-    let failed = matches!(code, Code::TimedOut | Code::AnswerLost | Code::Unreachable)
+    let failed = withheld
+        || matches!(code, Code::TimedOut | Code::AnswerLost | Code::Unreachable)
         || (sent && code == Code::CredentialUnavailable);
     match (acted && unanswered, code == Code::Cancelled, failed) {
         (true, _, _) => Ending::Indeterminate,
