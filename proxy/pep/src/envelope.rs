@@ -6,7 +6,8 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use pdp::json::{JsonFault, Kind, Layout, Part, Reading};
+use pdp::digest::DEPTH_MAX;
+use pdp::json::{Json, JsonFault, Kind, Layout, Part, Reading};
 use pdp::record::FrameKind;
 use pdp::refusal::{Code, Refusal};
 
@@ -126,6 +127,12 @@ impl Envelope {
     /// A member of `params` that is a string.
     pub(crate) fn param_string(&self, text: &str, name: &str) -> Option<String> {
         self.param_part(text, name)?.string().map(|s| s.into_owned())
+    }
+
+    /// The arguments of a tool call; an empty object where there are none.
+    pub(crate) fn arguments<'a>(&'a self, text: &'a str) -> Result<Json<'a>, JsonFault> {
+        let part = self.param_part(text, "arguments").filter(|part| part.kind() != Kind::Null);
+        part.map_or_else(|| Ok(Json::Object(Vec::new())), |part| Json::of(part, DEPTH_MAX))
     }
 
     /// A string in `params._meta`.

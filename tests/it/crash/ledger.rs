@@ -91,7 +91,7 @@ impl Ledger {
             largest = largest.max(number.unwrap_or(0));
             match entry {
                 Entry::Intent(intent) => self.intent(intent)?,
-                Entry::Record(record) => settled.extend(self.record(*record)?),
+                Entry::Record(record) => settled.extend(self.record(std::sync::Arc::unwrap_or_clone(record))?),
                 Entry::Event(event) => self.event(&event, &left, &settled)?,
             }
         }

@@ -55,7 +55,7 @@ impl<'l> Real<'l> {
         let entries = self.world.ledger.take_entries().into_iter();
         let records: Vec<Record> = entries
             .filter_map(|entry| match entry {
-                Entry::Record(record) => Some(*record),
+                Entry::Record(record) => Some(std::sync::Arc::unwrap_or_clone(record)),
                 Entry::Intent(_) | Entry::Event(_) => None,
             })
             .collect();

@@ -13,6 +13,7 @@ const MAY_USE: [(&str, &[&str]); 2] = [
             "cedar-policy",
             "jiff",
             "jsonschema",
+            "memchr",
             "miette",
             "serde",
             "serde_json",

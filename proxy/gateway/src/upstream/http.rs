@@ -31,10 +31,12 @@ pub struct HttpUpstream {
     client: HttpClient,
     bytes_max: usize,
     long_bytes_max: usize,
-    /// The servers that orders were sent to, and where they are.
-    servers: Arc<Mutex<HashMap<String, (Arc<Server>, Uri)>>>,
+    known: Arc<Mutex<Known>>,
     vault: Arc<LocalVault>,
 }
+
+/// The servers that orders were sent to, by name, and where they are.
+type Known = HashMap<String, (Arc<Server>, Uri)>;
 
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -71,7 +73,7 @@ impl HttpUpstream {
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_TIMEOUT)
             .build(https);
-        Ok(Self { client, bytes_max, long_bytes_max, servers: Arc::default(), vault })
+        Ok(Self { client, bytes_max, long_bytes_max, known: Arc::default(), vault })
     }
 
     /// The client, for the other transport over HTTP.
@@ -113,7 +115,7 @@ impl HttpUpstream {
 
     /// Tells a server that its own request was refused. Best effort: the server has its own time-out.
     pub(super) async fn answer(&self, answer: &Answer) {
-        let known = self.servers.lock().unwrap_or_else(PoisonError::into_inner).get(answer.channel().server()).cloned();
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(answer.channel().server()).cloned();
         let Some((server, _)) = known else { return };
         let secret = self.vault.read(&server).await.unwrap_or_default();
         let Some(request) = answering(&server, answer, secret.as_deref()) else { return };
@@ -124,7 +126,7 @@ impl HttpUpstream {
 
     /// Where a server is. Its refused questions are answered there as well, as the last order for it was sent.
     fn learn(&self, server: &Arc<Server>) -> Result<Uri, SendFault> {
-        let mut servers = self.servers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut servers = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, uri)) = servers.get(&server.name).filter(|(known, _)| Arc::ptr_eq(known, server)) {
             return Ok(uri.clone());
         }

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use pdp::decision::Obligation;
-use pdp::digest::{DEPTH_MAX, Digest};
-use pdp::json::{self, Json, JsonFault, Kind, Part};
+use pdp::digest::Digest;
+use pdp::json::{self, Json, Kind, Part};
 use pdp::label::LabelSet;
 use pdp::method::{self, Feature, Method};
 use pdp::record::{CanonicalJson, Direction, FrameKind};
@@ -19,7 +19,7 @@ use pdp::refusal::{Code, Refusal};
 use pdp::registry::{Deliver, Server, Tool, Transport};
 
 use crate::asides::{self, spelt};
-use crate::call::{Call, Head, Stopped};
+use crate::call::{Call, Stopped};
 use crate::channel::Live;
 use crate::frame::Frame;
 use crate::headers;
@@ -298,19 +298,13 @@ fn require_session(call: &Call<Proposed>) -> Result<(), Refusal> {
     Err(Refusal::new(Code::SessionMissing, "`Mcp-Session-Id` is missing: this needs the session it belongs to"))
 }
 
-/// The arguments of a tool call; an empty object where there are none.
-pub(super) fn given(head: &Head) -> Result<Json<'_>, JsonFault> {
-    let part = head.envelope.param_part(&head.text, "arguments").filter(|part| part.kind() != Kind::Null);
-    part.map_or_else(|| Ok(Json::Object(Vec::new())), |part| Json::of(part, DEPTH_MAX))
-}
-
 /// Writes into the record what is being asked. Answers the arguments of a tool call, read once, or why they are none.
 fn note(call: &mut Call<Proposed>, subject: &Subject, bytes_max: usize) -> Result<serde_json::Value, Refusal> {
     let (head, entry) = call.head_and_entry();
     match subject {
         Subject::Tool { tool, arguments } => {
             let raw = arguments.clone().and_then(|at| head.text.get(at)).unwrap_or("{}");
-            let read = given(head);
+            let read = head.envelope.arguments(&head.text);
             let canonical = read.as_ref().ok().map(CanonicalJson::of);
             entry.write(|record| {
                 record.target = Some(tool.name.clone());

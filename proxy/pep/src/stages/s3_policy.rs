@@ -12,7 +12,7 @@ use pdp::registry::Server;
 use crate::asides;
 use crate::call::{Call, Head, Stopped};
 use crate::ports::Ports;
-use crate::stages::s2_classify::{Classified, Subject, given};
+use crate::stages::s2_classify::{Classified, Subject};
 
 /// A call the decision point has answered for, and not with Deny.
 #[derive(Debug)]
@@ -62,7 +62,7 @@ pub(crate) fn judge(mut call: Call<Classified>, ports: &Ports) -> Result<Call<Ju
 pub(super) fn ask(head: &Head, server: &Server, subject: &Subject, facts: &Facts) -> Judgement {
     let judge = |act| head.snapshot.judge(Query { principal: &head.principal, server, act, facts });
     let own = match subject {
-        Subject::Tool { tool, .. } => match given(head) {
+        Subject::Tool { tool, .. } => match head.envelope.arguments(&head.text) {
             Ok(arguments) => judge(Act::Tool { tool, arguments: &arguments }),
             Err(e) => Judgement { decision: Decision::Deny(Reason::Unjudgeable(e.to_string())), rules: Vec::new() },
         },

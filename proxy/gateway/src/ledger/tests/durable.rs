@@ -231,12 +231,13 @@ fn an_entry_is_never_changed_or_removed() {
 fn the_log_is_moved_into_the_database_while_the_gate_runs() {
     let place = place();
     let ledger = open(&place.path);
-    for number in 1..=400 {
+    // Each of them writes several pages: more than the log may hold, by half.
+    for number in 1..=600 {
         wait(ledger.commit(record(number))).unwrap();
     }
     let log = std::fs::metadata(place.path.with_file_name("ledger.db-wal")).unwrap().len();
     let database = std::fs::metadata(&place.path).unwrap().len();
-    assert!(log < 8 << 20, "the log has {log} bytes");
+    assert!(log < 20 << 20, "the log has {log} bytes");
     assert!(database > 256 << 10, "the database has {database} bytes");
     close(ledger);
     assert!(!place.path.with_file_name("ledger.db-wal").exists());
