@@ -19,6 +19,7 @@ use pdp::record::Record;
 use super::counts::{Counts, Reserved, Stats};
 use super::settings::{Settings, Traces};
 use super::sink::{Otlp, Sink};
+use super::spans::Spans;
 use super::worker::{Message, Worker};
 use super::{names, project};
 
@@ -65,13 +66,14 @@ impl Exporter {
         let sink = match &settings.traces {
             Traces::Off(_) => return Ok(Self::off()),
             Traces::Console => Sink::Console,
-            Traces::Otlp(collector) => Sink::Otlp(Box::new(Otlp::new(collector.clone(), resource(settings, instance)))),
+            Traces::Otlp(collector) => Sink::Otlp(Box::new(Otlp::new(collector.clone()))),
         };
+        let spans = Spans::of(&resource(settings, instance));
         let counts = Arc::new(Counts::new(settings));
         // One place more than spans: a stop always fits.
         let (queue, offered) = sync_channel(settings.batch.queue_spans_max.saturating_add(1));
         let (ending, ended) = sync_channel(0);
-        let worker = Worker::new(counts.clone(), offered, sink, settings);
+        let worker = Worker::new(counts.clone(), offered, sink, spans, settings);
         std::thread::Builder::new().name("telemetry".to_owned()).spawn(move || {
             worker.run();
             drop(ending);
