@@ -1,17 +1,13 @@
-//! What each span says: a record's fields as attributes, under the names of [`super::names`].
-//!
-//! No value of an argument or a result gets past this file unless the options ask for arguments. The texts of a
-//! decision that may quote one (an unjudgeable argument, an evaluation fault) are reduced to a word.
+//! What each span says, as a list of the SDK's attributes.
 
 use std::net::{IpAddr, SocketAddr};
 
 use opentelemetry::{Array, KeyValue, StringValue, Value};
+use gateway::telemetry::names;
+use gateway::telemetry::project::Options;
 use pdp::decision::{Decision, Reason};
 use pdp::label::LabelSet;
 use pdp::record::{Attempt, DecisionNote, Direction, FrameKind, Record};
-
-use super::names;
-use super::project::Options;
 
 /// A list of attributes whose texts are never longer than the options allow.
 pub(super) struct Attributes {
@@ -258,36 +254,5 @@ fn host_and_port(address: &str) -> (String, Option<u16>) {
     match address.rsplit_once(':').map(|(host, port)| (host, port.parse())) {
         Some((host, Ok(port))) => (host.to_owned(), Some(port)),
         Some((_, Err(_))) | None => (address.to_owned(), None),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_split_into_host_and_port() {
-        let of = |address: &str| host_and_port(address);
-        assert_eq!(of("127.0.0.1:8080"), ("127.0.0.1".into(), Some(8080)));
-        assert_eq!(of("[::1]:8080"), ("::1".into(), Some(8080)));
-        assert_eq!(of("::1"), ("::1".into(), None));
-        assert_eq!(of("[::1]"), ("::1".into(), None));
-        assert_eq!(of("mail.example:443"), ("mail.example".into(), Some(443)));
-        assert_eq!(of("mail.example"), ("mail.example".into(), None));
-        assert_eq!(of("odd:port"), ("odd:port".into(), None));
-    }
-
-    #[test]
-    fn ids_lose_their_quotes_and_nothing_else() {
-        assert_eq!(id_text("\"a\\u0062\""), Some("ab".into()));
-        assert_eq!(id_text("9007199254740993.0"), Some("9007199254740993.0".into()));
-        assert_eq!(id_text("null"), None);
-    }
-
-    #[test]
-    fn passwords_do_not_leave_in_resource_uris() {
-        assert_eq!(without_password("postgres://bob:hunter2@db/t"), "postgres://db/t");
-        assert_eq!(without_password("file:///a b"), "file:///a b");
-        assert_eq!(without_password("not a uri"), "not a uri");
     }
 }

@@ -1,58 +1,48 @@
-//! One record as spans: a pure function, so that spans and the audit record cannot disagree.
+//! Records as spans by way of the SDK: what the gate's own encoding is held against.
 //!
-//! A frame becomes one span of its own (SERVER; CLIENT when it goes to the agent's client, because the gate is then the
-//! calling side), one CLIENT child per attempt at the upstream, and one INTERNAL child per stage that did work. All ids
-//! and times come from the record; ids that the record does not carry are digests of those it does, so that projecting
-//! a record twice gives the same spans.
-//!
-//! A trace needs a root to be listed by the backends. Where the caller names a parent, the root is the caller's.
-//! Otherwise the frames of a task would each be a root, so one span named `task` stands above them ([`task_span`]). Its
-//! id is a digest of the trace id: every frame can name it as parent before anybody has emitted it, and a second gate
-//! or a restarted one emits the same span again instead of another. It covers the first frame only, since a task's end
-//! is known too late or never; the backends show later frames below it all the same. A frame that was refused before it
-//! reached a task has a trace of its own and is its root. The root of a task is named `task` and not
-//! `task <id>`: backends keep a list of span names, which must stay short; the id is the attribute `wicketgate.task`.
-//!
-//! This module knows no exporter, no queue and no clock.
+//! It makes `SpanData` of a record and leaves the rest to `opentelemetry-proto`: slow, with a copy of each text at each
+//! step, and plain to read. What a span says is decided twice, here and in the gate, so that neither a slip in a length
+//! nor one in an attribute goes unseen.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod attributes;
+mod outcome;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use attributes::{mcp_method, shortened};
+use gateway::telemetry::names;
+use gateway::telemetry::project::{Options, Unprojectable};
 use opentelemetry::propagation::TextMapPropagator;
 use opentelemetry::trace::{
     Event, Link, SpanContext, SpanId, SpanKind, Status, TraceContextExt, TraceFlags, TraceId, TraceState,
 };
 use opentelemetry::{Context, InstrumentationScope, KeyValue};
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::transform::trace::tonic::group_spans_by_resource_and_scope;
+use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 use pdp::record::{Attempt, Direction, FrameKind, Record};
 use pdp::refusal::Code;
 use sha2::{Digest as _, Sha256};
 
-use super::attributes::{self, mcp_method, shortened};
-use super::{names, outcome};
-
-/// What may stand on spans.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Options {
-    /// Whether the arguments of tool calls are put on spans, as far as the record holds them. Off unless asked for.
-    pub arguments: bool,
-    /// How many characters one text may have; the rest is cut off.
-    pub value_chars_max: usize,
-}
-
-/// A record that cannot be a span, because an id in it is none.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("record {number}: `{field}` is not {digits} hexadecimal digits with one other than 0")]
-pub struct Unprojectable {
-    /// The record.
-    pub number: u64,
-    /// The field.
-    pub field: &'static str,
-    /// How many digits it needs.
-    pub digits: usize,
+/// The request that the SDK's exporter makes of records: before each one the root of its task, the first time.
+pub(super) fn request(records: &[Record], options: &Options, sender: &Resource) -> ExportTraceServiceRequest {
+    let mut spans: Vec<SpanData> = Vec::new();
+    for record in records {
+        let root = task_span(record, options).unwrap();
+        let told = |root: &SpanData| spans.iter().any(|s| s.span_context == root.span_context);
+        let root = root.filter(|root| !told(root));
+        spans.extend(root);
+        spans.extend(project(record, options).unwrap());
+    }
+    let resource_spans = group_spans_by_resource_and_scope(spans, &sender.into());
+    ExportTraceServiceRequest { resource_spans }
 }
 
 /// An approval that took less than this did not wait.
@@ -66,9 +56,9 @@ const NAME_CHARS_MAX: usize = 128;
 ///
 /// # Errors
 /// When an id in the record is no W3C trace or span id. The gate makes no such record.
-pub fn project(record: &Record, options: &Options) -> Result<Vec<SpanData>, Unprojectable> {
+pub(super) fn project(record: &Record, options: &Options) -> Result<Vec<SpanData>, Unprojectable> {
     let frame = Frame::of(record)?;
-    let mut spans = Vec::with_capacity(count(record));
+    let mut spans = Vec::new();
     spans.push(frame_span(&frame, options)?);
     for attempt in &record.attempts {
         spans.push(attempt_span(&frame, attempt, options)?);
@@ -77,17 +67,11 @@ pub fn project(record: &Record, options: &Options) -> Result<Vec<SpanData>, Unpr
     Ok(spans)
 }
 
-/// How many spans [`project`] makes of a record. Allocates nothing.
-#[must_use]
-pub fn count(record: &Record) -> usize {
-    1 + record.attempts.len() + stages(record).count()
-}
-
 /// The root above a task's frames, or nothing for a frame that has another parent or never reached a task.
 ///
 /// # Errors
 /// As [`project`].
-pub fn task_span(record: &Record, options: &Options) -> Result<Option<SpanData>, Unprojectable> {
+pub(super) fn task_span(record: &Record, options: &Options) -> Result<Option<SpanData>, Unprojectable> {
     if record.parent.is_some() || record.task.is_empty() {
         return Ok(None);
     }
@@ -98,8 +82,7 @@ pub fn task_span(record: &Record, options: &Options) -> Result<Option<SpanData>,
 }
 
 /// The id of a task's root span: eight bytes of a digest of its trace id.
-#[must_use]
-pub fn task_span_id(trace: &str) -> SpanId {
+fn task_span_id(trace: &str) -> SpanId {
     derived(&["task", trace])
 }
 

@@ -1,18 +1,14 @@
-//! Which spans are errors, and of what type: the classification of the MCP semantic conventions (genai#404).
-//!
-//! On a span of kind SERVER five JSON-RPC codes are the caller's mistake and no error of ours; on a span of kind CLIENT
-//! every JSON-RPC error is one. A denial is not a class of its own here: whoever looks for denials reads
-//! `wicketgate.decision`, never the status.
+//! Which spans are errors, as the SDK's statuses.
 
 use std::borrow::Cow;
 
+use gateway::telemetry::names;
 use opentelemetry::trace::{SpanKind, Status};
 use pdp::decision::{Decision, Reason};
 use pdp::record::{Attempt, Ending, FrameKind, Record};
 use pdp::refusal::{Code, Refusal, Source};
 
 use super::attributes::{Attributes, shortened};
-use super::names;
 
 /// Parse error, invalid request, method not found, invalid params, resource not found.
 const CALLERS_MISTAKES: [i64; 5] = [-32700, -32600, -32601, -32602, -32002];
