@@ -40,10 +40,13 @@ pub(super) struct Worker {
     said: Said,
 }
 
-/// Whether there will be more.
-#[derive(PartialEq, Eq)]
-enum Next {
-    More,
+/// Why gathering stopped.
+enum Gathered {
+    /// There is a batch, and perhaps some spans of the next one.
+    Full,
+    /// The time is over in which spans wait for others.
+    Due,
+    /// There will be no more.
     End,
 }
 
@@ -69,8 +72,12 @@ impl Worker {
 
     /// Ends when it is told to stop, or when nobody can offer any more.
     pub(super) fn run(mut self) {
-        while self.gather() == Next::More {
-            self.send();
+        loop {
+            match self.gather() {
+                Gathered::Full => self.send(self.batch.batch_spans_max),
+                Gathered::Due => self.send(1),
+                Gathered::End => break,
+            }
             self.say();
         }
         self.drain();
@@ -78,18 +85,37 @@ impl Worker {
     }
 
     /// Waits for a first record, then for as many as make a batch or arrive within the delay.
-    fn gather(&mut self) -> Next {
+    fn gather(&mut self) -> Gathered {
         let mut due = None;
         while self.spans.len() < self.batch.batch_spans_max {
-            let wait = due.map_or(LOG_EVERY, |due: Instant| due.saturating_duration_since(Instant::now()));
-            match self.offered.recv_timeout(wait) {
-                Ok(Message::Offered(record, spans)) => self.take(&record, spans),
-                Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => return Next::End,
-                Err(RecvTimeoutError::Timeout) => return Next::More,
+            if due.is_none() && !self.spans.is_empty() {
+                due = Instant::now().checked_add(self.batch.delay);
             }
-            due = due.or_else(|| Instant::now().checked_add(self.batch.delay));
+            match self.next(due) {
+                Ok(Message::Offered(record, spans)) => self.take(&record, spans),
+                Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => return Gathered::End,
+                Err(RecvTimeoutError::Timeout) => return Gathered::Due,
+            }
         }
-        Next::More
+        Gathered::Full
+    }
+
+    /// The next message, if one comes in time. While spans wait for others anyway, no single record wakes this thread:
+    /// being woken costs more than telling a record's spans. Who offers the one that fills a batch does, and who stops it.
+    fn next(&self, due: Option<Instant>) -> Result<Message, RecvTimeoutError> {
+        let Some(due) = due else { return self.offered.recv_timeout(LOG_EVERY) };
+        loop {
+            match self.offered.try_recv() {
+                Ok(message) => return Ok(message),
+                Err(TryRecvError::Disconnected) => return Err(RecvTimeoutError::Disconnected),
+                Err(TryRecvError::Empty) => {}
+            }
+            let left = due.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(RecvTimeoutError::Timeout);
+            }
+            std::thread::park_timeout(left);
+        }
     }
 
     /// Sends what is left, until it is all gone or time is up; what then remains, the shutdown counts.
@@ -102,7 +128,7 @@ impl Worker {
                 Err(TryRecvError::Empty | TryRecvError::Disconnected) => more = false,
             }
             if !more || self.spans.len() >= self.batch.batch_spans_max {
-                self.send();
+                self.send(1);
             }
         }
     }
@@ -134,9 +160,9 @@ impl Worker {
         Ok(())
     }
 
-    /// Sends all that is gathered, in batches no larger than allowed.
-    fn send(&mut self) {
-        while !self.spans.is_empty() {
+    /// Sends what is gathered, in batches no larger than allowed, until fewer than so many spans are left.
+    fn send(&mut self, spans_min: usize) {
+        while self.spans.len() >= spans_min {
             let batch = self.spans.take(self.batch.batch_spans_max);
             let spans = u64::try_from(batch.traces.len()).unwrap_or(u64::MAX);
             let until = Instant::now() + self.batch.export_timeout;
