@@ -3,8 +3,9 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 mod collector;
-mod counting;
+mod encoding;
 mod loss;
+mod reference;
 mod stages;
 
 use collector::{

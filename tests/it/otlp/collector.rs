@@ -19,6 +19,7 @@ use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
 use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode as SpanStatus;
+use opentelemetry_sdk::Resource;
 use pdp::decision::Decision;
 use pdp::digest::Digest;
 use pdp::effect::Effect;
@@ -26,6 +27,8 @@ use pdp::policy::Rule;
 use pdp::principal::Principal;
 use pdp::record::{Attempt, DecisionNote, Direction, Ending, FrameKind, RECORD_VERSION, Record, ResultNote, StageTime};
 use prost::Message as _;
+
+use super::reference;
 
 /// A test that takes longer than this hangs.
 pub(super) const HANGS: Duration = Duration::from_secs(60);
@@ -79,9 +82,7 @@ impl Collector {
 
     /// The spans of all requests that were taken, decoded.
     pub(super) fn spans(&self) -> Vec<Span> {
-        let requests: Vec<_> = self.requests();
-        let scopes = requests.into_iter().flat_map(|r| r.resource_spans).flat_map(|r| r.scope_spans);
-        scopes.flat_map(|s| s.spans).collect()
+        self.requests().into_iter().flat_map(spans_in).collect()
     }
 
     pub(super) fn requests(&self) -> Vec<ExportTraceServiceRequest> {
@@ -89,6 +90,12 @@ impl Collector {
         let taken = received.iter().filter(|r| r.taken);
         taken.map(|r| ExportTraceServiceRequest::decode(r.body.clone()).unwrap()).collect()
     }
+}
+
+/// The spans of a request.
+pub(super) fn spans_in(request: ExportTraceServiceRequest) -> Vec<Span> {
+    let scopes = request.resource_spans.into_iter().flat_map(|r| r.scope_spans);
+    scopes.flat_map(|s| s.spans).collect()
 }
 
 async fn take(State(inner): State<Arc<Inner>>, headers: HeaderMap, body: Bytes) -> Response {
@@ -144,6 +151,8 @@ pub(super) async fn spans_of(records: &[Record], arguments: bool) -> Vec<Span> {
     let lost = shutdown(exporter.clone(), Duration::from_secs(5)).await;
     assert_eq!(lost, Lost::default());
     let spans = collector.spans();
+    let expected = reference::request(records, &settings.projection, &Resource::builder_empty().build());
+    assert_eq!(spans, spans_in(expected), "the SDK makes the same of the same records");
     let stats = exporter.stats();
     assert_eq!((stats.exported, stats.queued), (u64::try_from(spans.len()).unwrap(), 0));
     spans

@@ -3,185 +3,145 @@
 //! No value of an argument or a result gets past this file unless the options ask for arguments. The texts of a
 //! decision that may quote one (an unjudgeable argument, an evaluation fault) are reduced to a word.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 
-use opentelemetry::{Array, KeyValue, StringValue, Value};
 use pdp::decision::{Decision, Reason};
-use pdp::label::LabelSet;
+use pdp::label::{Label, LabelSet};
 use pdp::record::{Attempt, DecisionNote, Direction, FrameKind, Record};
 
 use super::names;
 use super::project::Options;
-
-/// A list of attributes whose texts are never longer than the options allow.
-pub(super) struct Attributes {
-    list: Vec<KeyValue>,
-    chars_max: usize,
-}
-
-impl Attributes {
-    pub(super) fn new(options: &Options) -> Self {
-        Self { list: Vec::with_capacity(24), chars_max: options.value_chars_max }
-    }
-
-    pub(super) fn text(&mut self, key: &'static str, value: &str) {
-        self.list.push(KeyValue::new(key, shortened(value, self.chars_max)));
-    }
-
-    fn maybe(&mut self, key: &'static str, value: Option<&str>) {
-        if let Some(value) = value {
-            self.text(key, value);
-        }
-    }
-
-    pub(super) fn number(&mut self, key: &'static str, value: u64) {
-        self.list.push(KeyValue::new(key, i64::try_from(value).unwrap_or(i64::MAX)));
-    }
-
-    fn texts<'a>(&mut self, key: &'static str, values: impl Iterator<Item = &'a str>) {
-        let values: Vec<StringValue> = values.map(|v| shortened(v, self.chars_max).into()).collect();
-        if !values.is_empty() {
-            self.list.push(KeyValue::new(key, Value::Array(Array::String(values))));
-        }
-    }
-
-    fn labels(&mut self, key: &'static str, labels: &LabelSet) {
-        self.texts(key, labels.iter().map(pdp::label::Label::as_str));
-    }
-
-    pub(super) fn done(self) -> Vec<KeyValue> {
-        self.list
-    }
-}
-
-/// The first characters of a text, at most so many.
-pub(super) fn shortened(text: &str, chars_max: usize) -> String {
-    // A text has at most as many characters as bytes.
-    if text.len() <= chars_max { text.to_owned() } else { text.chars().take(chars_max).collect() }
-}
+use super::spans::Span;
 
 /// What the frame's own span says.
-pub(super) fn of_frame(record: &Record, options: &Options) -> Attributes {
-    let mut a = Attributes::new(options);
-    of_message(&mut a, record);
-    of_caller(&mut a, record);
-    a.maybe(names::SESSION, record.session.as_deref());
-    a.maybe(names::SYSTEM, record.system.as_deref());
-    a.text(names::SNAPSHOT, &record.snapshot.to_string());
-    a.texts(names::EFFECTS, record.effects.iter().map(|e| e.name()));
+pub(super) fn of_frame(span: &mut Span<'_>, record: &Record, options: &Options) {
+    of_message(span, record);
+    of_caller(span, record);
+    maybe(span, names::SESSION, record.session.as_deref());
+    maybe(span, names::SYSTEM, record.system.as_deref());
+    span.shown(names::SNAPSHOT, &record.snapshot);
+    span.texts(names::EFFECTS, record.effects.iter().map(|e| e.name()));
     if let Some(digest) = &record.arguments_digest {
-        a.text(names::ARGUMENTS_DIGEST, &digest.to_string());
+        span.shown(names::ARGUMENTS_DIGEST, digest);
     }
     if let (true, true, Some(arguments)) = (options.arguments, is_tool_call(record), &record.arguments) {
-        a.text(names::GENAI_ARGUMENTS, arguments.text());
+        span.text(names::GENAI_ARGUMENTS, arguments.text());
     }
     if let Some(note) = &record.decision {
-        of_decision(&mut a, note);
+        of_decision(span, note);
     }
-    a.labels(names::LABELS_RESULT, &record.labels);
-    a.text(names::ENDING, record.ending.word());
-    a.maybe(names::REFUSAL, record.refusal.as_ref().map(|r| r.code.name()));
-    a
+    labels(span, names::LABELS_RESULT, &record.labels);
+    span.text(names::ENDING, record.ending.word());
+    maybe(span, names::REFUSAL, record.refusal.as_ref().map(|r| r.code.name()));
 }
 
 /// What the span of one attempt at the upstream says.
-pub(super) fn of_attempt(record: &Record, attempt: &Attempt, options: &Options) -> Attributes {
-    let mut a = Attributes::new(options);
-    of_message(&mut a, record);
+pub(super) fn of_attempt(span: &mut Span<'_>, record: &Record, attempt: &Attempt) {
+    of_message(span, record);
     match record.transport.as_deref() {
         Some("stdio") => {
-            a.text(names::TRANSPORT, names::PIPE);
-            a.text(names::PROGRAM, &attempt.address);
+            span.text(names::TRANSPORT, names::PIPE);
+            span.text(names::PROGRAM, &attempt.address);
         }
         Some("http") => {
-            a.text(names::TRANSPORT, names::TCP);
-            of_address(&mut a, &attempt.address, (names::SERVER_ADDRESS, names::SERVER_PORT));
+            span.text(names::TRANSPORT, names::TCP);
+            of_address(span, &attempt.address, (names::SERVER_ADDRESS, names::SERVER_PORT));
         }
         // A built-in server is in this process: nothing travels.
         Some(_) | None => {}
     }
     if let Some(status) = attempt.status {
-        a.number(names::HTTP_STATUS, u64::from(status));
+        span.number(names::HTTP_STATUS, u64::from(status));
     }
-    a
 }
 
 /// What the span of one stage says.
-pub(super) fn of_stage(record: &Record, stage: &str, options: &Options) -> Attributes {
-    let mut a = Attributes::new(options);
-    of_record(&mut a, record);
+pub(super) fn of_stage(span: &mut Span<'_>, record: &Record, stage: &str) {
+    of_record(span, record);
     match (stage, &record.decision) {
         ("policy", Some(note)) => {
-            a.text(names::SNAPSHOT, &record.snapshot.to_string());
-            of_decision(&mut a, note);
+            span.shown(names::SNAPSHOT, &record.snapshot);
+            of_decision(span, note);
         }
-        ("approval", Some(note)) => a.texts(names::GRANTS, note.grants.iter().map(String::as_str)),
-        ("credential", _) => a.maybe(names::CREDENTIAL, record.credential.as_deref()),
+        ("approval", Some(note)) => span.texts(names::GRANTS, note.grants.iter().map(String::as_str)),
+        ("credential", _) => maybe(span, names::CREDENTIAL, record.credential.as_deref()),
         _ => {}
     }
-    a
 }
 
 /// What the span of a whole task says.
-pub(super) fn of_task(record: &Record, options: &Options) -> Vec<KeyValue> {
-    let mut a = Attributes::new(options);
-    a.text(names::TASK, &record.task);
-    a.maybe(names::PRINCIPAL, record.principal.as_ref().map(|p| p.key()).as_deref());
-    a.done()
+pub(super) fn of_task(span: &mut Span<'_>, record: &Record) {
+    span.text(names::TASK, &record.task);
+    of_principal(span, record);
+}
+
+fn maybe(span: &mut Span<'_>, key: &str, value: Option<&str>) {
+    if let Some(value) = value {
+        span.text(key, value);
+    }
+}
+
+fn labels(span: &mut Span<'_>, key: &str, labels: &LabelSet) {
+    span.texts(key, labels.iter().map(Label::as_str));
 }
 
 /// Where it stands in the ledger.
-fn of_record(a: &mut Attributes, record: &Record) {
-    a.number(names::RECORD, record.number);
-    a.text(names::TASK, &record.task);
+fn of_record(span: &mut Span<'_>, record: &Record) {
+    span.number(names::RECORD, record.number);
+    span.text(names::TASK, &record.task);
 }
 
 /// What the MCP message is: the same on both sides of the gate, because the gate forwards what it received.
-fn of_message(a: &mut Attributes, record: &Record) {
-    of_record(a, record);
-    a.text(names::SERVER, &record.server);
-    a.maybe(names::MCP_PROTOCOL, record.protocol.as_deref());
+fn of_message(span: &mut Span<'_>, record: &Record) {
+    of_record(span, record);
+    span.text(names::SERVER, &record.server);
+    maybe(span, names::MCP_PROTOCOL, record.protocol.as_deref());
     let Some(method) = mcp_method(record) else { return };
-    a.text(names::MCP_METHOD, method);
+    span.text(names::MCP_METHOD, method);
     let target = record.target.as_deref();
     match method {
         "tools/call" => {
-            a.text(names::GENAI_OPERATION, names::EXECUTE_TOOL);
-            a.maybe(names::GENAI_TOOL, target);
+            span.text(names::GENAI_OPERATION, names::EXECUTE_TOOL);
+            maybe(span, names::GENAI_TOOL, target);
         }
-        "prompts/get" => a.maybe(names::GENAI_PROMPT, target),
+        "prompts/get" => maybe(span, names::GENAI_PROMPT, target),
         // Conditionally required on resource requests, whose target is the URI.
         _ if method.contains("resources/") => {
             if let Some(uri) = target {
-                a.text(names::MCP_RESOURCE, &without_password(uri));
+                span.text(names::MCP_RESOURCE, &without_password(uri));
             }
         }
         _ => {}
     }
     if let (FrameKind::Request, Some(id)) = (record.kind, &record.request_id) {
-        a.maybe(names::RPC_ID, id_text(id).as_deref());
+        maybe(span, names::RPC_ID, id_text(id).as_deref());
     }
 }
 
 /// Who asked, and over what.
-fn of_caller(a: &mut Attributes, record: &Record) {
-    a.maybe(names::PRINCIPAL, record.principal.as_ref().map(|p| p.key()).as_deref());
-    a.text(names::TRANSPORT, if record.client.is_some() { names::TCP } else { names::PIPE });
+fn of_caller(span: &mut Span<'_>, record: &Record) {
+    of_principal(span, record);
+    span.text(names::TRANSPORT, if record.client.is_some() { names::TCP } else { names::PIPE });
     // `client.*` belongs to SERVER spans. Towards the client the gate is the calling side, and the agent's address
     // is not one that the gate dialled.
     if let (Direction::ToServer, Some(client)) = (record.direction, &record.client) {
-        of_address(a, client, (names::CLIENT_ADDRESS, names::CLIENT_PORT));
+        of_address(span, client, (names::CLIENT_ADDRESS, names::CLIENT_PORT));
     }
 }
 
-fn of_decision(a: &mut Attributes, note: &DecisionNote) {
-    a.text(names::DECISION, note.decision.word());
-    a.texts(names::RULES, note.rules.iter().map(|r| r.id.as_str()));
-    a.maybe(names::REASON, reason(note).as_deref());
-    a.labels(names::LABELS_BEFORE, &note.labels);
+fn of_principal(span: &mut Span<'_>, record: &Record) {
+    maybe(span, names::PRINCIPAL, record.principal.as_ref().map(|p| p.key()).as_deref());
+}
+
+fn of_decision(span: &mut Span<'_>, note: &DecisionNote) {
+    span.text(names::DECISION, note.decision.word());
+    span.texts(names::RULES, note.rules.iter().map(|r| r.id.as_str()));
+    maybe(span, names::REASON, reason(note).as_deref());
+    labels(span, names::LABELS_BEFORE, &note.labels);
     match &note.decision {
-        Decision::Escalate(lacking) => a.texts(names::GRANTS, lacking.iter().map(String::as_str)),
-        Decision::Allow(_) | Decision::Deny(_) => a.texts(names::GRANTS, note.grants.iter().map(String::as_str)),
+        Decision::Escalate(lacking) => span.texts(names::GRANTS, lacking.iter().map(String::as_str)),
+        Decision::Allow(_) | Decision::Deny(_) => span.texts(names::GRANTS, note.grants.iter().map(String::as_str)),
     }
 }
 
@@ -217,47 +177,52 @@ pub(super) fn mcp_method(record: &Record) -> Option<&str> {
 }
 
 /// A JSON-RPC id in the text form of the conventions: a string without its quotes, a number as written, null not at all.
-fn id_text(written: &str) -> Option<String> {
-    match serde_json::from_str(written) {
-        Ok(serde_json::Value::String(text)) => Some(text),
-        Ok(serde_json::Value::Null) => None,
+fn id_text(written: &str) -> Option<Cow<'_, str>> {
+    match written.trim_start().bytes().next() {
+        // With an escape in it, the text does not stand in what was written.
+        Some(b'"') => match serde_json::from_str(written) {
+            Ok(text) => Some(Cow::Borrowed(text)),
+            Err(_) => Some(serde_json::from_str(written).map_or(Cow::Borrowed(written), Cow::Owned)),
+        },
+        Some(b'n') if serde_json::from_str::<()>(written).is_ok() => None,
         // Not parsed into a number and printed again: that could change it.
-        Ok(_) | Err(_) => Some(written.to_owned()),
+        Some(_) | None => Some(Cow::Borrowed(written)),
     }
 }
 
 /// A URI without the user and password it may contain.
-fn without_password(uri: &str) -> String {
+fn without_password(uri: &str) -> Cow<'_, str> {
     match url::Url::parse(uri) {
         Ok(mut url) if !url.username().is_empty() || url.password().is_some() => {
             // Neither fails on a URL that has a user or a password already.
             let stripped = url.set_username("").and_then(|()| url.set_password(None));
-            if stripped.is_ok() { url.into() } else { names::OTHER.to_owned() }
+            if stripped.is_ok() { String::from(url).into() } else { names::OTHER.into() }
         }
-        Ok(_) | Err(_) => uri.to_owned(),
+        Ok(_) | Err(_) => uri.into(),
     }
 }
 
 /// A host and port under two names; only the host where there is no port.
-fn of_address(a: &mut Attributes, address: &str, (host_name, port_name): (&'static str, &'static str)) {
+fn of_address(span: &mut Span<'_>, address: &str, (host_name, port_name): (&str, &str)) {
     let (host, port) = host_and_port(address);
-    a.text(host_name, &host);
+    span.text(host_name, &host);
     if let Some(port) = port {
-        a.number(port_name, u64::from(port));
+        span.number(port_name, u64::from(port));
     }
 }
 
-fn host_and_port(address: &str) -> (String, Option<u16>) {
-    if let Ok(socket) = address.parse::<SocketAddr>() {
-        return (socket.ip().to_string(), Some(socket.port()));
+fn host_and_port(address: &str) -> (Cow<'_, str>, Option<u16>) {
+    if let Ok(socket @ SocketAddr::V6(_)) = address.parse() {
+        return (socket.ip().to_string().into(), Some(socket.port()));
     }
     let bare = address.strip_prefix('[').and_then(|a| a.strip_suffix(']')).unwrap_or(address);
     if bare.parse::<IpAddr>().is_ok() {
-        return (bare.to_owned(), None);
+        return (bare.into(), None);
     }
+    // An IPv4 address has only one spelling, and stands here like any name.
     match address.rsplit_once(':').map(|(host, port)| (host, port.parse())) {
-        Some((host, Ok(port))) => (host.to_owned(), Some(port)),
-        Some((_, Err(_))) | None => (address.to_owned(), None),
+        Some((host, Ok(port))) => (host.into(), Some(port)),
+        Some((_, Err(_))) | None => (address.into(), None),
     }
 }
 
@@ -267,7 +232,7 @@ mod tests {
 
     #[test]
     fn addresses_split_into_host_and_port() {
-        let of = |address: &str| host_and_port(address);
+        let of = host_and_port;
         assert_eq!(of("127.0.0.1:8080"), ("127.0.0.1".into(), Some(8080)));
         assert_eq!(of("[::1]:8080"), ("::1".into(), Some(8080)));
         assert_eq!(of("::1"), ("::1".into(), None));
@@ -282,6 +247,10 @@ mod tests {
         assert_eq!(id_text("\"a\\u0062\""), Some("ab".into()));
         assert_eq!(id_text("9007199254740993.0"), Some("9007199254740993.0".into()));
         assert_eq!(id_text("null"), None);
+        assert_eq!(id_text(" \"plain\" "), Some("plain".into()));
+        assert_eq!(id_text("\"broken"), Some("\"broken".into()));
+        assert_eq!(id_text("nul"), Some("nul".into()));
+        assert_eq!(id_text(""), Some("".into()));
     }
 
     #[test]

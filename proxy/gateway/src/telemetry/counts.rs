@@ -48,7 +48,8 @@ const CLOSED: u64 = u64::MAX;
 
 /// Whether there was room.
 pub(super) enum Reserved {
-    Yes,
+    /// And how many spans are queued now.
+    Yes(u64),
     Full,
     Closed,
 }
@@ -75,7 +76,7 @@ impl Counts {
 
     pub(super) fn reserve(&self, spans: u64) -> Reserved {
         match self.change(|queued| queued.checked_add(spans).filter(|sum| *sum <= self.queued_max)) {
-            Ok(_) => Reserved::Yes,
+            Ok(before) => Reserved::Yes(before.saturating_add(spans)),
             Err(CLOSED) => Reserved::Closed,
             Err(_) => Reserved::Full,
         }
@@ -138,7 +139,7 @@ mod tests {
     fn a_span_has_one_fate() {
         let (settings, _) = crate::telemetry::settings::read(|_| None);
         let counts = Counts::new(&settings);
-        assert!(matches!(counts.reserve(2_000), Reserved::Yes));
+        assert!(matches!(counts.reserve(2_000), Reserved::Yes(2_000)));
         assert!(matches!(counts.reserve(49), Reserved::Full));
         counts.settle(500, &Ok(0));
         counts.settle(500, &Ok(100));

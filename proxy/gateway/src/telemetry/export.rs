@@ -9,6 +9,7 @@
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::Thread;
 use std::time::{Duration, Instant};
 
 use opentelemetry::KeyValue;
@@ -19,6 +20,7 @@ use pdp::record::Record;
 use super::counts::{Counts, Reserved, Stats};
 use super::settings::{Settings, Traces};
 use super::sink::{Otlp, Sink};
+use super::spans::Spans;
 use super::worker::{Message, Worker};
 use super::{names, project};
 
@@ -42,6 +44,9 @@ pub struct Exporter(Option<Running>);
 struct Running {
     counts: Arc<Counts>,
     queue: SyncSender<Message>,
+    /// Woken when there are as many spans as make a batch; it does not wake for one record.
+    thread: Thread,
+    batch_spans: u64,
     /// Disconnected when the thread has ended.
     ended: Mutex<Receiver<()>>,
 }
@@ -65,18 +70,21 @@ impl Exporter {
         let sink = match &settings.traces {
             Traces::Off(_) => return Ok(Self::off()),
             Traces::Console => Sink::Console,
-            Traces::Otlp(collector) => Sink::Otlp(Box::new(Otlp::new(collector.clone(), resource(settings, instance)))),
+            Traces::Otlp(collector) => Sink::Otlp(Box::new(Otlp::new(collector.clone()))),
         };
+        let spans = Spans::of(&resource(settings, instance));
         let counts = Arc::new(Counts::new(settings));
         // One place more than spans: a stop always fits.
         let (queue, offered) = sync_channel(settings.batch.queue_spans_max.saturating_add(1));
         let (ending, ended) = sync_channel(0);
-        let worker = Worker::new(counts.clone(), offered, sink, settings);
-        std::thread::Builder::new().name("telemetry".to_owned()).spawn(move || {
+        let worker = Worker::new(counts.clone(), offered, sink, spans, settings);
+        let started = std::thread::Builder::new().name("telemetry".to_owned()).spawn(move || {
             worker.run();
             drop(ending);
         })?;
-        Ok(Self(Some(Running { counts, queue, ended: Mutex::new(ended) })))
+        let batch_spans = u64::try_from(settings.batch.batch_spans_max).unwrap_or(u64::MAX);
+        let (thread, ended) = (started.thread().clone(), Mutex::new(ended));
+        Ok(Self(Some(Running { counts, queue, thread, batch_spans, ended })))
     }
 
     /// Hands over a finished frame. Never waits and never fails; what does not fit is counted.
@@ -90,10 +98,13 @@ impl Exporter {
             return;
         }
         match counts.reserve(spans) {
-            Reserved::Yes => {
+            Reserved::Yes(queued) => {
                 let message = Message::Offered(Arc::clone(record), spans);
                 if running.queue.try_send(message).is_err() {
                     counts.settle(spans, &Err("the exporter's thread has ended".to_owned()));
+                }
+                if queued >= running.batch_spans {
+                    running.thread.unpark();
                 }
             }
             Reserved::Full => {
@@ -118,8 +129,7 @@ impl Exporter {
         let before = counts.dropped_failed.load(Ordering::Relaxed);
         // Only the first shutdown sets the deadline; a second one waits for the same end.
         let until = *counts.until.get_or_init(|| Instant::now() + deadline);
-        // Cannot be full, and if the thread is gone there is nobody to stop.
-        running.queue.try_send(Message::Stop).unwrap_or_default();
+        running.stop();
         let left = until.saturating_duration_since(Instant::now());
         let ended = running.ended.lock().unwrap_or_else(PoisonError::into_inner).recv_timeout(left);
         let left_over = counts.close();
@@ -133,6 +143,21 @@ impl Exporter {
         let stats = counts.stats();
         let spans = stats.dropped_failed.saturating_sub(before);
         Lost { spans, fault: stats.last_fault.filter(|_| spans > 0) }
+    }
+}
+
+impl Running {
+    fn stop(&self) {
+        // Cannot be full, and if the thread is gone there is nobody to stop.
+        self.queue.try_send(Message::Stop).unwrap_or_default();
+        self.thread.unpark();
+    }
+}
+
+impl Drop for Running {
+    /// The thread does not notice by itself, while its spans wait for others, that nobody can offer any more.
+    fn drop(&mut self) {
+        self.stop();
     }
 }
 

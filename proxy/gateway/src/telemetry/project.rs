@@ -6,7 +6,7 @@
 //! a record twice gives the same spans.
 //!
 //! A trace needs a root to be listed by the backends. Where the caller names a parent, the root is the caller's.
-//! Otherwise the frames of a task would each be a root, so one span named `task` stands above them ([`task_span`]). Its
+//! Otherwise the frames of a task would each be a root, so one span named `task` stands above them ([`Frame::tell_root`]). Its
 //! id is a digest of the trace id: every frame can name it as parent before anybody has emitted it, and a second gate
 //! or a restarted one emits the same span again instead of another. It covers the first frame only, since a task's end
 //! is known too late or never; the backends show later frames below it all the same. A frame that was refused before it
@@ -17,21 +17,17 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::sync::LazyLock;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use opentelemetry::Context;
 use opentelemetry::propagation::TextMapPropagator;
-use opentelemetry::trace::{
-    Event, Link, SpanContext, SpanId, SpanKind, Status, TraceContextExt, TraceFlags, TraceId, TraceState,
-};
-use opentelemetry::{Context, InstrumentationScope, KeyValue};
+use opentelemetry::trace::{SpanContext, TraceContextExt};
 use opentelemetry_sdk::propagation::TraceContextPropagator;
-use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 use pdp::record::{Attempt, Direction, FrameKind, Record};
 use pdp::refusal::Code;
 use sha2::{Digest as _, Sha256};
 
-use super::attributes::{self, mcp_method, shortened};
+use super::attributes::{self, mcp_method};
+use super::spans::{Head, Kind, SpanId, Spans, TraceId, shortened};
 use super::{names, outcome};
 
 /// What may stand on spans.
@@ -62,135 +58,156 @@ const STAGE_US_MIN: u64 = 500;
 /// A span's name is for grouping; what is longer groups nothing.
 const NAME_CHARS_MAX: usize = 128;
 
-/// The spans of a record: the frame's own first, then its attempts, then its stages.
-///
-/// # Errors
-/// When an id in the record is no W3C trace or span id. The gate makes no such record.
-pub fn project(record: &Record, options: &Options) -> Result<Vec<SpanData>, Unprojectable> {
-    let frame = Frame::of(record)?;
-    let mut spans = Vec::with_capacity(count(record));
-    spans.push(frame_span(&frame, options)?);
-    for attempt in &record.attempts {
-        spans.push(attempt_span(&frame, attempt, options)?);
-    }
-    spans.extend(stages(record).map(|stage| stage_span(&frame, &stage, options)));
-    Ok(spans)
-}
-
-/// How many spans [`project`] makes of a record. Allocates nothing.
+/// How many spans [`Frame::tell`] tells of a record. Allocates nothing.
 #[must_use]
 pub fn count(record: &Record) -> usize {
     1 + record.attempts.len() + stages(record).count()
 }
 
-/// The root above a task's frames, or nothing for a frame that has another parent or never reached a task.
-///
-/// # Errors
-/// As [`project`].
-pub fn task_span(record: &Record, options: &Options) -> Result<Option<SpanData>, Unprojectable> {
-    if record.parent.is_some() || record.task.is_empty() {
-        return Ok(None);
-    }
-    let frame = Frame::of(record)?;
-    let mut span = frame.span("task".into(), task_span_id(&record.trace), SpanId::INVALID, (0, record.took_us));
-    span.attributes = attributes::of_task(record, options);
-    Ok(Some(span))
-}
-
-/// The id of a task's root span: eight bytes of a digest of its trace id.
-#[must_use]
-pub fn task_span_id(trace: &str) -> SpanId {
-    derived(&["task", trace])
-}
-
-/// A record with its ids read.
-struct Frame<'r> {
+/// A record whose ids have been read, so that telling its spans cannot fail half-way.
+#[derive(Debug)]
+pub struct Frame<'r> {
     record: &'r Record,
     trace: TraceId,
     span: SpanId,
+    parent: Option<SpanId>,
+    /// One for each attempt.
+    attempts: Vec<SpanId>,
+    name: Cow<'r, str>,
+    options: Options,
 }
 
 impl<'r> Frame<'r> {
-    fn of(record: &'r Record) -> Result<Self, Unprojectable> {
-        let bad = Unprojectable { number: record.number, field: "trace", digits: 32 };
-        let trace = (is_hex(&record.trace, 32)).then(|| TraceId::from_hex(&record.trace).ok()).flatten();
-        let trace = trace.filter(|t| *t != TraceId::INVALID).ok_or(bad)?;
-        Ok(Self { record, trace, span: span_id(record, "span", &record.span)? })
+    /// Reads the ids.
+    ///
+    /// # Errors
+    /// When an id in the record is no W3C trace or span id. The gate makes no such record.
+    pub fn of(record: &'r Record, options: &Options) -> Result<Self, Unprojectable> {
+        let id = |field, hex: &str| id(record, field, hex);
+        let trace = id_of(&record.trace).ok_or(Unprojectable { number: record.number, field: "trace", digits: 32 })?;
+        let span = id("span", &record.span)?;
+        let parent = match &record.parent {
+            Some(parent) => Some(id("parent", parent)?),
+            None if record.task.is_empty() => None,
+            None => Some(task_span_id(&record.trace)),
+        };
+        let attempts = record.attempts.iter().map(|a| id("attempts.span", &a.span)).collect::<Result<_, _>>()?;
+        Ok(Self { record, trace, span, parent, attempts, name: name(record), options: *options })
     }
 
-    /// A span of this trace over a part of the frame's time, in microseconds since its arrival.
-    fn span(&self, name: Cow<'static, str>, id: SpanId, parent: SpanId, (start_us, end_us): (u64, u64)) -> SpanData {
-        SpanData {
-            span_context: SpanContext::new(self.trace, id, TraceFlags::SAMPLED, false, TraceState::default()),
-            parent_span_id: parent,
-            parent_span_is_remote: false,
-            span_kind: SpanKind::Internal,
-            name,
-            start_time: self.moment(start_us),
-            end_time: self.moment(end_us.max(start_us)),
-            attributes: Vec::new(),
-            dropped_attributes_count: 0,
-            events: SpanEvents::default(),
-            links: SpanLinks::default(),
-            status: Status::Unset,
-            instrumentation_scope: SCOPE.clone(),
+    /// The trace that it is part of.
+    #[must_use]
+    pub fn trace(&self) -> TraceId {
+        self.trace
+    }
+
+    /// Whether the root of a task stands above it: not above a frame that has another parent or never reached a task.
+    #[must_use]
+    pub fn has_root(&self) -> bool {
+        self.record.parent.is_none() && !self.record.task.is_empty()
+    }
+
+    /// Tells the root above a task's frames.
+    pub fn tell_root(&self, to: &mut Spans) {
+        let head = Head { parent: None, name: "task", ..self.head(task_span_id(&self.record.trace), Kind::Internal) };
+        let mut span = to.begin(&head, self.options.value_chars_max);
+        attributes::of_task(&mut span, self.record);
+        span.end();
+    }
+
+    /// Tells the spans of the record: the frame's own first, then its attempts, then its stages.
+    pub fn tell(&self, to: &mut Spans) {
+        self.tell_own(to);
+        for (attempt, id) in self.record.attempts.iter().zip(&self.attempts) {
+            self.tell_attempt(attempt, *id, to);
+        }
+        for stage in stages(self.record) {
+            self.tell_stage(&stage, to);
         }
     }
 
-    fn moment(&self, after_us: u64) -> SystemTime {
+    fn tell_own(&self, to: &mut Spans) {
+        let record = self.record;
+        let kind = match record.direction {
+            Direction::ToServer => Kind::Server,
+            Direction::ToClient => Kind::Client,
+        };
+        let head = Head {
+            parent: self.parent,
+            // What goes to the client has a span of this gate as parent: that of the call it belongs to.
+            parent_is_remote: record.parent.is_some() && record.direction == Direction::ToServer,
+            ..self.head(self.span, kind)
+        };
+        let mut span = to.begin(&head, self.options.value_chars_max);
+        attributes::of_frame(&mut span, record, &self.options);
+        if let Some(context) = self.foreign_context() {
+            let (trace, id) = (context.trace_id().to_bytes(), context.span_id().to_bytes());
+            span.link(trace, id, context.trace_flags().is_sampled());
+        }
+        for note in &record.notes {
+            span.event(self.moment_ns(note.at_us), names::NOTE, (names::NOTE_TEXT, &note.text));
+        }
+        outcome::of_frame(span, record, kind);
+    }
+
+    fn tell_attempt(&self, attempt: &Attempt, id: SpanId, to: &mut Spans) {
+        let head = self.head(id, Kind::Client).during(self, (attempt.started_us, attempt.ended_us));
+        let mut span = to.begin(&head, self.options.value_chars_max);
+        attributes::of_attempt(&mut span, self.record, attempt);
+        outcome::of_attempt(span, self.record, attempt);
+    }
+
+    fn tell_stage(&self, stage: &Stage<'_>, to: &mut Spans) {
+        let record = self.record;
+        let id = derived(&["stage", &record.trace, &record.span, stage.name]);
+        let head = Head { name: shortened(stage.name, NAME_CHARS_MAX), ..self.head(id, Kind::Internal) };
+        let mut span = to.begin(&head.during(self, (stage.start_us, stage.end_us)), self.options.value_chars_max);
+        attributes::of_stage(&mut span, record, stage.name);
+        outcome::of_stage(span, record, stage.name);
+    }
+
+    /// A span below the frame's, of its name and its time.
+    fn head(&self, id: SpanId, kind: Kind) -> Head<'_> {
+        let head = Head {
+            trace: self.trace,
+            id,
+            parent: Some(self.span),
+            parent_is_remote: false,
+            kind,
+            name: &self.name,
+            start_ns: 0,
+            end_ns: 0,
+        };
+        head.during(self, (0, self.record.took_us))
+    }
+
+    /// So many microseconds after the frame arrived. OTLP's times end in the year 2554; later ones are that.
+    fn moment_ns(&self, after_us: u64) -> u64 {
         let since_epoch = u64::try_from(self.record.started_us).unwrap_or(0).saturating_add(after_us);
-        UNIX_EPOCH.checked_add(Duration::from_micros(since_epoch)).unwrap_or(UNIX_EPOCH)
+        since_epoch.saturating_mul(1_000)
+    }
+
+    /// The context of another trace that came along.
+    fn foreign_context(&self) -> Option<SpanContext> {
+        let traceparent = self.record.link.clone()?;
+        let carrier = HashMap::from([("traceparent".to_owned(), traceparent)]);
+        let context = TraceContextPropagator::new().extract_with_context(&Context::new(), &carrier);
+        let foreign = context.span().span_context().clone();
+        (foreign.is_valid() && foreign.trace_id().to_bytes() != self.trace).then_some(foreign)
     }
 }
 
-static SCOPE: LazyLock<InstrumentationScope> =
-    LazyLock::new(|| InstrumentationScope::builder("wicketgate").with_version(env!("CARGO_PKG_VERSION")).build());
-
-fn frame_span(frame: &Frame<'_>, options: &Options) -> Result<SpanData, Unprojectable> {
-    let record = frame.record;
-    let parent = match &record.parent {
-        Some(parent) => span_id(record, "parent", parent)?,
-        None if record.task.is_empty() => SpanId::INVALID,
-        None => task_span_id(&record.trace),
-    };
-    let mut span = frame.span(name(record), frame.span, parent, (0, record.took_us));
-    // What goes to the client has a span of this gate as parent: that of the call it belongs to.
-    span.parent_span_is_remote = record.parent.is_some() && record.direction == Direction::ToServer;
-    span.span_kind = match record.direction {
-        Direction::ToServer => SpanKind::Server,
-        Direction::ToClient => SpanKind::Client,
-    };
-    let mut list = attributes::of_frame(record, options);
-    span.status = outcome::of_frame(&mut list, record, &span.span_kind);
-    span.attributes = list.done();
-    span.links.links.extend(foreign_context(frame).map(|context| Link::new(context, Vec::new(), 0)));
-    span.events.events.extend(record.notes.iter().map(|note| {
-        let text = KeyValue::new(names::NOTE_TEXT, shortened(&note.text, options.value_chars_max));
-        Event::new(names::NOTE, frame.moment(note.at_us), vec![text], 0)
-    }));
-    Ok(span)
+impl Head<'_> {
+    /// Over a part of the frame's time, in microseconds since its arrival.
+    fn during(self, frame: &Frame<'_>, (start_us, end_us): (u64, u64)) -> Self {
+        let (start_ns, end_ns) = (frame.moment_ns(start_us), frame.moment_ns(end_us.max(start_us)));
+        Self { start_ns, end_ns, ..self }
+    }
 }
 
-fn attempt_span(frame: &Frame<'_>, attempt: &Attempt, options: &Options) -> Result<SpanData, Unprojectable> {
-    let record = frame.record;
-    let id = span_id(record, "attempts.span", &attempt.span)?;
-    let mut span = frame.span(name(record), id, frame.span, (attempt.started_us, attempt.ended_us));
-    span.span_kind = SpanKind::Client;
-    let mut list = attributes::of_attempt(record, attempt, options);
-    span.status = outcome::of_attempt(&mut list, record, attempt);
-    span.attributes = list.done();
-    Ok(span)
-}
-
-fn stage_span(frame: &Frame<'_>, stage: &Stage<'_>, options: &Options) -> SpanData {
-    let record = frame.record;
-    let id = derived(&["stage", &record.trace, &record.span, stage.name]);
-    let name = shortened(stage.name, NAME_CHARS_MAX).into();
-    let mut span = frame.span(name, id, frame.span, (stage.start_us, stage.end_us));
-    let mut list = attributes::of_stage(record, stage.name, options);
-    span.status = outcome::of_stage(&mut list, record, stage.name);
-    span.attributes = list.done();
-    span
+/// The id of a task's root span: eight bytes of a digest of its trace id.
+fn task_span_id(trace: &str) -> SpanId {
+    derived(&["task", trace])
 }
 
 /// The time between two stages' ends, which is the later one's work.
@@ -253,7 +270,7 @@ fn stages(record: &Record) -> impl Iterator<Item = Stage<'_>> {
 
 /// `{method} {tool or prompt}`, as the conventions have it. What a caller invented (a method or tool that the registry
 /// does not have) is kept out of the name, because backends keep a list of names; it is in the attributes.
-fn name(record: &Record) -> Cow<'static, str> {
+fn name(record: &Record) -> Cow<'_, str> {
     let Some(method) = mcp_method(record) else {
         return match record.kind {
             FrameKind::Response => "response",
@@ -269,30 +286,32 @@ fn name(record: &Record) -> Cow<'static, str> {
         return names::OTHER.into();
     }
     let reviewed = !matches!(refused_as, Some(Code::UnknownTool | Code::UnknownServer | Code::MethodClosed));
-    let name = match (method, &record.target) {
-        ("tools/call" | "prompts/get", Some(target)) if reviewed => format!("{method} {target}"),
-        _ => method.to_owned(),
-    };
-    shortened(&name, NAME_CHARS_MAX).into()
+    match (method, &record.target) {
+        ("tools/call" | "prompts/get", Some(target)) if reviewed => {
+            let mut name = format!("{method} {target}");
+            name.truncate(shortened(&name, NAME_CHARS_MAX).len());
+            name.into()
+        }
+        _ => shortened(method, NAME_CHARS_MAX).into(),
+    }
 }
 
-/// The context of another trace that came along.
-fn foreign_context(frame: &Frame<'_>) -> Option<SpanContext> {
-    let traceparent = frame.record.link.clone()?;
-    let carrier = HashMap::from([("traceparent".to_owned(), traceparent)]);
-    let context = TraceContextPropagator::new().extract_with_context(&Context::new(), &carrier);
-    let foreign = context.span().span_context().clone();
-    (foreign.is_valid() && foreign.trace_id() != frame.trace).then_some(foreign)
+fn id(record: &Record, field: &'static str, hex: &str) -> Result<SpanId, Unprojectable> {
+    id_of(hex).ok_or(Unprojectable { number: record.number, field, digits: 16 })
 }
 
-fn span_id(record: &Record, field: &'static str, hex: &str) -> Result<SpanId, Unprojectable> {
-    let bad = Unprojectable { number: record.number, field, digits: 16 };
-    let id = is_hex(hex, 16).then(|| SpanId::from_hex(hex).ok()).flatten();
-    id.filter(|id| *id != SpanId::INVALID).ok_or(bad)
-}
-
-fn is_hex(text: &str, digits: usize) -> bool {
-    text.len() == digits && text.bytes().all(|b| b.is_ascii_hexdigit())
+/// The bytes that hexadecimal digits are, if there are exactly enough of them and not all are 0.
+fn id_of<const BYTES: usize>(hex: &str) -> Option<[u8; BYTES]> {
+    let mut id = [0; BYTES];
+    let (pairs, rest) = hex.as_bytes().as_chunks::<2>();
+    if pairs.len() != BYTES || !rest.is_empty() {
+        return None;
+    }
+    for (byte, pair) in id.iter_mut().zip(pairs) {
+        let [high, low] = pair.map(|digit| char::from(digit).to_digit(16).and_then(|d| u8::try_from(d).ok()));
+        *byte = high? << 4 | low?;
+    }
+    (id != [0; BYTES]).then_some(id)
 }
 
 /// A span id that follows from others. Parts are kept apart by a byte that none of them contains.
@@ -307,5 +326,5 @@ fn derived(parts: &[&str]) -> SpanId {
         *to = from;
     }
     // Zero is no span id; one digest in 2^64 would give it.
-    SpanId::from(u64::from_be_bytes(id).max(1))
+    if id == [0; 8] { [0, 0, 0, 0, 0, 0, 0, 1] } else { id }
 }

@@ -1,28 +1,25 @@
 //! Where a batch of spans goes: a collector over OTLP, or standard error.
 //!
-//! Everything here runs on the exporter's own thread and may block it, never longer than it is told. The SDK's exporter
-//! encodes, repeats and classifies; the HTTP client under it is ours for three reasons: it obeys a deadline, it follows
-//! no redirect (headers hold secrets), and it reads the collector's partial success, which the SDK only logs. Faults
-//! are texts for people and contain neither URL nor header.
+//! Everything here runs on the exporter's own thread and may block it, never longer than it is told. The HTTP client
+//! obeys a deadline and follows no redirect (headers hold secrets). Faults are texts for people and contain neither URL
+//! nor header. What stands in a batch is not known here.
 
 use std::error::Error;
-use std::future::{Future, ready};
 use std::io::{Read as _, Write as _};
-use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
-use opentelemetry::KeyValue;
-use opentelemetry::trace::Status;
-use opentelemetry_http::{HttpClient, HttpError, Request, Response};
-use opentelemetry_otlp::{Compression, Protocol, SpanExporter, WithExportConfig as _, WithHttpConfig as _};
+use flate2::write::GzEncoder;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderValue, Method};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
-use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::trace::{SpanData, SpanExporter as _};
 use prost::Message as _;
+use reqwest::blocking::{Client, Request};
 
+use super::console;
+use super::retry::{Backoff, Failure, retry_after};
 use super::settings::Collector;
+use super::spans::Batch;
 
 /// A place for spans.
 pub(super) enum Sink {
@@ -37,154 +34,113 @@ impl Sink {
     ///
     /// # Errors
     /// When the whole batch was lost; the text says why.
-    pub(super) fn send(&mut self, spans: Vec<SpanData>, until: Instant) -> Result<u64, String> {
+    pub(super) fn send(&mut self, batch: &Batch, until: Instant) -> Result<u64, String> {
         match self {
-            Self::Console => write(&spans).map(|()| 0).map_err(|e| format!("standard error cannot be written: {e}")),
-            Self::Otlp(otlp) => otlp.send(spans, until),
+            Self::Console => console::write(batch).map(|()| 0),
+            Self::Otlp(otlp) => otlp.send(&batch.body, until),
         }
     }
 }
 
-/// A collector and the exporter that speaks to it.
+/// A collector and the HTTP client that speaks to it.
 pub(super) struct Otlp {
     collector: Collector,
-    resource: Resource,
     /// Made at the first batch and, if that failed, at each one after it.
-    made: Option<(SpanExporter, Arc<Wire>)>,
+    made: Option<Client>,
 }
 
-impl Otlp {
-    pub(super) fn new(collector: Collector, resource: Resource) -> Self {
-        Self { collector, resource, made: None }
-    }
-
-    fn send(&mut self, spans: Vec<SpanData>, until: Instant) -> Result<u64, String> {
-        let until = until.min(Instant::now() + self.collector.timeout);
-        let (exporter, wire) = match &mut self.made {
-            Some(made) => made,
-            empty => empty.insert(make(&self.collector, &self.resource)?),
-        };
-        wire.begin(until);
-        let sent = futures_executor::block_on(exporter.export(spans));
-        let report = wire.report();
-        match sent {
-            Ok(()) => Ok(report.rejected),
-            Err(e) => Err(report.fault.unwrap_or_else(|| e.to_string())),
-        }
-    }
-}
-
-fn make(collector: &Collector, resource: &Resource) -> Result<(SpanExporter, Arc<Wire>), String> {
-    let wire = Arc::new(Wire::new(collector).map_err(|e| chain(&e))?);
-    let client: Arc<dyn HttpClient> = wire.clone();
-    let mut builder = SpanExporter::builder()
-        .with_http()
-        .with_protocol(Protocol::HttpBinary)
-        .with_endpoint(&collector.endpoint)
-        .with_timeout(collector.timeout)
-        .with_shared_http_client(client);
-    if collector.gzip {
-        builder = builder.with_compression(Compression::Gzip);
-    }
-    let mut exporter = builder.build().map_err(|e| e.to_string())?;
-    exporter.set_resource(resource);
-    Ok((exporter, wire))
-}
-
-/// The HTTP client under the exporter.
-#[derive(Debug)]
-struct Wire {
-    client: reqwest::blocking::Client,
-    headers: http::HeaderMap,
-    batch: Mutex<Report>,
-}
-
-/// What happened to one batch.
-#[derive(Debug, Default)]
-struct Report {
-    /// When it must be over.
-    until: Option<Instant>,
-    rejected: u64,
-    fault: Option<String>,
-}
-
+/// A greater body is not sent (the SDK's bound). Batches of the default size are a thousandth of it.
+const BODY_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// An answer of a collector is a few bytes.
 const ANSWER_BYTES_MAX: u64 = 64 * 1024;
+/// Exporter, language and version, as the specification has it ("OTLP Exporter Configuration", "User Agent").
+const USER_AGENT: &str = concat!("Wicketgate-OTLP-Exporter-Rust/", env!("CARGO_PKG_VERSION"));
 
-impl Wire {
-    /// Must be called, and dropped, on a thread without an async runtime.
-    fn new(collector: &Collector) -> reqwest::Result<Self> {
-        let mut builder = reqwest::blocking::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .timeout(collector.timeout)
-            .pool_max_idle_per_host(1);
-        if collector.endpoint.starts_with("http://") {
-            // Without this, a system that has no CA certificates cannot even export in plain text.
-            builder = builder.tls_certs_only([]);
+impl Otlp {
+    pub(super) fn new(collector: Collector) -> Self {
+        Self { collector, made: None }
+    }
+
+    /// Sends a body, again if need be, until it is taken, refused for good, or its time is over.
+    fn send(&mut self, body: &Bytes, until: Instant) -> Result<u64, String> {
+        if body.len() > BODY_BYTES_MAX {
+            let bytes = body.len();
+            return Err(format!("the batch has {bytes} bytes, at most {BODY_BYTES_MAX}: lower the batch's size"));
         }
-        let batch = Mutex::new(Report::default());
-        Ok(Self { client: builder.build()?, headers: collector.headers.clone(), batch })
-    }
-
-    fn begin(&self, until: Instant) {
-        *self.batch.lock().unwrap_or_else(PoisonError::into_inner) = Report { until: Some(until), ..Report::default() };
-    }
-
-    fn report(&self) -> Report {
-        std::mem::take(&mut *self.batch.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    fn note(&self, fault: Option<String>, rejected: u64) {
-        let mut batch = self.batch.lock().unwrap_or_else(PoisonError::into_inner);
-        batch.fault = fault;
-        batch.rejected = rejected;
-    }
-
-    fn post(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
-        let until = self.batch.lock().unwrap_or_else(PoisonError::into_inner).until;
-        let left = until.map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()));
-        if left.is_zero() {
-            return Err("the time for this batch is over".into());
+        let until = until.min(Instant::now() + self.collector.timeout);
+        let client = match &self.made {
+            Some(made) => made,
+            None => self.made.insert(client(&self.collector).map_err(|e| chain(&e))?),
+        };
+        let body = if self.collector.gzip { compressed(body).map_err(|e| e.to_string())? } else { body.clone() };
+        let mut backoff = Backoff::new();
+        loop {
+            let failure = match post(client, &self.collector, body.clone(), until) {
+                Ok(rejected) => return Ok(rejected),
+                Err(failure) => failure,
+            };
+            let left = until.saturating_duration_since(Instant::now());
+            let chance = getrandom::u32().unwrap_or_default();
+            match backoff.after(&failure, chance).filter(|wait| *wait < left) {
+                Some(wait) => std::thread::sleep(wait),
+                None => return Err(failure.to_string()),
+            }
         }
-        let mut request = reqwest::blocking::Request::try_from(request)?;
-        *request.timeout_mut() = Some(left);
-        request.headers_mut().extend(self.headers.clone());
-        let answer = self.client.execute(request)?;
-        let status = answer.status();
-        let retry_after = answer.headers().get(http::header::RETRY_AFTER).cloned();
-        let mut body = Vec::new();
-        answer.take(ANSWER_BYTES_MAX).read_to_end(&mut body)?;
-        let mut response = Response::new(Bytes::from(body));
-        *response.status_mut() = status;
-        if let Some(seconds) = retry_after {
-            response.headers_mut().insert(http::header::RETRY_AFTER, seconds);
-        }
-        Ok(response)
     }
 }
 
-impl HttpClient for Wire {
-    /// Blocks: its one caller is the exporter's thread, which has nothing else to do.
-    fn send_bytes<'s, 'f>(
-        &'s self,
-        request: Request<Bytes>,
-    ) -> Pin<Box<dyn Future<Output = Result<Response<Bytes>, HttpError>> + Send + 'f>>
-    where
-        's: 'f,
-        Self: 'f,
-    {
-        let answer = self.post(request);
-        match &answer {
-            Ok(response) if response.status().is_success() => {
-                let partial = ExportTraceServiceResponse::decode(response.body().clone()).ok();
-                let rejected = partial.and_then(|answer| answer.partial_success).map_or(0, |p| p.rejected_spans);
-                self.note(None, u64::try_from(rejected).unwrap_or(0));
-            }
-            Ok(response) => self.note(Some(format!("the collector answered {}", response.status())), 0),
-            Err(e) => self.note(Some(chain(e.as_ref())), 0),
-        }
-        Box::pin(ready(answer))
+/// Must be called, and the client dropped, on a thread without an async runtime.
+fn client(collector: &Collector) -> reqwest::Result<Client> {
+    let mut builder = Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .user_agent(USER_AGENT)
+        .timeout(collector.timeout)
+        .pool_max_idle_per_host(1);
+    if collector.endpoint.starts_with("http://") {
+        // Without this, a system that has no CA certificates cannot even export in plain text.
+        builder = builder.tls_certs_only([]);
     }
+    builder.build()
+}
+
+fn compressed(body: &[u8]) -> std::io::Result<Bytes> {
+    let mut gzip = GzEncoder::new(Vec::new(), flate2::Compression::default());
+    gzip.write_all(body)?;
+    gzip.finish().map(Bytes::from)
+}
+
+/// One attempt. Answers how many spans were rejected by a collector that accepted the others.
+fn post(client: &Client, collector: &Collector, body: Bytes, until: Instant) -> Result<u64, Failure> {
+    let unanswered = |e: &(dyn Error + 'static)| Failure::Unanswered(chain(e));
+    let left = until.saturating_duration_since(Instant::now());
+    if left.is_zero() {
+        return Err(Failure::Unanswered("the time for this batch is over".to_owned()));
+    }
+    let answer = client.execute(request(collector, body, left).map_err(|e| unanswered(&e))?);
+    let answer = answer.map_err(|e| unanswered(&e))?;
+    let status = answer.status();
+    let asked = answer.headers().get(RETRY_AFTER).and_then(|value| retry_after(value, SystemTime::now()));
+    let mut body = Vec::new();
+    answer.take(ANSWER_BYTES_MAX).read_to_end(&mut body).map_err(|e| unanswered(&e))?;
+    if !status.is_success() {
+        return Err(Failure::Answered(status, asked));
+    }
+    // What cannot be read says nothing of a rejection.
+    let partial = ExportTraceServiceResponse::decode(body.as_slice()).ok().and_then(|answer| answer.partial_success);
+    Ok(partial.map_or(0, |partial| u64::try_from(partial.rejected_spans).unwrap_or(0)))
+}
+
+fn request(collector: &Collector, body: Bytes, left: Duration) -> Result<Request, url::ParseError> {
+    let mut request = Request::new(Method::POST, url::Url::parse(&collector.endpoint)?);
+    *request.timeout_mut() = Some(left);
+    let headers = request.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-protobuf"));
+    if collector.gzip {
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    headers.extend(collector.headers.clone());
+    *request.body_mut() = Some(body.into());
+    Ok(request)
 }
 
 /// An error and its causes in one line. reqwest puts the URL into its own message, so of that one the causes are told.
@@ -204,69 +160,10 @@ fn chain(error: &(dyn Error + 'static)) -> String {
     words.join(": ")
 }
 
-/// One JSON object per span and line.
-fn write(spans: &[SpanData]) -> std::io::Result<()> {
-    let mut stderr = std::io::stderr().lock();
-    for span in spans {
-        writeln!(stderr, "{}", line(span))?;
-    }
-    Ok(())
-}
-
-fn line(span: &SpanData) -> serde_json::Value {
-    let micros = |at: SystemTime| at.duration_since(UNIX_EPOCH).unwrap_or_default().as_micros().to_string();
-    let attributes = |list: &[KeyValue]| -> serde_json::Map<String, serde_json::Value> {
-        list.iter().map(|kv| (kv.key.to_string(), kv.value.to_string().into())).collect()
-    };
-    let events: Vec<_> = span.events.iter().map(|e| attributes(&e.attributes)).collect();
-    let links: Vec<_> = span.links.iter().map(|l| l.span_context.trace_id().to_string()).collect();
-    let status = match &span.status {
-        Status::Unset => "unset".to_owned(),
-        Status::Ok => "ok".to_owned(),
-        Status::Error { description } => format!("error: {description}"),
-    };
-    serde_json::json!({
-        "span": span.name,
-        "kind": format!("{:?}", span.span_kind).to_lowercase(),
-        "trace_id": span.span_context.trace_id().to_string(),
-        "span_id": span.span_context.span_id().to_string(),
-        "parent_span_id": span.parent_span_id.to_string(),
-        "start_us": micros(span.start_time),
-        "end_us": micros(span.end_time),
-        "status": status,
-        "attributes": attributes(&span.attributes),
-        "events": events,
-        "links": links,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may panic")]
     use super::*;
-    use crate::telemetry::project;
-
-    #[test]
-    fn a_span_on_the_console_is_one_line_of_json() {
-        let record = serde_json::json!({
-            "v": 1, "number": 7, "task": "t-1", "trace": "0af7651916cd43dd8448eb211c80319c", "span": "b7ad6b7169203331",
-            "started_us": 1_000, "took_us": 20, "direction": "to_server", "kind": "request", "server": "mail",
-            "method": "tools/list", "snapshot": format!("sha256:{}", "0".repeat(64)), "stages": [], "bytes_in": 0,
-            "notes": [{ "at_us": 5, "text": "two\nlines" }], "ending": "failed",
-        });
-        let record = serde_json::from_value(record).unwrap();
-        let spans = project::project(&record, &project::Options { arguments: false, value_chars_max: 100 }).unwrap();
-        let shown = line(spans.first().unwrap());
-        assert!(!shown.to_string().contains('\n'));
-        let of = |pointer: &str| shown.pointer(pointer).and_then(|v| v.as_str()).unwrap_or_default().to_owned();
-        assert_eq!(of("/span"), "tools/list");
-        assert_eq!(of("/kind"), "server");
-        assert_eq!(of("/trace_id"), "0af7651916cd43dd8448eb211c80319c");
-        assert_eq!((of("/start_us"), of("/end_us")), ("1000".to_owned(), "1020".to_owned()));
-        assert_eq!(of("/status"), "error: ");
-        assert_eq!(of("/attributes/wicketgate.server"), "mail");
-        assert_eq!(of("/events/0/wicketgate.note.text"), "two\nlines");
-    }
 
     #[test]
     fn a_fault_names_its_causes_and_no_address() {

@@ -8,14 +8,13 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::time::{Duration, Instant};
 
-use opentelemetry::trace::TraceId;
-use opentelemetry_sdk::trace::SpanData;
 use pdp::record::Record;
 
 use super::counts::Counts;
-use super::project;
+use super::project::{Frame, Options, Unprojectable};
 use super::settings::{Batch, Settings};
 use super::sink::Sink;
+use super::spans::{Spans, TraceId};
 
 /// How often drops are logged at most.
 const LOG_EVERY: Duration = Duration::from_secs(60);
@@ -34,29 +33,38 @@ pub(super) struct Worker {
     offered: Receiver<Message>,
     sink: Sink,
     batch: Batch,
-    options: project::Options,
+    options: Options,
     /// Projected and not yet sent.
-    spans: Vec<SpanData>,
+    spans: Spans,
     roots: Roots,
     said: Said,
 }
 
-/// Whether there will be more.
-#[derive(PartialEq, Eq)]
-enum Next {
-    More,
+/// Why gathering stopped.
+enum Gathered {
+    /// There is a batch, and perhaps some spans of the next one.
+    Full,
+    /// The time is over in which spans wait for others.
+    Due,
+    /// There will be no more.
     End,
 }
 
 impl Worker {
-    pub(super) fn new(counts: Arc<Counts>, offered: Receiver<Message>, sink: Sink, settings: &Settings) -> Self {
+    pub(super) fn new(
+        counts: Arc<Counts>,
+        offered: Receiver<Message>,
+        sink: Sink,
+        spans: Spans,
+        settings: &Settings,
+    ) -> Self {
         Self {
             counts,
             offered,
             sink,
             batch: settings.batch,
             options: settings.projection,
-            spans: Vec::new(),
+            spans,
             roots: Roots::default(),
             said: Said::default(),
         }
@@ -64,8 +72,12 @@ impl Worker {
 
     /// Ends when it is told to stop, or when nobody can offer any more.
     pub(super) fn run(mut self) {
-        while self.gather() == Next::More {
-            self.send();
+        loop {
+            match self.gather() {
+                Gathered::Full => self.send(self.batch.batch_spans_max),
+                Gathered::Due => self.send(1),
+                Gathered::End => break,
+            }
             self.say();
         }
         self.drain();
@@ -73,18 +85,37 @@ impl Worker {
     }
 
     /// Waits for a first record, then for as many as make a batch or arrive within the delay.
-    fn gather(&mut self) -> Next {
+    fn gather(&mut self) -> Gathered {
         let mut due = None;
         while self.spans.len() < self.batch.batch_spans_max {
-            let wait = due.map_or(LOG_EVERY, |due: Instant| due.saturating_duration_since(Instant::now()));
-            match self.offered.recv_timeout(wait) {
-                Ok(Message::Offered(record, spans)) => self.take(&record, spans),
-                Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => return Next::End,
-                Err(RecvTimeoutError::Timeout) => return Next::More,
+            if due.is_none() && !self.spans.is_empty() {
+                due = Instant::now().checked_add(self.batch.delay);
             }
-            due = due.or_else(|| Instant::now().checked_add(self.batch.delay));
+            match self.next(due) {
+                Ok(Message::Offered(record, spans)) => self.take(&record, spans),
+                Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => return Gathered::End,
+                Err(RecvTimeoutError::Timeout) => return Gathered::Due,
+            }
         }
-        Next::More
+        Gathered::Full
+    }
+
+    /// The next message, if one comes in time. While spans wait for others anyway, no single record wakes this thread:
+    /// being woken costs more than telling a record's spans. Who offers the one that fills a batch does, and who stops it.
+    fn next(&self, due: Option<Instant>) -> Result<Message, RecvTimeoutError> {
+        let Some(due) = due else { return self.offered.recv_timeout(LOG_EVERY) };
+        loop {
+            match self.offered.try_recv() {
+                Ok(message) => return Ok(message),
+                Err(TryRecvError::Disconnected) => return Err(RecvTimeoutError::Disconnected),
+                Err(TryRecvError::Empty) => {}
+            }
+            let left = due.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(RecvTimeoutError::Timeout);
+            }
+            std::thread::park_timeout(left);
+        }
     }
 
     /// Sends what is left, until it is all gone or time is up; what then remains, the shutdown counts.
@@ -97,7 +128,7 @@ impl Worker {
                 Err(TryRecvError::Empty | TryRecvError::Disconnected) => more = false,
             }
             if !more || self.spans.len() >= self.batch.batch_spans_max {
-                self.send();
+                self.send(1);
             }
         }
     }
@@ -107,37 +138,40 @@ impl Worker {
     }
 
     fn take(&mut self, record: &Record, spans: u64) {
+        let (before, mut counted) = (self.spans.len(), spans);
         // A panic here would be a fault of ours; it costs this record its spans and not the thread its life.
-        let projected = catch_unwind(|| {
-            let spans = project::project(record, &self.options)?;
-            Ok((spans, project::task_span(record, &self.options)?))
-        });
+        let told = catch_unwind(AssertUnwindSafe(|| self.tell(record, &mut counted)));
         let panicked = || Err(format!("projecting record {} panicked", record.number));
-        let projected = projected.map_or_else(|_| panicked(), |r| r.map_err(|e: project::Unprojectable| e.to_string()));
-        match projected {
-            Ok((projected, root)) => {
-                let root = root.filter(|root| self.roots.is_new(root.span_context.trace_id()) && self.counts.add(1));
-                self.spans.extend(root);
-                self.spans.extend(projected);
-            }
-            Err(fault) => self.counts.settle(spans, &Err(fault)),
+        let told = told.map_or_else(|_| panicked(), |told| told.map_err(|fault| fault.to_string()));
+        if let Err(fault) = told {
+            self.spans.truncate(before);
+            self.counts.settle(counted, &Err(fault));
         }
     }
 
-    /// Sends all that is gathered, in batches no larger than allowed.
-    fn send(&mut self) {
-        while !self.spans.is_empty() {
-            let rest = self.spans.split_off(self.spans.len().min(self.batch.batch_spans_max));
-            let batch = std::mem::replace(&mut self.spans, rest);
-            let spans = u64::try_from(batch.len()).unwrap_or(u64::MAX);
-            let traces: Vec<_> = batch.iter().map(|span| span.span_context.trace_id()).collect();
+    /// Tells the spans of a record, and counts the root that nobody offered.
+    fn tell(&mut self, record: &Record, counted: &mut u64) -> Result<(), Unprojectable> {
+        let frame = Frame::of(record, &self.options)?;
+        if frame.has_root() && self.roots.is_new(frame.trace()) && self.counts.add(1) {
+            *counted += 1;
+            frame.tell_root(&mut self.spans);
+        }
+        frame.tell(&mut self.spans);
+        Ok(())
+    }
+
+    /// Sends what is gathered, in batches no larger than allowed, until fewer than so many spans are left.
+    fn send(&mut self, spans_min: usize) {
+        while self.spans.len() >= spans_min {
+            let batch = self.spans.take(self.batch.batch_spans_max);
+            let spans = u64::try_from(batch.traces.len()).unwrap_or(u64::MAX);
             let until = Instant::now() + self.batch.export_timeout;
             let until = self.counts.until.get().map_or(until, |end| until.min(*end));
-            // The SDK and the HTTP client are not ours, and each has an `expect` or two.
-            let sent = catch_unwind(AssertUnwindSafe(|| self.sink.send(batch, until)));
+            // The HTTP client is not ours, and has an `expect` or two.
+            let sent = catch_unwind(AssertUnwindSafe(|| self.sink.send(&batch, until)));
             let fate = sent.unwrap_or_else(|_| Err("the exporter panicked".to_owned()));
             if fate.is_err() {
-                self.roots.forget(&traces);
+                self.roots.forget(&batch.traces);
             }
             self.counts.settle(spans, &fate);
         }
@@ -226,12 +260,13 @@ mod tests {
     fn roots_are_remembered_up_to_a_bound_and_forgotten_with_a_lost_batch() {
         let mut roots = Roots::default();
         let bound = u128::try_from(ROOTS_MAX).unwrap_or(0);
-        assert!((1..=bound).all(|n| roots.is_new(TraceId::from(n))));
-        assert!(!roots.is_new(TraceId::from(1)));
-        assert!(roots.is_new(TraceId::from(bound + 1)));
-        assert!(roots.is_new(TraceId::from(1)), "the oldest made room");
-        roots.forget(&[TraceId::from(bound)]);
-        assert!(roots.is_new(TraceId::from(bound)));
+        let trace = |n: u128| n.to_be_bytes();
+        assert!((1..=bound).all(|n| roots.is_new(trace(n))));
+        assert!(!roots.is_new(trace(1)));
+        assert!(roots.is_new(trace(bound + 1)));
+        assert!(roots.is_new(trace(1)), "the oldest made room");
+        roots.forget(&[trace(bound)]);
+        assert!(roots.is_new(trace(bound)));
         assert!(roots.order.len() <= ROOTS_MAX && roots.sent.len() == roots.order.len());
     }
 }
