@@ -130,7 +130,7 @@ fn frame() -> impl Strategy<Value = Record> {
     // OTLP's times end in the year 2554.
     let times = (-1_000..18_000_000_000_000_000_i64, 0..100_000_000_000_u64);
     let message = (
-        select(&kinds[..]),
+        select(kinds.to_vec()),
         select(&[Direction::ToServer, Direction::ToClient][..]),
         option::of(one_of(METHODS)),
         option::of(one_of(TARGETS)),
