@@ -232,7 +232,7 @@ mod tests {
 
     #[test]
     fn addresses_split_into_host_and_port() {
-        let of = |address: &str| host_and_port(address);
+        let of = |address: &'static str| host_and_port(address);
         assert_eq!(of("127.0.0.1:8080"), ("127.0.0.1".into(), Some(8080)));
         assert_eq!(of("[::1]:8080"), ("::1".into(), Some(8080)));
         assert_eq!(of("::1"), ("::1".into(), None));

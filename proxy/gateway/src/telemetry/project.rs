@@ -161,8 +161,7 @@ impl<'r> Frame<'r> {
         let record = self.record;
         let id = derived(&["stage", &record.trace, &record.span, stage.name]);
         let head = Head { name: shortened(stage.name, NAME_CHARS_MAX), ..self.head(id, Kind::Internal) };
-        let mut span =
-            to.begin(&head.during(self, (stage.start_us, stage.end_us)), self.options.value_chars_max);
+        let mut span = to.begin(&head.during(self, (stage.start_us, stage.end_us)), self.options.value_chars_max);
         attributes::of_stage(&mut span, record, stage.name);
         outcome::of_stage(span, record, stage.name);
     }

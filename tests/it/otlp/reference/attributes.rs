@@ -2,9 +2,9 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use opentelemetry::{Array, KeyValue, StringValue, Value};
 use gateway::telemetry::names;
 use gateway::telemetry::project::Options;
+use opentelemetry::{Array, KeyValue, StringValue, Value};
 use pdp::decision::{Decision, Reason};
 use pdp::label::LabelSet;
 use pdp::record::{Attempt, DecisionNote, Direction, FrameKind, Record};
