@@ -18,7 +18,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
 /// A process that nobody ended ends by itself after this long, so that no failed test leaves one behind.
-const LIFE: Duration = Duration::from_secs(120);
+const LIFE: Duration = Duration::from_secs(600);
 
 /// How the process behaves.
 #[derive(Debug, Default)]
