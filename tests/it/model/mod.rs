@@ -27,6 +27,9 @@ mod real;
 mod seen;
 
 use std::hash::{BuildHasher as _, RandomState};
+use std::sync::Arc;
+
+use pdp::snapshot::Snapshot;
 
 use dice::Dice;
 use fate::Model;
@@ -47,15 +50,10 @@ const CASES: u64 = 12_000;
 const SEED: u64 = 1;
 
 /// Runs a history on both sides. Answers how the first differing step was told, and notes what came up.
-fn told_differently(
-    law: &Law,
-    snapshot: &std::sync::Arc<pdp::snapshot::Snapshot>,
-    steps: &[Step],
-    seen: &mut Seen,
-) -> Option<(usize, String)> {
+fn told_differently(law: &Law, snapshot: &Arc<Snapshot>, steps: &[Step], seen: &mut Seen) -> Option<(usize, String)> {
     let first = steps.first()?;
     let mut model = Model::new(law, first.weather.clone());
-    let mut real = Real::new(law, std::sync::Arc::clone(snapshot));
+    let mut real = Real::new(law, Arc::clone(snapshot));
     block_on(async {
         for (n, step) in steps.iter().enumerate() {
             let expected = model.step(step);
@@ -63,7 +61,7 @@ fn told_differently(
             if let Some(difference) = real::difference(&expected, &found) {
                 return Some((n, difference));
             }
-            seen.note(step, &records, &found);
+            seen.note(&records, &found);
         }
         None
     })

@@ -6,8 +6,6 @@ use std::fmt;
 use pdp::record::{Ending, Record};
 use pdp::refusal::Code;
 
-use super::step::Step;
-
 /// The codes that no case of one message at a time can meet, and why.
 const NOT_MET: [(Code, &str); 1] = [(Code::Cancelled, "it takes a second message while the first is under way")];
 /// The endings likewise.
@@ -19,7 +17,7 @@ const NOT_ENDED: [(Ending, &str); 2] =
 pub(super) struct Seen(BTreeMap<(&'static str, String), u64>);
 
 impl Seen {
-    pub(super) fn note(&mut self, _step: &Step, records: &[Record], lines: &[String]) {
+    pub(super) fn note(&mut self, records: &[Record], lines: &[String]) {
         let mut count = |kind, name: String| *self.0.entry((kind, name)).or_default() += 1;
         count("case", "all".to_owned());
         for record in records {

@@ -176,11 +176,11 @@ async fn a_redirect_is_not_followed_with_secrets_in_hand() {
 async fn a_full_batch_waits_for_nobody_and_what_does_not_fill_one_waits_for_others() {
     let collector = Collector::start(Answer::Takes).await;
     let exporter = exporter(&collector.endpoint, &[AT_THE_END, ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "8")]);
-    exporter.offer(&allowed());
+    exporter.offer(&allowed().into());
     // The thread has seen the first record, most likely, and sleeps until the end when the others come.
     tokio::time::sleep(Duration::from_millis(20)).await;
-    exporter.offer(&allowed());
-    exporter.offer(&allowed());
+    exporter.offer(&allowed().into());
+    exporter.offer(&allowed().into());
     let stats = until(&exporter, |s| s.exported > 0).await;
     assert_eq!((stats.exported, stats.queued), (8, 2));
     shutdown(exporter.clone(), Duration::from_secs(5)).await;
@@ -191,7 +191,7 @@ async fn a_full_batch_waits_for_nobody_and_what_does_not_fill_one_waits_for_othe
 async fn an_exporter_that_is_dropped_delivers_what_it_has() {
     let collector = Collector::start(Answer::Takes).await;
     let exporter = exporter(&collector.endpoint, &[AT_THE_END]);
-    exporter.offer(&allowed());
+    exporter.offer(&allowed().into());
     tokio::time::sleep(Duration::from_millis(20)).await;
     drop(exporter);
     let delivered = async {
