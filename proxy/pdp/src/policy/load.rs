@@ -196,13 +196,14 @@ fn groups_above(feature: Option<Feature>) -> Vec<&'static str> {
 
 /// Cuts the policy set by action.
 struct Slicer<'a> {
-    policies: Vec<(&'a Policy, ActionConstraint)>,
+    policies: Vec<(&'a Policy, ActionConstraint, Needs)>,
     known: HashMap<Vec<usize>, (Arc<PolicySet>, Arc<Parts>)>,
 }
 
 impl<'a> Slicer<'a> {
     fn new(set: &'a PolicySet) -> Self {
-        Self { policies: set.policies().map(|p| (p, p.action_constraint())).collect(), known: HashMap::new() }
+        let policies = set.policies().map(|p| (p, p.action_constraint(), Needs::of(p))).collect();
+        Self { policies, known: HashMap::new() }
     }
 
     /// The unit of one action; equal slices are shared.
@@ -218,19 +219,20 @@ impl<'a> Slicer<'a> {
             ActionConstraint::In(several) => several.iter().any(|one| above.contains(one)),
         };
         let chosen: Vec<usize> =
-            self.policies.iter().enumerate().filter(|(_, (_, c))| fits(c)).map(|(n, _)| n).collect();
+            self.policies.iter().enumerate().filter(|(_, (_, c, _))| fits(c)).map(|(n, _)| n).collect();
         if let Some((slice, parts)) = self.known.get(&chosen) {
             let (slice, parts) = (Arc::clone(slice), Arc::clone(parts));
             return Ok(Unit { action, slice, parts, known: Memory::default() });
         }
-        let policies = chosen.iter().filter_map(|n| self.policies.get(*n)).map(|(policy, _)| *policy);
-        let set = |policies: Vec<&Policy>| {
-            let needs = Needs::of(policies.iter().copied());
-            let policies = PolicySet::from_policies(policies.into_iter().cloned()).map_err(Box::new)?;
+        let policies = chosen.iter().filter_map(|n| self.policies.get(*n)).map(|(policy, _, needs)| (*policy, needs));
+        let set = |policies: Vec<(&Policy, &Needs)>| {
+            let needs = Needs::joined(policies.iter().map(|(_, needs)| *needs));
+            let policies = policies.into_iter().map(|(policy, _)| policy.clone());
+            let policies = PolicySet::from_policies(policies).map_err(Box::new)?;
             Ok::<_, Box<cedar_policy::PolicySetError>>(Part { policies, needs })
         };
         let Part { policies: slice, needs } = set(policies.clone().collect())?;
-        let (standing, varying) = policies.partition(|policy| Needs::of([*policy]).are_standing());
+        let (standing, varying) = policies.partition(|(_, needs)| needs.are_standing());
         let parts = Parts { standing: set(standing)?, varying: set(varying)?, needs };
         let (slice, parts) = (Arc::new(slice), Arc::new(parts));
         self.known.insert(chosen, (Arc::clone(&slice), Arc::clone(&parts)));

@@ -54,6 +54,14 @@ impl Members {
         }
     }
 
+    fn join(&mut self, other: &Self) {
+        match (self, other) {
+            (Self::Some(names), Self::Some(more)) => names.extend(more.iter().cloned()),
+            (whole @ Self::Some(_), Self::All) => *whole = Self::All,
+            (Self::All, Self::Some(_) | Self::All) => {}
+        }
+    }
+
     fn add(&mut self, name: Option<&&str>) {
         match (self, name) {
             (Self::Some(names), Some(name)) => {
@@ -71,16 +79,24 @@ impl Needs {
         Self { gate: Members::All, args: Members::All, canonical: Members::All, plain: Members::All }
     }
 
-    /// What these policies look at.
-    pub(super) fn of<'p>(policies: impl IntoIterator<Item = &'p Policy>) -> Self {
+    /// What a policy looks at.
+    pub(super) fn of(policy: &Policy) -> Self {
+        let Ok(json) = policy.to_json() else { return Self::all() };
         let mut needs = Self::default();
-        for policy in policies {
-            match policy.to_json() {
-                Ok(json) => json.get("conditions").into_iter().for_each(|conditions| needs.walk(conditions)),
-                Err(_) => return Self::all(),
-            }
-        }
+        json.get("conditions").into_iter().for_each(|conditions| needs.walk(conditions));
         needs
+    }
+
+    /// What several policies look at.
+    pub(super) fn joined<'n>(all: impl IntoIterator<Item = &'n Self>) -> Self {
+        let mut joined = Self::default();
+        for needs in all {
+            joined.gate.join(&needs.gate);
+            joined.args.join(&needs.args);
+            joined.canonical.join(&needs.canonical);
+            joined.plain.join(&needs.plain);
+        }
+        joined
     }
 
     /// Whether the answer depends on nothing but who asks, the task's labels, the grants and the tenant.
@@ -143,7 +159,8 @@ mod tests {
 
     fn check(conditions: &str, want: &str) {
         let slice = PolicySet::from_str(&format!("permit (principal, action, resource) {conditions};")).unwrap();
-        let needs = Needs::of(slice.policies());
+        let each: Vec<Needs> = slice.policies().map(Needs::of).collect();
+        let needs = Needs::joined(&each);
         let words = |members: &Members| match members {
             Members::All => "*".to_owned(),
             Members::Some(names) => names.iter().cloned().collect::<Vec<_>>().join(","),
