@@ -14,9 +14,10 @@ url=http://127.0.0.1:${PORT:-8740}/office/mcp
 "$gate" serve --config "$work/wicketgate.toml" 2>"$work/log" &
 serving=$!
 trap 'kill "$serving" 2>/dev/null || true; wait "$serving" 2>/dev/null || true; rm -rf "$work"' EXIT
-for _ in $(seq 100); do
+# Until it serves, and no longer than a minute.
+for attempt in $(seq 600); do
   "$gate" health --config "$work/wicketgate.toml" >/dev/null 2>&1 && break
-  kill -0 "$serving" 2>/dev/null || { cat "$work/log" >&2; exit 1; }
+  kill -0 "$serving" 2>/dev/null && [ "$attempt" -lt 600 ] || { cat "$work/log" >&2; exit 1; }
   sleep 0.1
 done
 
