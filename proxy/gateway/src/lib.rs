@@ -13,6 +13,7 @@ pub mod ledger;
 pub mod story;
 pub mod telemetry;
 pub mod reload;
+pub mod desk;
 pub mod control;
 pub mod assemble;
 pub mod office;

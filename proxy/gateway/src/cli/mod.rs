@@ -2,6 +2,7 @@
 
 mod check;
 mod demo;
+mod policy;
 mod print;
 mod registry;
 mod serve;
@@ -91,6 +92,9 @@ enum Command {
         #[arg(long)]
         schema: bool,
     },
+    /// Work on policies: check, test, understand and change them
+    #[command(subcommand)]
+    Policy(policy::Policy),
     /// Work on the registry of reviewed servers
     #[command(subcommand)]
     Registry(Registry),
@@ -166,6 +170,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Demo => demo::run().await,
         Command::Init { folder } => check::init(&folder),
         Command::Check { schema } => Ok(check::run(&places, schema)),
+        Command::Policy(asked) => Ok(policy::run(&places, &asked)),
         Command::Registry(Registry::Scan(scan)) => registry::scan(&places, scan).await,
         Command::Trace { id, json } => trace::run(&places, &id, json),
         Command::Health => serve::health(&places).await,
