@@ -177,7 +177,8 @@ impl Store {
     /// Every fault of the bundle; nothing has changed then.
     pub fn reload(&self, by: &str) -> Result<(Digest, bool), Vec<Fault>> {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let built = read(self.bundle.as_ref()).and_then(|sources| Snapshot::build(&sources));
+        let before = self.current.load_full();
+        let built = read(self.bundle.as_ref()).and_then(|sources| Snapshot::rebuild(&sources, Some(&before)));
         *last = LastReload { at_us: self.clock.now_us(), by: by.to_owned(), faults: Vec::new() };
         match built {
             Err(faults) => {
