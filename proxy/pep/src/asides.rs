@@ -192,6 +192,10 @@ pub(crate) fn permit(
         return Ok(());
     }
     let withheld = |why: &str| format!("the server asked for what it may not, and its answer is withheld: {why}");
+    if head.listens() {
+        // MCP 2026-07-28 has `input_required` for tools/call, prompts/get and resources/read alone.
+        return Err(Refusal::new(Code::Denied, withheld("the end of a subscription asks for nothing")));
+    }
     opened(asides, server).map_err(|refusal| Refusal::new(Code::Denied, withheld(&refusal.message)))?;
     let facts = Facts {
         labels: head.task.labels(),
