@@ -248,10 +248,11 @@ fn touches_grants(json: &serde_json::Value) -> bool {
 }
 
 /// A fault at the first place a finding names, or at `otherwise`.
-fn fault_of(file: &SourceFile, finding: &dyn Diagnostic, otherwise: usize) -> Fault {
-    let offset = finding.labels().and_then(|mut labels| labels.next()).map_or(otherwise, |label| label.offset());
+pub(super) fn fault_of(file: &SourceFile, finding: &dyn Diagnostic, otherwise: usize) -> Fault {
+    let label = finding.labels().and_then(|mut labels| labels.next());
+    let range = label.map_or(otherwise..otherwise, |label| label.offset()..label.offset() + label.len());
     let remedy = finding.help().map(|h| h.to_string()).unwrap_or_default();
-    Fault::at(file, offset, finding.to_string(), remedy)
+    Fault::over(file, range, finding.to_string(), remedy)
 }
 
 /// Where a policy without a name stands: its own text is part of the file's.

@@ -11,11 +11,15 @@ mod memory;
 mod names;
 mod needs;
 mod number;
+mod reach;
 mod schema;
 pub mod shape;
+mod written;
 
 pub use evaluate::{Act, Facts, Judgement, Query, Rule};
 pub use load::Policies;
+pub use reach::Reach;
+pub use written::{Written, written};
 
 #[cfg(test)]
 mod tests;
