@@ -1,5 +1,9 @@
 //! `wicketgate policy`: the desk's tools on the command line. Reads the bundle, asks [`crate::desk`], prints.
 
+mod bundle;
+mod report;
+mod test;
+
 use std::process::ExitCode;
 
 use clap::Subcommand;
@@ -12,6 +16,8 @@ use crate::reload;
 pub(super) enum Policy {
     /// Print the Cedar schema that is generated from the registry, for editors and other Cedar tools
     Schema,
+    /// Judge the cases in `*.test.toml` beside the policies; say what is not as expected, and which policies no case tests
+    Test(test::Tests),
 }
 
 /// Runs one of the desk's tools.
@@ -24,6 +30,7 @@ pub(super) fn run(places: &Places, asked: &Policy) -> ExitCode {
             }
             Err(words) => print::failed(&words),
         },
+        Policy::Test(asked) => test::run(places, asked),
     }
 }
 

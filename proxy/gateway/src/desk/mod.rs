@@ -4,3 +4,4 @@
 //! line, the control API and the tests use the same code. Printing is the command line's.
 
 pub mod case;
+pub mod suite;
