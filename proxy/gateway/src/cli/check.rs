@@ -55,8 +55,8 @@ pub(super) fn init(folder: &Path) -> anyhow::Result<ExitCode> {
     }
     reload::write_built_in(folder).with_context(|| format!("cannot write into {}", folder.display()))?;
     print::line(&format!(
-        "wrote {0}/policies, with their tests, and {0}/registry; there, `wicketgate policy test` judges the tests and `wicketgate serve` \
-         starts the gate",
+        "wrote {0}/policies with their tests, and {0}/registry. There, `wicketgate policy test` judges the tests, and \
+         `wicketgate serve` starts the gate",
         folder.display()
     ));
     Ok(ExitCode::SUCCESS)

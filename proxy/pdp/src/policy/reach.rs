@@ -29,8 +29,7 @@ impl Policies {
                 policies: named(unit),
             })
         });
-        let methods =
-            self.methods.iter().map(|(action, unit)| Reach { tool: None, action, policies: named(unit) });
+        let methods = self.methods.iter().map(|(action, unit)| Reach { tool: None, action, policies: named(unit) });
         let mut out: Vec<Reach<'_>> = tools.chain(methods).collect();
         out.sort_by(|a, b| (a.tool, a.action).cmp(&(b.tool, b.action)));
         out

@@ -74,7 +74,8 @@ mod tests {
     #[test]
     fn each_policy_knows_where_it_stands_and_what_it_says() {
         let same = "@id(\"a\")\npermit (principal, action, resource);";
-        let text = format!("// first\n{same}\n\n// again, word for word\n{same}\nforbid (principal, action, resource);");
+        let text =
+            format!("// first\n{same}\n\n// again, word for word\n{same}\nforbid (principal, action, resource);");
         let file = SourceFile { path: "p.cedar".to_owned(), text };
         let found = written(std::slice::from_ref(&file)).unwrap();
         let told: Vec<_> = found.iter().map(|w| (w.id.as_str(), w.line)).collect();

@@ -44,9 +44,8 @@ pub(super) fn read(places: &Places, folder: Option<&Path>) -> Result<Bundled, St
                     Some(registry) => Some(registry.clone()),
                     None => configured()?.map(|bundle| bundle.registry),
                 };
-                let missing = || {
-                    format!("{} has no registry beside its policies: name one with `--registry`", folder.display())
-                };
+                let missing =
+                    || format!("{} has no registry beside its policies: name one with `--registry`", folder.display());
                 Some(Bundle { policies: folder.to_owned(), registry: registry.ok_or_else(missing)? })
             }
         }

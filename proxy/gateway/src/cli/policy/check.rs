@@ -52,7 +52,8 @@ pub(super) fn run(places: &Places, asked: &Checking) -> ExitCode {
             print::line(&format!("{}\n", reporter.warning(lint.name(), found)));
         }
         let policies = counted(snapshot.policies().projection().len(), "policy");
-        let words = format!("no fault, {}: {policies}, snapshot {}", counted(found.len(), "warning"), snapshot.digest());
+        let words =
+            format!("no fault, {}: {policies}, snapshot {}", counted(found.len(), "warning"), snapshot.digest());
         print::line(&words);
     }
     if asked.deny_warnings && !found.is_empty() { ExitCode::FAILURE } else { ExitCode::SUCCESS }

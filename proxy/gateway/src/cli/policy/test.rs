@@ -93,7 +93,6 @@ fn files(bundled: &Bundled, paths: &[PathBuf]) -> Result<Vec<SourceFile>, Vec<Fa
     Ok(out)
 }
 
-
 // What people read.
 
 fn tell(verdicts: &[Verdict<'_>], coverage: Option<&Coverage<'_>>, policies: &[Written], asked: &Tests) {
@@ -111,7 +110,12 @@ fn tell(verdicts: &[Verdict<'_>], coverage: Option<&Coverage<'_>>, policies: &[W
     }
     print::line(&words);
     let Some(coverage) = coverage else { return };
-    print::line(&format!("{} of {} policies decided a case ({} %)", coverage.decided(), coverage.all, coverage.percent()));
+    print::line(&format!(
+        "{} of {} policies decided a case ({} %)",
+        coverage.decided(),
+        coverage.all,
+        coverage.percent()
+    ));
     for policy in &coverage.never {
         print::line(&format!("never decided a case: {}, {}:{}", plain(&policy.id), plain(&policy.file), policy.line));
     }
@@ -252,7 +256,11 @@ fn json(verdicts: &[Verdict<'_>], coverage: Option<&Coverage<'_>>, policies: &[W
         line: verdict.test.line,
         passed: verdict.differences.is_empty(),
         decision: verdict.got.as_ref().ok().map(|judgement| &judgement.decision),
-        rules: verdict.got.as_ref().map(|j| j.rules.iter().map(|r| policy(r.id.as_str())).collect()).unwrap_or_default(),
+        rules: verdict
+            .got
+            .as_ref()
+            .map(|j| j.rules.iter().map(|r| policy(r.id.as_str())).collect())
+            .unwrap_or_default(),
         differences: &verdict.differences,
     });
     let told = Told {

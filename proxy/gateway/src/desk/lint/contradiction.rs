@@ -46,9 +46,8 @@ fn split<'v>(expression: &'v Value, holds: bool, out: &mut Vec<Fact<'v>>) {
 
 /// Why these facts cannot hold together, if that is seen.
 pub(super) fn contradiction(facts: &[Fact<'_>]) -> Option<String> {
-    let refused = |fact: &&Fact<'_>| {
-        facts.iter().any(|other| other.expression == fact.expression && other.holds != fact.holds)
-    };
+    let refused =
+        |fact: &&Fact<'_>| facts.iter().any(|other| other.expression == fact.expression && other.holds != fact.holds);
     if let Some(fact) = facts.iter().find(refused) {
         return Some(format!("it asks for {} and for the opposite", named(fact.expression)));
     }

@@ -69,7 +69,8 @@ fn without_action(look: &Look<'_>, policy: &Written, help: &str) -> (String, Str
     }
     let message = format!("`{id}` never speaks: no call has such a principal and such a resource");
     let remedy = if help.is_empty() {
-        "the principal is a `Gate::Agent` in `Gate::Team`s, the resource a `Gate::Server` in a `Gate::System`".to_owned()
+        "the principal is a `Gate::Agent` in `Gate::Team`s, the resource a `Gate::Server` in a `Gate::System`"
+            .to_owned()
     } else {
         help.to_owned()
     };
@@ -103,8 +104,9 @@ pub(super) fn careless(look: &Look<'_>, out: &mut Vec<Warning>) {
 fn told(look: &Look<'_>, policy: &Written, lint: Lint, names: &[&str]) -> Warning {
     let (id, place) = (&policy.id, text(names));
     let (message, remedy) = if lint == Lint::CanErr {
-        let message =
-            format!("`{id}` can err: a sum with `{place}` can leave the range of whole numbers, and then the call is denied");
+        let message = format!(
+            "`{id}` can err: a sum with `{place}` can leave the range of whole numbers, and then the call is denied"
+        );
         (message, format!("bring the numbers to the other side: `{place} > 99` and not `{place} + 1 > 100`"))
     } else {
         let canonical = match names.split_first() {
@@ -157,10 +159,8 @@ fn raw(value: &Value) -> Option<Vec<&str>> {
 
 /// Whether an argument's name says that its value leads somewhere.
 fn leads_somewhere(name: &str) -> bool {
-    let spaced: String = name
-        .chars()
-        .flat_map(|c| if c.is_uppercase() { vec![' ', c.to_ascii_lowercase()] } else { vec![c] })
-        .collect();
+    let spaced: String =
+        name.chars().flat_map(|c| if c.is_uppercase() { vec![' ', c.to_ascii_lowercase()] } else { vec![c] }).collect();
     let known = ["path", "paths", "file", "filename", "dir", "directory", "folder", "url", "uri", "href"];
     spaced.split(|c: char| !c.is_alphanumeric()).any(|word| known.contains(&word))
 }
@@ -171,12 +171,15 @@ pub(super) fn redundant(look: &Look<'_>, dead: &BTreeSet<String>, out: &mut Vec<
     let permits: Vec<&Written> = look
         .policies
         .iter()
-        .filter(|policy| policy.says.get("effect").is_some_and(|effect| effect == "permit") && !dead.contains(&policy.id))
+        .filter(|policy| {
+            policy.says.get("effect").is_some_and(|effect| effect == "permit") && !dead.contains(&policy.id)
+        })
         .collect();
     for (n, narrow) in permits.iter().enumerate() {
-        let wider = permits.iter().enumerate().find(|(m, broad)| {
-            *m != n && covers(look, broad, narrow) && (*m < n || !covers(look, narrow, broad))
-        });
+        let wider = permits
+            .iter()
+            .enumerate()
+            .find(|(m, broad)| *m != n && covers(look, broad, narrow) && (*m < n || !covers(look, narrow, broad)));
         if let Some((_, broad)) = wider {
             let message =
                 format!("`{}` permits nothing that `{}` ({}:{}) does not", narrow.id, broad.id, broad.file, broad.line);
@@ -191,7 +194,8 @@ fn covers(look: &Look<'_>, broad: &Written, narrow: &Written) -> bool {
     let scope = |policy: &Written, of: &str| policy.says.get(of).cloned().unwrap_or_default();
     let open = |scope: &Value, kind: &str| {
         let operator = scope.get("op").and_then(Value::as_str).unwrap_or_default();
-        operator == "All" || (operator == "is" && scope.get("in").is_none() && scope.get("entity_type").is_some_and(|t| t == kind))
+        operator == "All"
+            || (operator == "is" && scope.get("in").is_none() && scope.get("entity_type").is_some_and(|t| t == kind))
     };
     let fits = |of: &str, kind: &str| open(&scope(broad, of), kind) || scope(broad, of) == scope(narrow, of);
     let needed = facts(&broad.says);

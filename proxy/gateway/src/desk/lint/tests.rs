@@ -83,7 +83,10 @@ fn a_rule_that_no_call_can_match_is_dead() {
     let args = "context.args has amount && context.args has to";
     for (condition, why) in [
         ("context.args.amount > 9 && context.args.amount < 10", "no number is what it asks of `context.args.amount`"),
-        ("context.args.amount >= 9 && !(context.args.amount > 8)", "no number is what it asks of `context.args.amount`"),
+        (
+            "context.args.amount >= 9 && !(context.args.amount > 8)",
+            "no number is what it asks of `context.args.amount`",
+        ),
         ("3 > context.args.amount && context.args.amount == 3", "no number is what it asks of `context.args.amount`"),
         ("context.args.to == \"a\" && context.args.to == \"b\"", "`context.args.to` would have to be \"a\" and \"b\""),
         (
@@ -121,7 +124,10 @@ fn what_only_looks_like_a_contradiction_is_none() {
     ] {
         check(&forbid(&format!("when {{ {args} && ({condition}) }}")), &[]);
     }
-    check(&forbid("when { context.gate.now > datetime(\"2026-01-01\") && context.gate.now < datetime(\"2027-01-01\") }"), &[]);
+    check(
+        &forbid("when { context.gate.now > datetime(\"2026-01-01\") && context.gate.now < datetime(\"2027-01-01\") }"),
+        &[],
+    );
 }
 
 #[test]
@@ -140,9 +146,13 @@ fn a_sum_of_arguments_can_err() {
 #[test]
 fn a_path_is_to_be_matched_where_it_leads() {
     let on = |effect: &str, condition: &str| {
-        format!("@id(\"f\") {effect} (principal, action == bank::Action::\"look\", resource) when {{ context.args has path && context.args has note && {condition} }};")
+        format!(
+            "@id(\"f\") {effect} (principal, action == bank::Action::\"look\", resource) when {{ context.args has path && context.args has note && {condition} }};"
+        )
     };
-    let raw = |names: &str| vec![format!("raw-path `f` looks at `{names}` as it was written: `/data/../etc` is like `/data/*` too")];
+    let raw = |names: &str| {
+        vec![format!("raw-path `f` looks at `{names}` as it was written: `/data/../etc` is like `/data/*` too")]
+    };
     let none: Vec<String> = Vec::new();
     for (effect, condition, want) in [
         ("forbid", "context.args.path like \"/data/*\"", raw("context.args.path")),
@@ -163,7 +173,12 @@ fn a_path_is_to_be_matched_where_it_leads() {
         assert_eq!(told, want, "{condition}");
     }
     let target = "@id(\"f\") forbid (principal, action == Gate::Action::\"resources/read\", resource) when { context.target like \"file:///data/*\" };";
-    check(target, &["raw-path policies/p.cedar:3:88 `f` looks at `context.target` as it was written: `/data/../etc` is like `/data/*` too"]);
+    check(
+        target,
+        &[
+            "raw-path policies/p.cedar:3:88 `f` looks at `context.target` as it was written: `/data/../etc` is like `/data/*` too",
+        ],
+    );
 }
 
 #[test]

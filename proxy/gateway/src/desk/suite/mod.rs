@@ -85,14 +85,14 @@ pub struct Difference {
 pub fn run<'t>(tests: impl IntoIterator<Item = &'t Test>, snapshot: &Snapshot) -> Vec<Verdict<'t>> {
     let verdict = |test: &'t Test| {
         let got = test.case.judge(snapshot);
-        let differences = test.expected.differences(&got);
+        let differences = test.expected.differences(&got, snapshot);
         Verdict { test, got, differences }
     };
     tests.into_iter().map(verdict).collect()
 }
 
 impl Expected {
-    fn differences(&self, got: &Result<Judgement, CaseFault>) -> Vec<Difference> {
+    fn differences(&self, got: &Result<Judgement, CaseFault>, snapshot: &Snapshot) -> Vec<Difference> {
         let mut out = Vec::new();
         let mut differ = |field, expected: String, got: String| out.push(Difference { field, expected, got });
         let judgement = match got {
@@ -110,7 +110,10 @@ impl Expected {
         }
         let rules: BTreeSet<String> = judgement.rules.iter().map(|rule| rule.id.clone()).collect();
         if let Some(expected) = self.rules.as_ref().filter(|expected| **expected != rules) {
-            differ("rules", list(expected), list(&rules));
+            let known = snapshot.policies().projection();
+            let unknown = expected.iter().find(|id| !known.contains_key(*id));
+            let hint = unknown.map(|id| format!(" (there is no policy `{id}`)")).unwrap_or_default();
+            differ("rules", list(expected), list(&rules) + &hint);
         }
         let reasons = reasons(judgement);
         if let Some(words) = self.reason.as_ref().filter(|words| !reasons.iter().any(|r| r.contains(words.as_str()))) {

@@ -80,11 +80,19 @@ fn every_difference_is_told() {
     let case = |rest: &str| format!("[[case]]\nname = \"x\"\nserver = \"office\"\n{rest}\n");
     check(
         &case("tool = \"mail_list\"\nexpect = \"deny\"\nrules = []\nreason = \"no\"\nobligations = [\"quote\"]"),
-        &["2 x | decision: deny -> allow | rules: none -> reads | reason: ... no ... -> no reason | obligations: quote -> none"],
+        &[
+            "2 x | decision: deny -> allow | rules: none -> reads | reason: ... no ... -> no reason | obligations: quote -> none",
+        ],
     );
     check(
-        &case("tool = \"payments_send\"\narguments = { recipient = \"A\", amount = 1, reference = \"x\" }\nlabels = [\"untrusted\", \"private\"]\nexpect = { escalate = [\"owner\"] }"),
+        &case(
+            "tool = \"payments_send\"\narguments = { recipient = \"A\", amount = 1, reference = \"x\" }\nlabels = [\"untrusted\", \"private\"]\nexpect = { escalate = [\"owner\"] }",
+        ),
         &["2 x | decision: escalate to owner -> escalate to owner, security"],
+    );
+    check(
+        &case("tool = \"mail_list\"\nexpect = \"allow\"\nrules = [\"reeds\"]"),
+        &["2 x | rules: reeds -> reads (there is no policy `reeds`)"],
     );
     check(
         &case("tool = \"mail_lst\"\nexpect = \"deny\""),
@@ -175,10 +183,15 @@ for = [{ for = [{}] }]
 #[test]
 fn what_toml_says_becomes_json_and_what_json_lacks_is_a_fault() {
     let case = |arguments: &str| {
-        format!("[[case]]\nname = \"x\"\nserver = \"office\"\ntool = \"mail_read\"\narguments = {arguments}\nexpect = \"allow\"\n")
+        format!(
+            "[[case]]\nname = \"x\"\nserver = \"office\"\ntool = \"mail_read\"\narguments = {arguments}\nexpect = \"allow\"\n"
+        )
     };
     check(&case("{ id = \"m-1\" }"), &["2 x"]);
-    check(&case("{ id = 2026-01-01 }"), &["5:13 `arguments` cannot be read: JSON has no moments: write \"2026-01-01\" as a string"]);
+    check(
+        &case("{ id = 2026-01-01 }"),
+        &["5:13 `arguments` cannot be read: JSON has no moments: write \"2026-01-01\" as a string"],
+    );
     check(&case("{ id = nan }"), &["5:13 `arguments` cannot be read: JSON has no number `NaN`"]);
     check(&case("3"), &["5:13 `arguments` cannot be read: they are neither a table nor JSON in a string"]);
 }
