@@ -19,12 +19,19 @@ use rust_embed::RustEmbed;
 use serde::Serialize;
 
 use crate::config::Bundle;
+use crate::desk::suite;
 
 /// The repository's own policies, for a gate without directories.
 #[derive(RustEmbed)]
 #[folder = "../../policies"]
 #[include = "*.cedar"]
 struct BuiltInPolicies;
+
+/// The tests of the repository's own policies. No part of a snapshot.
+#[derive(RustEmbed)]
+#[folder = "../../policies"]
+#[include = "*.test.toml"]
+struct BuiltInTests;
 
 /// The repository's own registry.
 #[derive(RustEmbed)]
@@ -51,24 +58,49 @@ pub fn read(bundle: Option<&Bundle>) -> Result<Sources, Vec<Fault>> {
 }
 
 fn built_in() -> Sources {
-    fn of<E: RustEmbed>(folder: &str) -> Vec<SourceFile> {
-        let text = |name: &str| E::get(name).map(|file| String::from_utf8_lossy(&file.data).into_owned());
-        let mut files: Vec<SourceFile> = E::iter()
-            .filter_map(|name| Some(SourceFile { path: format!("{folder}/{name}"), text: text(&name)? }))
-            .collect();
-        files.sort_by(|a, b| a.path.cmp(&b.path));
-        files
-    }
-    Sources { policies: of::<BuiltInPolicies>("policies"), registry: of::<BuiltInRegistry>("registry") }
+    Sources { policies: embedded::<BuiltInPolicies>("policies"), registry: embedded::<BuiltInRegistry>("registry") }
 }
 
-/// Writes the built-in policies and registry into a folder, as a start for one's own.
+fn embedded<E: RustEmbed>(folder: &str) -> Vec<SourceFile> {
+    let text = |name: &str| E::get(name).map(|file| String::from_utf8_lossy(&file.data).into_owned());
+    let mut files: Vec<SourceFile> = E::iter()
+        .filter_map(|name| Some(SourceFile { path: format!("{folder}/{name}"), text: text(&name)? }))
+        .collect();
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    files
+}
+
+/// The policy tests that lie beside a bundle's policies. They are no part of a snapshot.
+///
+/// # Errors
+/// Every directory or file that cannot be read.
+pub fn read_tests(bundle: Option<&Bundle>) -> Result<Vec<SourceFile>, Vec<Fault>> {
+    match bundle {
+        Some(bundle) => files(&bundle.policies, "policies", suite::ENDING),
+        None => Ok(embedded::<BuiltInTests>("policies")),
+    }
+}
+
+/// The files of a folder, and of those below it, whose names end so. `shown` stands for the folder in their paths.
+///
+/// # Errors
+/// Every directory or file that cannot be read.
+pub fn files(folder: &Path, shown: &str, ending: &str) -> Result<Vec<SourceFile>, Vec<Fault>> {
+    let (mut found, mut faults) = (Vec::new(), Vec::new());
+    let extension = ending.rsplit('.').next().unwrap_or(ending);
+    gather(folder, shown, folder, &[extension], &mut found, &mut faults);
+    found.retain(|file| file.path.ends_with(ending));
+    if faults.is_empty() { Ok(found) } else { Err(faults) }
+}
+
+/// Writes the built-in policies, their tests and the registry into a folder, as a start for one's own.
 ///
 /// # Errors
 /// When a file cannot be written.
 pub fn write_built_in(folder: &Path) -> std::io::Result<Bundle> {
     let sources = built_in();
-    for file in sources.policies.iter().chain(&sources.registry) {
+    let tests = embedded::<BuiltInTests>("policies");
+    for file in sources.policies.iter().chain(&tests).chain(&sources.registry) {
         let path = folder.join(&file.path);
         if let Some(parent) = path.parent() {
             std::fs::create_dir_all(parent)?;

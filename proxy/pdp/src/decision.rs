@@ -33,6 +33,14 @@ impl Obligation {
             _ => None,
         }
     }
+
+    /// The name, as an annotation has it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Quote => "quote",
+        }
+    }
 }
 
 /// Why not.

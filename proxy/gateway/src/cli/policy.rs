@@ -1,5 +1,11 @@
 //! `wicketgate policy`: the desk's tools on the command line. Reads the bundle, asks [`crate::desk`], prints.
 
+mod bundle;
+mod check;
+mod fmt;
+mod report;
+mod test;
+
 use std::process::ExitCode;
 
 use clap::Subcommand;
@@ -10,8 +16,14 @@ use crate::reload;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Policy {
+    /// Check policies and registry: every fault with the line it stands in, then what is probably a mistake
+    Check(check::Checking),
     /// Print the Cedar schema that is generated from the registry, for editors and other Cedar tools
     Schema,
+    /// Judge the cases in `*.test.toml` beside the policies; say what is not as expected, and which policies no case tests
+    Test(test::Tests),
+    /// Lay out policy files as Cedar's editor extension does; comments stay, and no rule changes
+    Fmt(fmt::Formatting),
 }
 
 /// Runs one of the desk's tools.
@@ -24,6 +36,9 @@ pub(super) fn run(places: &Places, asked: &Policy) -> ExitCode {
             }
             Err(words) => print::failed(&words),
         },
+        Policy::Check(asked) => check::run(places, asked),
+        Policy::Test(asked) => test::run(places, asked),
+        Policy::Fmt(asked) => fmt::run(places, asked),
     }
 }
 

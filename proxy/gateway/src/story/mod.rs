@@ -14,6 +14,7 @@ use pdp::record::Entry;
 use crate::ledger::{Reader, StoreFault, TraceLine};
 
 pub use layout::{Telling, tell};
+pub(crate) use visible::plain;
 
 /// How many digits of a trace id are enough to ask for it.
 const PREFIX_MIN: usize = 6;

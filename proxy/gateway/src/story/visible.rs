@@ -28,6 +28,18 @@ pub(super) fn text(text: &str) -> String {
     out
 }
 
+/// A text of any length that was written to be shown, with its line ends: nothing is cut and no backslash is doubled.
+pub(crate) fn plain(text: &str) -> String {
+    let mut out = String::new();
+    for character in text.chars() {
+        match character {
+            '\n' => out.push('\n'),
+            other => push(other, &mut out),
+        }
+    }
+    out
+}
+
 fn push(character: char, out: &mut String) {
     match character {
         ' '..='~' => out.push(character),
@@ -141,6 +153,7 @@ mod tests {
         assert_eq!(text("Grüße, Ελλάδα, 漢字 \"'"), "Grüße, Ελλάδα, 漢字 \"'");
         assert_eq!(text("\\u{200b}"), "\\\\u{200b}", "an escape cannot be forged");
         assert_eq!(super::json(&json!("\\u{200b} \u{200b}\n")), r#""\\u{200b} \u{200b}\n""#);
+        assert_eq!(plain("a\\b\n\u{1b}[2J\u{202e}é"), "a\\b\n\\u{1b}[2J\\u{202e}é");
     }
 
     #[test]

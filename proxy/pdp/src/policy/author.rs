@@ -11,9 +11,9 @@ use std::sync::Arc;
 use cedar_policy::{Effect, Policy, PolicyId, PolicySet, pst};
 use miette::Diagnostic;
 
+use super::known::{Examined, Known, Placed};
 use super::needs::Needs;
 use super::validate::Bench;
-use super::written::{Known, Placed, Written};
 use crate::decision::Obligation;
 use crate::digest::Digest;
 use crate::fault::{Fault, SourceFile};
@@ -56,7 +56,7 @@ pub(super) fn compile(
     bench: &Bench<'_>,
     grants: &BTreeSet<String>,
     before: Option<&Known>,
-    sound: &dyn Fn(&Arc<Written>) -> bool,
+    sound: &dyn Fn(&Arc<Examined>) -> bool,
 ) -> Result<Compiled, Vec<Fault>> {
     let mut faults = Vec::new();
     let before = before.and_then(|known| known.usable(grants));
@@ -94,9 +94,9 @@ impl Desk<'_> {
                 Err(errors) => faults.extend(errors.iter().map(|e| fault_of(file, e, 0))),
             }
         }
-        for (at, written) in &mine {
-            self.known.learn(written);
-            self.place(Placed { file: number, at: *at, written: Arc::clone(written) }, files, faults);
+        for (at, policy) in &mine {
+            self.known.learn(policy);
+            self.place(Placed { file: number, at: *at, policy: Arc::clone(policy) }, files, faults);
         }
         self.known.learn_file(file, mine);
     }
@@ -105,7 +105,7 @@ impl Desk<'_> {
         &self,
         file: &SourceFile,
         parsed: &PolicySet,
-        mine: &mut Vec<(usize, Arc<Written>)>,
+        mine: &mut Vec<(usize, Arc<Examined>)>,
         faults: &mut Vec<Fault>,
     ) {
         for template in parsed.templates() {
@@ -133,7 +133,7 @@ impl Desk<'_> {
 
     /// Puts a policy where it belongs, unless its name is taken.
     fn place(&mut self, placed: Placed, files: &[SourceFile], faults: &mut Vec<Fault>) {
-        let id = placed.written.id().clone();
+        let id = placed.policy.id().clone();
         if let Some(other) = self.placed.get(&id) {
             let path = |number: usize| files.get(number).map_or("", |file| file.path.as_str());
             let words = format!("the name `{id}` is taken by a policy in {}", path(other.file));
@@ -147,7 +147,7 @@ impl Desk<'_> {
         self.placed.insert(id, placed);
     }
 
-    fn policy(&self, file: &SourceFile, policy: &Policy, at: usize, faults: &mut Vec<Fault>) -> Option<Written> {
+    fn policy(&self, file: &SourceFile, policy: &Policy, at: usize, faults: &mut Vec<Fault>) -> Option<Examined> {
         let Some(id) = policy.annotation("id").filter(|id| !id.is_empty()) else {
             let words = "a policy without `@id(\"...\")`";
             faults.push(Fault::at(
@@ -214,17 +214,17 @@ impl Desk<'_> {
         let needs = Needs::of(&compiled);
         let text = Digest::of_bytes(policy.to_cedar().unwrap_or_default().trim().as_bytes());
         let notes = Notes { reason, grant, obligation };
-        Some(Written { text, read_at: at, source, compiled, notes, needs, digest })
+        Some(Examined { text, read_at: at, source, compiled, notes, needs, digest })
     }
 
     fn validate(
         &self,
         files: &[SourceFile],
         bench: &Bench<'_>,
-        sound: &dyn Fn(&Arc<Written>) -> bool,
+        sound: &dyn Fn(&Arc<Examined>) -> bool,
         faults: &mut Vec<Fault>,
     ) -> (Vec<Fault>, BTreeSet<PolicyId>) {
-        let open: Vec<&Placed> = self.placed.values().filter(|placed| !sound(&placed.written)).collect();
+        let open: Vec<&Placed> = self.placed.values().filter(|placed| !sound(&placed.policy)).collect();
         let result = bench.validate(&open);
         let placed = |id: &PolicyId, finding: &dyn Diagnostic| {
             let placed = self.placed.get(id)?;
@@ -300,18 +300,20 @@ fn touches_grants(json: &serde_json::Value) -> bool {
 }
 
 /// A fault at the first place a finding names, or at `otherwise`.
-fn fault_of(file: &SourceFile, finding: &dyn Diagnostic, otherwise: usize) -> Fault {
-    let offset = finding.labels().and_then(|mut labels| labels.next()).map_or(otherwise, |label| label.offset());
+pub(super) fn fault_of(file: &SourceFile, finding: &dyn Diagnostic, otherwise: usize) -> Fault {
+    let label = finding.labels().and_then(|mut labels| labels.next());
+    let range = label.map_or(otherwise..otherwise, |label| label.offset()..label.offset() + label.len());
     let remedy = finding.help().map(|h| h.to_string()).unwrap_or_default();
-    Fault::at(file, offset, finding.to_string(), remedy)
+    Fault::over(file, range, finding.to_string(), remedy)
 }
 
 /// A fault in a policy, at the place a finding names. The finding counts from the text that the policy was first read in.
 fn fault_of_policy(file: &SourceFile, finding: &dyn Diagnostic, placed: &Placed) -> Fault {
-    let named = finding.labels().and_then(|mut labels| labels.next()).map(|label| label.offset());
-    let within = named.map_or(0, |offset| offset.saturating_sub(placed.written.read_at));
+    let label = finding.labels().and_then(|mut labels| labels.next());
+    let moved = |offset: usize| placed.at + offset.saturating_sub(placed.policy.read_at);
+    let range = label.map_or(placed.at..placed.at, |label| moved(label.offset())..moved(label.offset() + label.len()));
     let remedy = finding.help().map(|h| h.to_string()).unwrap_or_default();
-    Fault::at(file, placed.at + within, finding.to_string(), remedy)
+    Fault::over(file, range, finding.to_string(), remedy)
 }
 
 /// Where a policy stands in its file's text, at this byte or behind it.

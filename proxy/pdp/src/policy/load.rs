@@ -12,12 +12,12 @@ use cedar_policy::{
 };
 
 use super::author::{self, Compiled, Notes};
+use super::known::{Examined, Known, Placed};
 use super::memory::Memory;
 use super::names::{Names, tool_action};
 use super::needs::Needs;
 use super::schema;
 use super::validate::Bench;
-use super::written::{Known, Placed, Written};
 use crate::digest::Digest;
 use crate::fault::{Fault, SourceFile};
 use crate::method::{Feature, METHODS, OTHER_ACTION};
@@ -69,7 +69,7 @@ pub struct Policies {
     pub(super) lean: Arc<Schema>,
     lean_text: String,
     pub(super) names: Names,
-    written: HashMap<PolicyId, Arc<Written>>,
+    written: HashMap<PolicyId, Arc<Examined>>,
     known: Known,
     warned: BTreeSet<PolicyId>,
     pub(super) tools: HashMap<String, HashMap<String, Unit>>,
@@ -107,7 +107,7 @@ impl Policies {
                 Arc::new(Validator::new(schema))
             }
         };
-        let sound = |written: &Arc<Written>| same.is_some_and(|same| same.is_sound(written));
+        let sound = |written: &Arc<Examined>| same.is_some_and(|same| same.is_sound(written));
         let bench = Bench { registry, whole: &validator };
         let known = before.map(|before| &before.known);
         let compiled = author::compile(files, &bench, &registry.grants, known, &sound)?;
@@ -124,7 +124,7 @@ impl Policies {
             None => Arc::new(Schema::from_cedarschema_str(&lean_text).map_err(|e| broken(&e))?.0),
         };
         let Compiled { policies, warnings, known, warned } = compiled;
-        let written = policies.into_iter().map(|placed| (placed.written.id().clone(), placed.written)).collect();
+        let written = policies.into_iter().map(|placed| (placed.policy.id().clone(), placed.policy)).collect();
         let policies = Self {
             validator,
             schema_text,
@@ -143,7 +143,7 @@ impl Policies {
     }
 
     /// Whether the validator found nothing in this very policy, under this schema.
-    fn is_sound(&self, written: &Arc<Written>) -> bool {
+    fn is_sound(&self, written: &Arc<Examined>) -> bool {
         let id = written.id();
         self.written.get(id).is_some_and(|known| Arc::ptr_eq(known, written)) && !self.warned.contains(id)
     }
@@ -272,7 +272,7 @@ impl<'a> Slicer<'a> {
     fn new(policies: &'a [Placed]) -> Self {
         let mut slicer = Self { policies, any: Vec::new(), named: HashMap::new(), known: HashMap::new() };
         for (at, placed) in policies.iter().enumerate() {
-            match placed.written.compiled.action_constraint() {
+            match placed.policy.compiled.action_constraint() {
                 ActionConstraint::Any => slicer.any.push(at),
                 ActionConstraint::Eq(one) => slicer.named.entry(one).or_default().push(at),
                 ActionConstraint::In(several) => {
@@ -298,8 +298,8 @@ impl<'a> Slicer<'a> {
             let (slice, parts) = (Arc::clone(slice), Arc::clone(parts));
             return Ok(Unit { action, slice, parts, known: Memory::default() });
         }
-        let policies = chosen.iter().filter_map(|at| self.policies.get(*at)).map(|placed| placed.written.as_ref());
-        let set = |policies: Vec<&Written>| {
+        let policies = chosen.iter().filter_map(|at| self.policies.get(*at)).map(|placed| placed.policy.as_ref());
+        let set = |policies: Vec<&Examined>| {
             let needs = Needs::joined(policies.iter().map(|written| &written.needs));
             let policies = PolicySet::from_policies(policies.into_iter().map(|written| written.compiled.clone()));
             Ok::<_, Box<cedar_policy::PolicySetError>>(Part { policies: policies.map_err(Box::new)?, needs })

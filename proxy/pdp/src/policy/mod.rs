@@ -6,11 +6,13 @@
 mod canonical;
 mod author;
 mod evaluate;
+mod known;
 mod load;
 mod memory;
 mod names;
 mod needs;
 mod number;
+mod reach;
 mod schema;
 mod validate;
 mod written;
@@ -18,6 +20,8 @@ pub mod shape;
 
 pub use evaluate::{Act, Facts, Judgement, Query, Rule};
 pub use load::Policies;
+pub use reach::Reach;
+pub use written::{Written, written};
 
 #[cfg(test)]
 mod tests;

@@ -12,9 +12,9 @@ use cedar_policy::{
     ActionConstraint, EntityUid, PolicyId, PolicySet, Schema, ValidationMode, ValidationResult, Validator,
 };
 
+use super::known::Placed;
 use super::names::tool_action;
 use super::schema;
-use super::written::Placed;
 use crate::registry::{Registry, Server, Tool};
 
 /// How many tools one excerpt has. Cost grows with it for each policy, and falls with it for the excerpts.
@@ -32,21 +32,21 @@ impl Bench<'_> {
     /// What the validator has to say of these policies.
     pub(super) fn validate(&self, policies: &[&Placed]) -> ValidationResult {
         let doubtful = if policies.len() < EXCERPT_POLICIES_MIN {
-            policies.iter().map(|placed| placed.written.id()).collect()
+            policies.iter().map(|placed| placed.policy.id()).collect()
         } else {
             self.not_good_in_excerpts(policies)
         };
-        let chosen = policies.iter().filter(|placed| doubtful.contains(placed.written.id()));
+        let chosen = policies.iter().filter(|placed| doubtful.contains(placed.policy.id()));
         self.whole.validate(&set(chosen.copied()), ValidationMode::Strict)
     }
 
     /// The policies that are not known to be good after a look at excerpts.
     fn not_good_in_excerpts<'p>(&self, policies: &[&'p Placed]) -> BTreeSet<&'p PolicyId> {
-        let mut doubtful: BTreeSet<&PolicyId> = policies.iter().map(|placed| placed.written.id()).collect();
+        let mut doubtful: BTreeSet<&PolicyId> = policies.iter().map(|placed| placed.policy.id()).collect();
         let tools = self.tools();
         let mut wanted: BTreeMap<usize, Vec<&Placed>> = BTreeMap::new();
         for placed in policies {
-            if let Some(excerpt) = excerpt_of(&placed.written.source.action_constraint(), &tools) {
+            if let Some(excerpt) = excerpt_of(&placed.policy.source.action_constraint(), &tools) {
                 wanted.entry(excerpt).or_default().push(placed);
             }
         }
@@ -68,8 +68,8 @@ impl Bench<'_> {
                 .map(|e| e.policy_id())
                 .chain(found.validation_warnings().map(|w| w.policy_id()))
                 .collect();
-            for placed in policies.iter().filter(|placed| !bad.contains(placed.written.id())) {
-                doubtful.remove(placed.written.id());
+            for placed in policies.iter().filter(|placed| !bad.contains(placed.policy.id())) {
+                doubtful.remove(placed.policy.id());
             }
         }
         doubtful
@@ -106,7 +106,7 @@ fn set<'p>(policies: impl Iterator<Item = &'p Placed>) -> PolicySet {
     let mut out = PolicySet::new();
     for placed in policies {
         // Ids were found to be different before.
-        let _unique = out.add(placed.written.source.clone());
+        let _unique = out.add(placed.policy.source.clone());
     }
     out
 }

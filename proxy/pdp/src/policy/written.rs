@@ -1,91 +1,88 @@
-//! Policies as their authors wrote them, with what was found out about each: what a later bundle need not find out again.
+//! Policies as their authors wrote them: where each stands, and what it says, as data. Nothing is added to it yet.
 //!
-//! Everything kept here follows from a policy's own text and the vocabulary of grants, nothing from its neighbours, its
-//! place in a file or the registry.
+//! For what works on policies beside the decision: tests, warnings, formatting. Nothing is judged by it.
 
-use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
+use std::ops::Range;
+use std::str::FromStr;
 
-use cedar_policy::{Policy, PolicyId};
+use cedar_policy::{Policy, PolicySet};
+use serde_json::Value;
 
-use super::author::Notes;
-use super::needs::Needs;
-use crate::digest::Digest;
-use crate::fault::SourceFile;
+use super::author::fault_of;
+use crate::fault::{Fault, SourceFile, position};
 
-/// One policy.
-#[derive(Debug)]
-pub(super) struct Written {
-    /// Of its text.
-    pub(super) text: Digest,
-    /// The byte at which it began in the text it was read from: findings count from there.
-    pub(super) read_at: usize,
-    /// As written, under its `@id`.
-    pub(super) source: Policy,
-    /// As compiled: with what `@approval` stands for.
-    pub(super) compiled: Policy,
-    /// What it says of itself.
-    pub(super) notes: Notes,
-    /// What its compiled form looks at.
-    pub(super) needs: Needs,
-    /// Of its compiled form as data.
-    pub(super) digest: Digest,
+/// One policy as written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// Its `@id`; empty where it has none.
+    pub id: String,
+    /// The file, as shown to the author.
+    pub file: String,
+    /// Where its text stands in the file, annotations included, in bytes.
+    pub range: Range<usize>,
+    /// The line it begins on, counted from 1.
+    pub line: usize,
+    /// What it says, in Cedar's JSON form of a policy.
+    pub says: Value,
 }
 
-impl Written {
-    pub(super) fn id(&self) -> &PolicyId {
-        self.source.id()
+/// The policies of these files, in the order they stand in.
+///
+/// # Errors
+/// Every fault of syntax.
+pub fn written(files: &[SourceFile]) -> Result<Vec<Written>, Vec<Fault>> {
+    let mut faults = Vec::new();
+    let mut out = Vec::new();
+    for file in files {
+        match PolicySet::from_str(&file.text) {
+            Ok(parsed) => out.extend(of_file(file, &parsed)),
+            Err(errors) => faults.extend(errors.iter().map(|e| fault_of(file, e, 0))),
+        }
     }
+    if faults.is_empty() { Ok(out) } else { Err(faults) }
 }
 
-/// One policy and where it stands.
-#[derive(Debug, Clone)]
-pub(super) struct Placed {
-    /// The file's number in its bundle.
-    pub(super) file: usize,
-    /// The byte at which it begins.
-    pub(super) at: usize,
-    pub(super) written: Arc<Written>,
+fn of_file(file: &SourceFile, parsed: &PolicySet) -> Vec<Written> {
+    let mut policies: Vec<&Policy> = parsed.policies().collect();
+    // Cedar numbers them `policy0`, `policy1` and so on, as they stand.
+    policies.sort_by_key(|p| p.id().to_string().trim_start_matches("policy").parse::<usize>().unwrap_or(usize::MAX));
+    let mut from = 0;
+    let mut out = Vec::new();
+    for policy in policies {
+        let own = policy.to_cedar().unwrap_or_default();
+        let own = own.trim();
+        let found = file.text.get(from..).and_then(|rest| rest.find(own)).map(|at| from + at);
+        let start = found.unwrap_or(from);
+        let end = found.map_or(from, |at| at + own.len());
+        out.push(Written {
+            id: policy.annotation("id").unwrap_or_default().to_owned(),
+            file: file.path.clone(),
+            range: start..end,
+            line: position(&file.text, start).0,
+            says: policy.to_json().unwrap_or_default(),
+        });
+        from = end;
+    }
+    out
 }
 
-/// What is known of the policies of one bundle.
-#[derive(Debug, Default)]
-pub(super) struct Known {
-    grants: BTreeSet<String>,
-    /// By the digest of a policy's own text.
-    policies: HashMap<Digest, Arc<Written>>,
-    /// By the digest of a file's text: its policies, and where each begins.
-    files: HashMap<Digest, Vec<(usize, Arc<Written>)>>,
-}
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may panic")]
+    use super::*;
 
-impl Known {
-    /// Nothing yet, under this vocabulary.
-    pub(super) fn under(grants: &BTreeSet<String>) -> Self {
-        Self { grants: grants.clone(), ..Self::default() }
-    }
-
-    /// What holds under this vocabulary too.
-    pub(super) fn usable(&self, grants: &BTreeSet<String>) -> Option<&Self> {
-        (self.grants == *grants).then_some(self)
-    }
-
-    /// The policies of a file with this very text.
-    pub(super) fn file(&self, file: &SourceFile) -> Option<&[(usize, Arc<Written>)]> {
-        self.files.get(&Digest::of_bytes(file.text.as_bytes())).map(Vec::as_slice)
-    }
-
-    /// The policy of this very text.
-    pub(super) fn policy(&self, text: &str) -> Option<&Arc<Written>> {
-        self.policies.get(&Digest::of_bytes(text.as_bytes()))
-    }
-
-    /// Remembers a policy by its text.
-    pub(super) fn learn(&mut self, written: &Arc<Written>) {
-        self.policies.insert(written.text, Arc::clone(written));
-    }
-
-    /// Remembers the policies of a file.
-    pub(super) fn learn_file(&mut self, file: &SourceFile, placed: Vec<(usize, Arc<Written>)>) {
-        self.files.insert(Digest::of_bytes(file.text.as_bytes()), placed);
+    #[test]
+    fn each_policy_knows_where_it_stands_and_what_it_says() {
+        let same = "@id(\"a\")\npermit (principal, action, resource);";
+        let text =
+            format!("// first\n{same}\n\n// again, word for word\n{same}\nforbid (principal, action, resource);");
+        let file = SourceFile { path: "p.cedar".to_owned(), text };
+        let found = written(std::slice::from_ref(&file)).unwrap();
+        let told: Vec<_> = found.iter().map(|w| (w.id.as_str(), w.line)).collect();
+        assert_eq!(told, [("a", 2), ("a", 6), ("", 8)]);
+        assert!(found.iter().take(2).all(|w| file.text.get(w.range.clone()) == Some(same)));
+        assert_eq!(found.last().and_then(|w| w.says.get("effect")).and_then(Value::as_str), Some("forbid"));
+        let broken = SourceFile { path: "b.cedar".to_owned(), text: "permit (".to_owned() };
+        assert_eq!(written(&[file, broken]).unwrap_err().first().map(|f| f.file.as_str()), Some("b.cedar"));
     }
 }

@@ -1,0 +1,91 @@
+//! The one layout of policy files: Cedar's own formatter, and the proof that it changed no rule. Does not read files.
+
+use cedar_policy_formatter::{Config, policies_str_to_pretty};
+use pdp::fault::{Fault, SourceFile};
+use pdp::policy::written;
+
+/// The widths of Cedar's editor extension, so that an editor and `wicketgate policy fmt` agree.
+const LAYOUT: Config = Config { line_width: 80, indent_width: 2 };
+
+/// The text of a policy file in the one layout, comments kept. Equal to the file's own where it has it already.
+///
+/// # Errors
+/// What keeps the file from being read; or that the new text would say something else than the old one, which is a fault of
+/// the formatter.
+pub fn formatted(file: &SourceFile) -> Result<String, Vec<Fault>> {
+    let before = written(std::slice::from_ref(file))?;
+    if before.is_empty() {
+        // A file of comments alone: the formatter would begin it with an empty line.
+        return Ok(file.text.clone());
+    }
+    let broken = |why: String| {
+        let remedy = "the file is left as it is; lay it out by hand";
+        vec![Fault::of_file(&file.path, format!("cannot be formatted: {why}"), remedy)]
+    };
+    let text = policies_str_to_pretty(&file.text, &LAYOUT).map_err(|e| broken(e.to_string()))?;
+    let after = written(&[SourceFile { path: file.path.clone(), text: text.clone() }])?;
+    let says = |policies: &[pdp::policy::Written]| policies.iter().map(|p| p.says.clone()).collect::<Vec<_>>();
+    if says(&before) != says(&after) {
+        return Err(broken("the formatter would change what a policy says".to_owned()));
+    }
+    if comments(&file.text) != comments(&text) {
+        return Err(broken("the formatter would lose or move a comment".to_owned()));
+    }
+    Ok(text)
+}
+
+/// The comments of a policy text, in their order.
+fn comments(text: &str) -> Vec<&str> {
+    let mut out = Vec::new();
+    for line in text.lines() {
+        let (mut quoted, mut escaped, mut slash) = (false, false, None);
+        for (at, character) in line.char_indices() {
+            match character {
+                '"' if !escaped => quoted = !quoted,
+                '/' if !quoted && slash == Some(at) => {
+                    out.push(line.get(at + 1..).unwrap_or_default().trim());
+                    break;
+                }
+                _ => {}
+            }
+            slash = (character == '/' && !quoted).then_some(at + 1);
+            escaped = quoted && character == '\\' && !escaped;
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may panic")]
+    use super::*;
+
+    fn check(text: &str, want: &str) {
+        let file = |text: &str| SourceFile { path: "p.cedar".to_owned(), text: text.to_owned() };
+        let found = formatted(&file(text)).unwrap_or_else(|faults| faults.first().unwrap().to_string());
+        assert_eq!(found, want);
+        if !want.starts_with("p.cedar") {
+            assert_eq!(formatted(&file(want)).unwrap(), want, "the layout is not its own layout");
+        }
+    }
+
+    #[test]
+    fn policies_are_laid_out_and_comments_are_kept() {
+        check(
+            "// Why.\n@id(\"a\")   permit(principal,action,resource) when{context.a==\"// no comment\"}; // after\n// the end\n",
+            "// Why.\n@id(\"a\")\npermit (principal, action, resource)\nwhen { context.a == \"// no comment\" }; // after\n// the end\n",
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_read_or_needs_no_layout_is_left() {
+        check("// Nothing yet.\n", "// Nothing yet.\n");
+        check("permit (", "p.cedar:1:9: unexpected end of input");
+    }
+
+    #[test]
+    fn comments_are_told_from_text() {
+        let text = "a // one\n\"//\" \"\\\"//\" //two\n/ / x\n///three";
+        assert_eq!(comments(text), ["one", "two", "/three"]);
+    }
+}
