@@ -2,9 +2,9 @@
 
 use cedar_policy_formatter::{Config, policies_str_to_pretty};
 use pdp::fault::{Fault, SourceFile};
-use pdp::policy::written;
+use pdp::policy::{Written, written};
 
-/// The widths of Cedar's editor extension, so that an editor and `wicketgate policy fmt` agree.
+/// Cedar's own widths, so that its command line and its editor extension lay out the same way.
 const LAYOUT: Config = Config { line_width: 80, indent_width: 2 };
 
 /// The text of a policy file in the one layout, comments kept. Equal to the file's own where it has it already.
@@ -14,17 +14,25 @@ const LAYOUT: Config = Config { line_width: 80, indent_width: 2 };
 /// the formatter.
 pub fn formatted(file: &SourceFile) -> Result<String, Vec<Fault>> {
     let before = written(std::slice::from_ref(file))?;
-    if before.is_empty() {
-        // A file of comments alone: the formatter would begin it with an empty line.
-        return Ok(file.text.clone());
-    }
     let broken = |why: String| {
         let remedy = "the file is left as it is; lay it out by hand";
         vec![Fault::of_file(&file.path, format!("cannot be formatted: {why}"), remedy)]
     };
-    let text = policies_str_to_pretty(&file.text, &LAYOUT).map_err(|e| broken(e.to_string()))?;
+    let mut parts = Vec::new();
+    let mut from = 0;
+    for policy in &before {
+        let end = line_end(&file.text, policy.range.end);
+        let gap = file.text.get(from..policy.range.start).unwrap_or_default();
+        let (apart, own) = gap.split_at_checked(after_blank(gap)).unwrap_or((gap, ""));
+        parts.extend(comment(apart));
+        let own = file.text.get(policy.range.start - own.len()..end).unwrap_or_default();
+        parts.push(policies_str_to_pretty(own, &LAYOUT).map_err(|e| broken(e.to_string()))?.trim_end().to_owned());
+        from = end;
+    }
+    parts.extend(comment(file.text.get(from..).unwrap_or_default()));
+    let text = parts.join("\n\n") + "\n";
     let after = written(&[SourceFile { path: file.path.clone(), text: text.clone() }])?;
-    let says = |policies: &[pdp::policy::Written]| policies.iter().map(|p| p.says.clone()).collect::<Vec<_>>();
+    let says = |policies: &[Written]| policies.iter().map(|p| p.says.clone()).collect::<Vec<_>>();
     if says(&before) != says(&after) {
         return Err(broken("the formatter would change what a policy says".to_owned()));
     }
@@ -32,6 +40,34 @@ pub fn formatted(file: &SourceFile) -> Result<String, Vec<Fault>> {
         return Err(broken("the formatter would lose or move a comment".to_owned()));
     }
     Ok(text)
+}
+
+/// Where the line ends in which a policy does: what stands there after it belongs to it, unless it is the next policy.
+fn line_end(text: &str, end: usize) -> usize {
+    let rest = text.get(end..).unwrap_or_default();
+    let line = rest.split_inclusive('\n').next().unwrap_or_default();
+    let after = line.trim();
+    if after.is_empty() || after.starts_with("//") { end + line.len() } else { end }
+}
+
+/// Where the last blank line of a text ends. Comments before it stand for themselves: Cedar's formatter would join them
+/// with those of the policy below.
+fn after_blank(gap: &str) -> usize {
+    let mut at = 0;
+    let mut cut = 0;
+    for line in gap.split_inclusive('\n') {
+        at += line.len();
+        if line.trim().is_empty() && line.ends_with('\n') {
+            cut = at;
+        }
+    }
+    cut
+}
+
+/// Comments that stand for themselves, as they are.
+fn comment(text: &str) -> Option<String> {
+    let lines: Vec<&str> = text.trim().lines().map(str::trim_end).collect();
+    (!lines.is_empty()).then(|| lines.join("\n"))
 }
 
 /// The comments of a policy text, in their order.
@@ -73,7 +109,12 @@ mod tests {
     fn policies_are_laid_out_and_comments_are_kept() {
         check(
             "// Why.\n@id(\"a\")   permit(principal,action,resource) when{context.a==\"// no comment\"}; // after\n// the end\n",
-            "// Why.\n@id(\"a\")\npermit (principal, action, resource)\nwhen { context.a == \"// no comment\" }; // after\n// the end\n",
+            "// Why.\n@id(\"a\")\npermit (principal, action, resource)\nwhen { context.a == \"// no comment\" }; // after\n\n// the end\n",
+        );
+        check(
+            "// The file.\n\n\n// One.\npermit(principal,action,resource);forbid(principal,action,resource);\n// Apart.\n\nforbid(principal,action,resource); // last",
+            "// The file.\n\n// One.\npermit (principal, action, resource);\n\nforbid (principal, action, resource);\n\n// Apart.\n\n\
+             forbid (principal, action, resource); // last\n",
         );
     }
 

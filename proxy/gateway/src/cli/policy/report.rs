@@ -63,7 +63,7 @@ impl<'s> Reporter<'s> {
     pub(super) fn new(sources: impl IntoIterator<Item = &'s SourceFile>) -> Self {
         let wanted = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty());
         let theme = if wanted { GraphicalTheme::unicode() } else { GraphicalTheme::none() };
-        let style = GraphicalReportHandler::new_themed(theme).with_width(WIDTH).with_links(false).with_context_lines(0);
+        let style = GraphicalReportHandler::new_themed(theme).with_width(WIDTH).with_links(false).with_context_lines(1);
         Self { sources: sources.into_iter().collect(), style }
     }
 

@@ -114,12 +114,11 @@ fn told(
 
 /// Whether some permit's action and resource fit, and it can speak.
 fn is_permitted(look: &Look<'_>, dead: &BTreeSet<String>, server: &Server, tool: &Tool) -> bool {
-    let here = |n: &usize| look.reach.get(*n).is_some_and(|r| r.tool == Some((&server.name, &tool.name)));
-    look.policies.iter().any(|policy| {
+    let action = look.reach.iter().position(|reach| reach.tool == Some((&server.name, &tool.name)));
+    action.into_iter().flat_map(|action| look.speaking(action)).any(|policy| {
         policy.says.get("effect").is_some_and(|effect| effect == "permit")
             && !dead.contains(&policy.id)
             && resource_fits(policy.says.get("resource").unwrap_or(&Value::Null), server)
-            && look.actions(policy).iter().any(here)
     })
 }
 

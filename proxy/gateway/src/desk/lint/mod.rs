@@ -8,7 +8,7 @@ mod contradiction;
 mod expression;
 mod rule;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use pdp::fault::{Fault, SourceFile};
 use pdp::policy::{Reach, Written};
@@ -88,7 +88,11 @@ struct Look<'a> {
     registry: &'a Registry,
     sources: &'a Sources,
     policies: &'a [Written],
+    /// The policies by their names.
+    named: BTreeMap<&'a str, &'a Written>,
     reach: Vec<Reach<'a>>,
+    /// For each policy's name the actions its scope fits, as places in `reach`.
+    actions: BTreeMap<&'a str, BTreeSet<usize>>,
 }
 
 /// Every warning of a bundle that has no fault, in the order of files and lines.
@@ -96,8 +100,7 @@ struct Look<'a> {
 pub fn warnings(snapshot: &Snapshot, sources: &Sources) -> Vec<Warning> {
     // What a snapshot was built from can be read.
     let policies = pdp::policy::written(&sources.policies).unwrap_or_default();
-    let reach = snapshot.policies().reach();
-    let look = Look { snapshot, registry: snapshot.registry(), sources, policies: &policies, reach };
+    let look = Look::at(snapshot, sources, &policies);
     let mut out = Vec::new();
     let dead = rule::dead(&look, &mut out);
     rule::odd(&look, &mut out);
@@ -110,7 +113,30 @@ pub fn warnings(snapshot: &Snapshot, sources: &Sources) -> Vec<Warning> {
     out
 }
 
-impl Look<'_> {
+impl<'a> Look<'a> {
+    fn at(snapshot: &'a Snapshot, sources: &'a Sources, policies: &'a [Written]) -> Self {
+        let named: BTreeMap<&str, &Written> = policies.iter().map(|policy| (policy.id.as_str(), policy)).collect();
+        let reach = snapshot.policies().reach();
+        let mut actions: BTreeMap<&str, BTreeSet<usize>> = BTreeMap::new();
+        for (n, action) in reach.iter().enumerate() {
+            for policy in action.policies.iter().filter_map(|id| named.get(id.as_str())) {
+                actions.entry(policy.id.as_str()).or_default().insert(n);
+            }
+        }
+        Self { snapshot, registry: snapshot.registry(), sources, policies, named, reach, actions }
+    }
+
+    /// The policies that can speak of an action, a place in `reach`.
+    fn speaking(&self, action: usize) -> impl Iterator<Item = &'a Written> {
+        let names = self.reach.get(action).map(|reach| reach.policies.as_slice()).unwrap_or_default();
+        names.iter().filter_map(|id| self.named.get(id.as_str()).copied())
+    }
+
+    /// The actions a policy's scope fits; nothing for one that fits none.
+    fn actions(&self, policy: &Written) -> Option<&BTreeSet<usize>> {
+        self.actions.get(policy.id.as_str())
+    }
+
     /// The file a policy stands in.
     fn file(&self, policy: &Written) -> Option<&SourceFile> {
         self.sources.policies.iter().find(|file| file.path == policy.file)
@@ -125,12 +151,6 @@ impl Look<'_> {
         let range = found.or_else(|| own.find(&name).map(|at| at..at + name.len())).unwrap_or(0..0);
         let start = policy.range.start;
         Fault::over(file, start + range.start..start + range.end, message, remedy)
-    }
-
-    /// The actions a policy's scope fits, as places in `reach`.
-    fn actions(&self, policy: &Written) -> BTreeSet<usize> {
-        let fits = |(n, reach): (usize, &Reach<'_>)| reach.policies.contains(&policy.id).then_some(n);
-        self.reach.iter().enumerate().filter_map(fits).collect()
     }
 }
 

@@ -27,7 +27,7 @@ pub(super) fn odd(look: &Look<'_>, out: &mut Vec<Warning>) {
 /// The policy a warning of the validator's names: "for policy `x`, ...".
 fn named<'l>(look: &Look<'l>, warning: &Fault) -> Option<&'l Written> {
     let id = warning.message.split('`').nth(1)?;
-    look.policies.iter().find(|policy| policy.id == id)
+    look.named.get(id).copied()
 }
 
 /// Adds what never speaks; answers the names of the dead.
@@ -63,7 +63,7 @@ pub(super) fn dead(look: &Look<'_>, out: &mut Vec<Warning>) -> BTreeSet<String> 
 /// Why no action fits a policy, and what to do.
 fn without_action(look: &Look<'_>, policy: &Written, help: &str) -> (String, String) {
     let id = &policy.id;
-    if look.actions(policy).is_empty() {
+    if look.actions(policy).is_none() {
         let message = format!("`{id}` never speaks: no reviewed tool and no method is in its action scope");
         return (message, "review a tool with that effect, mend the scope, or take the rule out".to_owned());
     }
@@ -168,19 +168,17 @@ fn leads_somewhere(name: &str) -> bool {
 /// Adds permits that a broader one makes redundant: the same duty, a scope that contains theirs, no condition of its own
 /// that they do not have. Of two that say the same, the later.
 pub(super) fn redundant(look: &Look<'_>, dead: &BTreeSet<String>, out: &mut Vec<Warning>) {
-    let permits: Vec<&Written> = look
-        .policies
-        .iter()
-        .filter(|policy| {
-            policy.says.get("effect").is_some_and(|effect| effect == "permit") && !dead.contains(&policy.id)
-        })
-        .collect();
-    for (n, narrow) in permits.iter().enumerate() {
-        let wider = permits
-            .iter()
-            .enumerate()
-            .find(|(m, broad)| *m != n && covers(look, broad, narrow) && (*m < n || !covers(look, narrow, broad)));
-        if let Some((_, broad)) = wider {
+    let is_live_permit = |policy: &&Written| {
+        policy.says.get("effect").is_some_and(|effect| effect == "permit") && !dead.contains(&policy.id)
+    };
+    for (n, narrow) in look.policies.iter().enumerate().filter(|(_, policy)| is_live_permit(policy)) {
+        let Some(first) = look.actions(narrow).and_then(|actions| actions.first()) else { continue };
+        let others = look.speaking(*first).filter(|broad| broad.id != narrow.id).filter(is_live_permit);
+        let earlier = |broad: &Written| look.policies.iter().take(n).any(|policy| policy.id == broad.id);
+        let wider = others
+            .filter(|broad| covers(look, broad, narrow))
+            .find(|broad| earlier(broad) || !covers(look, narrow, broad));
+        if let Some(broad) = wider {
             let message =
                 format!("`{}` permits nothing that `{}` ({}:{}) does not", narrow.id, broad.id, broad.file, broad.line);
             let remedy = "take it out, or narrow the broader one if that permits too much";
@@ -190,19 +188,22 @@ pub(super) fn redundant(look: &Look<'_>, dead: &BTreeSet<String>, out: &mut Vec<
 }
 
 fn covers(look: &Look<'_>, broad: &Written, narrow: &Written) -> bool {
-    let duty = |policy: &Written| policy.says.pointer("/annotations/obligation").cloned();
-    let scope = |policy: &Written, of: &str| policy.says.get(of).cloned().unwrap_or_default();
-    let open = |scope: &Value, kind: &str| {
-        let operator = scope.get("op").and_then(Value::as_str).unwrap_or_default();
-        operator == "All"
-            || (operator == "is" && scope.get("in").is_none() && scope.get("entity_type").is_some_and(|t| t == kind))
+    let duty = |policy: &'_ Written| policy.says.pointer("/annotations/obligation").cloned();
+    let open = |scope: Option<&Value>, kind: &str| {
+        let member = |name: &str| scope.and_then(|scope| scope.get(name));
+        let is_kind = member("entity_type").is_some_and(|of| of == kind) && member("in").is_none();
+        member("op").is_some_and(|op| op == "All" || (op == "is" && is_kind))
     };
-    let fits = |of: &str, kind: &str| open(&scope(broad, of), kind) || scope(broad, of) == scope(narrow, of);
-    let needed = facts(&broad.says);
-    let given = facts(&narrow.says);
+    let fits = |of: &str, kind: &str| open(broad.says.get(of), kind) || broad.says.get(of) == narrow.says.get(of);
+    let actions =
+        || look.actions(narrow).zip(look.actions(broad)).is_some_and(|(narrow, broad)| narrow.is_subset(broad));
+    let conditions = || {
+        let given = facts(&narrow.says);
+        facts(&broad.says).iter().all(|fact| given.contains(fact))
+    };
     (duty(narrow).is_none() || duty(narrow) == duty(broad))
         && fits("principal", "Gate::Agent")
         && fits("resource", "Gate::Server")
-        && look.actions(narrow).is_subset(&look.actions(broad))
-        && needed.iter().all(|fact| given.contains(fact))
+        && actions()
+        && conditions()
 }
