@@ -27,4 +27,5 @@ mod limits;
 mod long;
 mod crash;
 mod swap;
+mod live;
 mod examples;

@@ -5,17 +5,19 @@ use std::process::ExitCode;
 use clap::Subcommand;
 use pdp::snapshot::Snapshot;
 
-use super::{Places, print, told};
+use super::{Places, live, print, told};
 use crate::reload;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Policy {
     /// Print the Cedar schema that is generated from the registry, for editors and other Cedar tools
     Schema,
+    #[command(flatten)]
+    Live(live::Live),
 }
 
 /// Runs one of the desk's tools.
-pub(super) fn run(places: &Places, asked: &Policy) -> ExitCode {
+pub(super) async fn run(places: &Places, asked: &Policy) -> ExitCode {
     match asked {
         Policy::Schema => match bundle(places) {
             Ok(snapshot) => {
@@ -24,6 +26,7 @@ pub(super) fn run(places: &Places, asked: &Policy) -> ExitCode {
             }
             Err(words) => print::failed(&words),
         },
+        Policy::Live(asked) => live::run(places, asked).await,
     }
 }
 

@@ -4,3 +4,7 @@
 //! line, the control API and the tests use the same code. Printing is the command line's.
 
 pub mod case;
+pub mod recorded;
+pub mod compare;
+pub mod replay;
+pub mod shadow;

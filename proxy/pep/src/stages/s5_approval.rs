@@ -93,7 +93,8 @@ fn judged_again(
         ..call.state().facts().clone()
     };
     let judgement = s3_policy::ask(call.head(), call.state().server(), call.state().subject(), &facts);
-    call.entry().write(|record| record.decision = Some(s3_policy::note(&judgement, &facts)));
+    let noted = s3_policy::note(call.head(), &judgement, &facts);
+    call.entry().write(|record| record.decision = Some(noted));
     match judgement.decision {
         Decision::Allow(obligations) => Ok(obligations),
         Decision::Escalate(_) | Decision::Deny(_) => {
