@@ -114,7 +114,10 @@ impl House {
 
 /// The usual policies, with mail that needs no approval, and no reads.
 fn otherwise() -> String {
-    let text = POLICIES.replace("@approval(\"owner\")", "").replace("forbid (principal, action in Gate::Action::\"egress\", resource);", "forbid (principal, action in Gate::Action::\"egress\", resource) when { context.args has to && false };");
+    let text = POLICIES.replace("@approval(\"owner\")", "").replace(
+        "forbid (principal, action in Gate::Action::\"egress\", resource);",
+        "forbid (principal, action in Gate::Action::\"egress\", resource) when { context.args has to && false };",
+    );
     let reads = "@id(\"reads\") permit (principal, action in Gate::Action::\"read\", resource);";
     assert!(text.contains(reads));
     text.replace(reads, "")
@@ -190,10 +193,14 @@ async fn staging_changes_nothing_and_tells_every_fault() {
     let stage = |body: Value, token| house.ask("POST", "/v1/snapshots", Some(body), token);
     let files = house.files(&otherwise()).await;
     assert_eq!(stage(json!({ "files": files, "reason": "x" }), VIEWER).await.status, 403);
-    let code = |answer: Answer| (answer.status, answer.message()["error"]["code"].as_str().unwrap_or_default().to_owned());
+    let code =
+        |answer: Answer| (answer.status, answer.message()["error"]["code"].as_str().unwrap_or_default().to_owned());
     let refused = |status: u16, code: &str| (status, code.to_owned());
     assert_eq!(code(stage(json!({ "files": files }), MEMBER).await), refused(400, "reason"));
-    assert_eq!(code(stage(json!({ "files": files, "reason": "x", "who": "me" }), MEMBER).await), refused(400, "bad_request"));
+    assert_eq!(
+        code(stage(json!({ "files": files, "reason": "x", "who": "me" }), MEMBER).await),
+        refused(400, "bad_request")
+    );
     let twice = r#"{"reason":"x","files":{"policies/a.cedar":"","policies/a.cedar":""}}"#;
     let twice = Request::post("/v1/snapshots", twice).token(MEMBER).send(house.gate.control()).await;
     assert_eq!(code(twice), refused(400, "bad_request"));
@@ -206,7 +213,10 @@ async fn staging_changes_nothing_and_tells_every_fault() {
     assert_eq!(answer.status, 422);
     let lines: Vec<Value> = faults(answer).iter().map(|fault| fault["line"].clone()).collect();
     assert_eq!(lines, [json!(1), json!(2)]);
-    assert_eq!(code(stage(json!({ "files": house.files(&policies).await, "reason": "x" }), MEMBER).await), refused(409, "same"));
+    assert_eq!(
+        code(stage(json!({ "files": house.files(&policies).await, "reason": "x" }), MEMBER).await),
+        refused(409, "same")
+    );
     let other = format!("sha256:{}", "0".repeat(64));
     let answer = stage(json!({ "files": files, "reason": "x", "base": other }), MEMBER).await;
     assert_eq!(answer.message()["in_force"]["digest"], json!(base), "{answer:?}");
@@ -226,7 +236,12 @@ async fn who_promotes_wins_once_and_a_rollback_brings_it_back() {
     let agent = Agent::legacy(house.gate.at(), "web", ADA).await;
     let (base, before) = (house.in_force().await, house.policies());
     let first = house.staged(&otherwise(), MEMBER).await;
-    let second = house.staged(&format!("{before}\n@id(\"late\") forbid (principal, action == web::Action::\"pay\", resource);"), MEMBER).await;
+    let second = house
+        .staged(
+            &format!("{before}\n@id(\"late\") forbid (principal, action == web::Action::\"pay\", resource);"),
+            MEMBER,
+        )
+        .await;
     assert_eq!(house.promote(&first, &base, MEMBER).await.status, 403);
     let turn = house.promote(&first, &base, OPERATOR).await;
     assert_eq!((turn.status, &turn.message()["how"]), (200, &json!("promote")), "{turn:?}");
@@ -238,7 +253,10 @@ async fn who_promotes_wins_once_and_a_rollback_brings_it_back() {
     let theirs = &lost.message()["in_force"];
     assert_eq!((&theirs["digest"], &theirs["author"]), (&json!(first), &json!("default/a-operator")));
     let now = house.get("/v1/snapshot").await;
-    assert_eq!((&now["author"], &now["reason"], &now["base"]), (&json!("default/a-operator"), &json!("as agreed"), &json!(base)));
+    assert_eq!(
+        (&now["author"], &now["reason"], &now["base"]),
+        (&json!("default/a-operator"), &json!("as agreed"), &json!(base))
+    );
     assert!(now["at"].as_str().unwrap().ends_with('Z') && now["servers"][0]["name"] == "web", "{now}");
     // By its first digits, too.
     let back = house.promote(&base[7..19], &first, OPERATOR).await;
@@ -264,7 +282,9 @@ async fn what_cannot_be_kept_or_written_is_refused_with_words() {
     let candidate = house.staged(&otherwise(), MEMBER).await;
     let state = house.gate.folder.path().join("state/history.db");
     let other = rusqlite::Connection::open(state).unwrap();
-    other.execute_batch("CREATE TRIGGER full BEFORE INSERT ON turns BEGIN SELECT RAISE(FAIL, 'disk is full'); END").unwrap();
+    other
+        .execute_batch("CREATE TRIGGER full BEFORE INSERT ON turns BEGIN SELECT RAISE(FAIL, 'disk is full'); END")
+        .unwrap();
     let refused = house.promote(&candidate, &base, OPERATOR).await;
     assert_eq!((refused.status, &refused.message()["error"]["code"]), (503, &json!("history_unavailable")));
     assert!(refused.message()["error"]["message"].as_str().unwrap().contains("disk is full"), "{refused:?}");
@@ -314,7 +334,10 @@ async fn the_command_line_does_it_all() {
     assert!(told.contains(&format!("in force: {}, in place of {digest}", &base[7..19])), "{told}");
     let told = house.says(&["policy", "history"], 0).await;
     let lines: Vec<&str> = told.lines().collect();
-    assert!(lines[0].starts_with(&format!("* {}", &base[7..19])) && lines[0].contains("rollback  default/a-operator"), "{told}");
+    assert!(
+        lines[0].starts_with(&format!("* {}", &base[7..19])) && lines[0].contains("rollback  default/a-operator"),
+        "{told}"
+    );
     assert!(lines[0].ends_with("it was too\\u{1b}[31m wide"), "{told}");
     assert_eq!(lines[1].trim(), "policies +reads ~asks-the-owner; 1 file");
     assert!(lines[2].contains(&digest) && lines[4].contains("the first start"), "{told}");
@@ -356,7 +379,8 @@ async fn recorded_traffic_is_put_to_a_candidate() {
     let same = house.says(&["policy", "replay", "--since", "1h", "--fail-on", "any"], 0).await;
     assert!(same.contains("0 wider, 0 narrower"), "{same}");
     house.says(&["policy", "replay", dir, "--since", "1h", "--fail-on", "wider"], 1).await;
-    let json = house.says(&["policy", "replay", dir, "--since", "1h", "--tool", "echo", "--agent", "ada", "--json"], 0).await;
+    let json =
+        house.says(&["policy", "replay", dir, "--since", "1h", "--tool", "echo", "--agent", "ada", "--json"], 0).await;
     let json: Value = serde_json::from_str(&json).unwrap();
     assert_eq!((&json["report"]["compared"], &json["report"]["narrower"]), (&json!(2), &json!(2)), "{json}");
     for none in [["--agent", "bob"], ["--server", "none"], ["--tool", "none"], ["--until", "1h"]] {

@@ -167,10 +167,15 @@ async fn of_two_engineers_one_wins_each_round_and_no_call_is_lost() {
         };
         let (ann, ben) = (promote(&candidates[0]), promote(&candidates[1]));
         let (ann, ben) = tokio::join!(ann.send(gate.control()), ben.send(gate.control()));
-        let won: Vec<usize> = [&ann, &ben].iter().enumerate().filter(|(_, a)| a.status == 200).map(|(n, _)| n).collect();
+        let won: Vec<usize> =
+            [&ann, &ben].iter().enumerate().filter(|(_, a)| a.status == 200).map(|(n, _)| n).collect();
         let [winner] = won[..] else { panic!("round {round}: {ann:?} {ben:?}") };
         let loser = if winner == 0 { &ben } else { &ann };
-        assert_eq!((loser.status, &loser.message()["in_force"]["digest"]), (409, &json!(candidates[winner])), "{loser:?}");
+        assert_eq!(
+            (loser.status, &loser.message()["in_force"]["digest"]),
+            (409, &json!(candidates[winner])),
+            "{loser:?}"
+        );
         in_force.push(candidates[winner].clone());
         if round % 10 == 9 {
             let back = json!({ "base": candidates[winner], "reason": "back" }).to_string();

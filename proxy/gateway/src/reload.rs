@@ -21,6 +21,7 @@ use pep::ports::{Clock, Ledger, Snapshots};
 use rust_embed::RustEmbed;
 use serde::Serialize;
 
+use crate::clock::rfc3339;
 use crate::config::Bundle;
 use crate::history::{Change, History, How, Manifest, Turn, manifest};
 pub use promote::{Asking, Refused, candidate, is_of_bundle};
@@ -166,14 +167,23 @@ fn gather(
 pub struct Store {
     current: ArcSwap<Snapshot>,
     bundle: Option<Bundle>,
-    /// Held while the law is changed, one change at a time: the files that what is in force was made of.
-    changing: Mutex<Manifest>,
+    /// Held while the law is changed, one change at a time.
+    changing: Mutex<Lying>,
     /// How what is in force came to be. Changed together with `current`.
     turn: Mutex<Turn>,
     last: Mutex<LastReload>,
     history: Arc<History>,
     ledger: Arc<dyn Ledger>,
     clock: Arc<dyn Clock>,
+}
+
+/// What lies in the directories, as far as this gate knows.
+#[derive(Debug, Default)]
+struct Lying {
+    /// The files that what is in force was made of.
+    files: Manifest,
+    /// Half of a promotion lies there and could not be put back. Nothing is read until that is settled.
+    torn: bool,
 }
 
 /// What the last attempt at a new snapshot came to.
@@ -203,10 +213,12 @@ impl Store {
         let first = build(&sources)?;
         let files = manifest(&sources);
         let turn = found(&history, &sources, (&files, &first), clock.now_us());
-        let (current, changing) = (ArcSwap::from_pointee(first), Mutex::new(files));
+        let (current, changing) = (ArcSwap::from_pointee(first), Mutex::new(Lying { files, torn: false }));
+        // Told again at each start: an event that a crash lost is not the only word of who put it in force.
+        let origin = format!("in force by {} since {} ({})", turn.author, rfc3339(turn.at_us), turn.reason);
         let (turn, last) = (Mutex::new(turn), Mutex::default());
         let store = Self { current, bundle, changing, turn, last, history, ledger, clock };
-        store.record("snapshot", "start", "the first snapshot");
+        store.record("snapshot", "start", &format!("the first snapshot, {origin}"));
         if let Some(settled) = settled {
             store.record("promotion_settled", &settled.by, &settled.words);
         }
@@ -244,8 +256,10 @@ impl Store {
     /// Every fault of the bundle; nothing has changed then.
     pub fn reload(&self, by: &str) -> Result<(Digest, bool), Vec<Fault>> {
         let mut held = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
-        let built =
-            read(self.bundle.as_ref()).and_then(|sources| build(&sources).map(|snapshot| (sources, snapshot)));
+        let built = self
+            .mended(&mut held)
+            .and_then(|()| read(self.bundle.as_ref()))
+            .and_then(|sources| build(&sources).map(|snapshot| (sources, snapshot)));
         let faults = built.as_ref().err().into_iter().flatten().map(ToString::to_string).collect();
         let last = LastReload { at_us: self.clock.now_us(), by: by.to_owned(), faults };
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = last.clone();
@@ -264,12 +278,12 @@ impl Store {
                 author: by.to_owned(),
                 reason: "the directories were edited".to_owned(),
                 how: How::Edit,
-                change: Change::between((&held, &current), (&files, &snapshot)),
+                change: Change::between((&held.files, &current), (&files, &snapshot)),
             };
             let kept = self.history.turned(&turn, &sources);
             self.put_in_force(Arc::new(snapshot), turn);
             kept
-        } else if files != *held {
+        } else if files != held.files {
             self.history.rewritten(digest, &sources)
         } else {
             Ok(())
@@ -278,8 +292,19 @@ impl Store {
             // Whoever tightens a rule must not be held up by a full disk. The gap is told here and by the health answer.
             tracing::error!("what is in force is not kept, and no rollback can return to it: {fault}");
         }
-        *held = files;
+        held.files = files;
         Ok((digest, digest != before.digest))
+    }
+
+    /// Settles the half of a promotion that lies in the directories, if there is one, as the next start would.
+    fn mended(&self, held: &mut Lying) -> Result<(), Vec<Fault>> {
+        if held.torn {
+            if let Some(settled) = promote::settle(self.bundle.as_ref(), &self.history)? {
+                self.record("promotion_settled", &settled.by, &settled.words);
+            }
+            held.torn = false;
+        }
+        Ok(())
     }
 
     /// The swap: from the next frame on this is the law.

@@ -24,9 +24,7 @@ use crate::reload;
 
 /// The routes of the shadow.
 pub(super) fn routes() -> Router<Arc<Control>> {
-    Router::new()
-        .route("/v1/shadow", get(look).post(begin).delete(end))
-        .layer(DefaultBodyLimit::max(BUNDLE_BYTES_MAX))
+    Router::new().route("/v1/shadow", get(look).post(begin).delete(end)).layer(DefaultBodyLimit::max(BUNDLE_BYTES_MAX))
 }
 
 /// The candidate: kept here, or sent along.

@@ -157,7 +157,8 @@ async fn files(State(control): State<Arc<Control>>, visitor: Asked, Path(named):
     let asked = Arc::clone(&control);
     match aside(move || kept(&asked, &named)).await {
         Ok(Ok((digest, sources))) => {
-            let files: BTreeMap<&str, &str> = all(&sources).map(|file| (file.path.as_str(), file.text.as_str())).collect();
+            let files: BTreeMap<&str, &str> =
+                all(&sources).map(|file| (file.path.as_str(), file.text.as_str())).collect();
             Json(json!({ "digest": digest, "files": files })).into_response()
         }
         Ok(Err(answer)) | Err(answer) => *answer,

@@ -261,4 +261,4 @@ fn turn(was: &Decision, now: &Decision) -> Option<Turn> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -49,8 +49,7 @@ pub fn replay(
 ) -> Result<Tally, StoreFault> {
     let mut tally = Tally::default();
     let (server, tool) = (traffic.server.clone(), traffic.tool.clone());
-    let mut page =
-        Page { from_us: traffic.since_us, after: 0, until_us: traffic.until_us, server, tool, limit: PAGE };
+    let mut page = Page { from_us: traffic.since_us, after: 0, until_us: traffic.until_us, server, tool, limit: PAGE };
     loop {
         let found = reader.records(&page)?;
         let Some(last) = found.last() else { return Ok(tally) };

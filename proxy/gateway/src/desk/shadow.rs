@@ -168,3 +168,6 @@ fn work(waiting: &Receiver<Arc<Record>>, count: &Count, candidate: &Snapshot, sn
         count.judged.fetch_add(1, Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -93,7 +93,8 @@ impl Names {
     }
 
     fn line(&self) -> String {
-        let marked = |mark: char, names: &[String]| names.iter().map(|name| format!("{mark}{name}")).collect::<Vec<_>>();
+        let marked =
+            |mark: char, names: &[String]| names.iter().map(|name| format!("{mark}{name}")).collect::<Vec<_>>();
         let mut all = marked('+', &self.added);
         all.extend(marked('-', &self.removed));
         all.extend(marked('~', &self.changed));
@@ -168,7 +169,8 @@ mod tests {
         let sources = crate::reload::read(None).unwrap();
         let one = crate::reload::build(&sources).unwrap();
         let mut edited = sources.clone();
-        let text = "\n// a comment\n@id(\"zeta\") permit (principal, action == office::Action::\"files_delete\", resource);";
+        let text =
+            "\n// a comment\n@id(\"zeta\") permit (principal, action == office::Action::\"files_delete\", resource);";
         edited.policies.first_mut().unwrap().text.push_str(text);
         let other = crate::reload::build(&edited).unwrap();
         let (files, files_now) = (manifest(&sources), manifest(&edited));
@@ -178,10 +180,7 @@ mod tests {
         assert_eq!(back.line(), "policies -zeta; 1 file");
         let read: Change = serde_json::from_str(&serde_json::to_string(&change).unwrap()).unwrap();
         assert_eq!(read, change);
-        assert_eq!(
-            Change::between((&files, &one), (&files, &one)).line(),
-            "no rule, server or tool differs; 0 files"
-        );
+        assert_eq!(Change::between((&files, &one), (&files, &one)).line(), "no rule, server or tool differs; 0 files");
         let names = |n: usize| (0..n).map(|n| (format!("{n:03}"), n)).collect::<BTreeMap<_, _>>();
         assert_eq!(Names::between(&names(0), &names(6)).line(), "+000 +001 +002 +003 and 2 more");
         let many = Names::between(&names(1), &names(1000));

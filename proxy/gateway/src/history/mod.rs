@@ -170,12 +170,13 @@ impl History {
         self.written(|connection| store::rewritten(connection, digest, sources))
     }
 
-    /// Notes that a kept snapshot is about to be put in force, before its files are written back.
+    /// Notes that a kept snapshot is about to be put in force, before its files are written back, and keeps the files as they
+    /// lie there until then: whatever is cut short can be put back.
     ///
     /// # Errors
     /// When the history cannot be written.
-    pub fn begin(&self, turn: &Turn) -> Result<(), HistoryFault> {
-        self.written(|connection| store::begin(connection, turn))
+    pub fn begin(&self, turn: &Turn, parent: &Sources) -> Result<(), HistoryFault> {
+        self.written(|connection| store::begin(connection, turn, parent))
     }
 
     /// Notes that what was begun is done.

@@ -176,11 +176,14 @@ pub(super) fn rewritten(connection: &mut Connection, digest: Digest, sources: &S
     Ok(change.commit()?)
 }
 
-/// Notes what is about to be put in force.
-pub(super) fn begin(connection: &mut Connection, turn: &Turn) -> Result<(), Fault> {
+/// Notes what is about to be put in force, and the files that it takes the place of.
+pub(super) fn begin(connection: &mut Connection, turn: &Turn, parent: &Sources) -> Result<(), Fault> {
     let change = connection.transaction()?;
     change.execute("DELETE FROM begun", [])?;
     insert_turn(&change, BEGUN, turn)?;
+    if let Some(digest) = turn.parent {
+        keep(&change, digest, parent)?;
+    }
     Ok(change.commit()?)
 }
 
@@ -285,7 +288,8 @@ fn forget(change: &Transaction<'_>) -> Result<(), Fault> {
     )?;
     change.execute(
         "DELETE FROM files WHERE snapshot NOT IN (SELECT snapshot FROM turns UNION SELECT parent FROM turns \
-            WHERE parent IS NOT NULL UNION SELECT snapshot FROM candidates UNION SELECT snapshot FROM begun)",
+            WHERE parent IS NOT NULL UNION SELECT snapshot FROM candidates UNION SELECT snapshot FROM begun \
+            UNION SELECT parent FROM begun WHERE parent IS NOT NULL)",
         [],
     )?;
     change.execute("DELETE FROM texts WHERE digest NOT IN (SELECT text FROM files)", [])?;

@@ -25,7 +25,10 @@ fn turn(n: usize) -> Turn {
         author: "default/ana".to_owned(),
         reason: format!("reason {n}"),
         how: How::Edit,
-        change: Change { files: Names { changed: vec!["policies/a.cedar".to_owned()], ..Names::default() }, ..Change::default() },
+        change: Change {
+            files: Names { changed: vec!["policies/a.cedar".to_owned()], ..Names::default() },
+            ..Change::default()
+        },
     }
 }
 
@@ -103,11 +106,12 @@ fn what_was_begun_is_known_until_it_is_settled() {
     let history = History::open(folder.path());
     history.turned(&turn(0), &sources(0)).unwrap();
     history.stage(&candidate(1), &sources(1)).unwrap();
-    history.begin(&turn(1)).unwrap();
+    history.begin(&turn(1), &sources(70)).unwrap();
+    assert_eq!(history.files(digest(0)).unwrap(), Some(sources(70)), "as they lie there, to the byte");
     assert_eq!(History::open(folder.path()).begun().unwrap(), Some(turn(1)), "the next life knows it");
     history.abandon().unwrap();
     assert_eq!(history.begun().unwrap(), None);
-    history.begin(&turn(1)).unwrap();
+    history.begin(&turn(1), &sources(0)).unwrap();
     history.settle(&turn(1)).unwrap();
     assert_eq!(history.begun().unwrap(), None);
     assert_eq!(history.turns(1).unwrap(), [turn(1)]);

@@ -152,6 +152,27 @@ pub struct Page {
     pub limit: usize,
 }
 
+impl Page {
+    /// The query and its parameters: along the index of time, from where the page before ended.
+    pub(super) fn statement(&self) -> (String, Vec<Value>) {
+        let mut query = "SELECT at_us, seq, body FROM entries WHERE (at_us, seq) > (?, ?) AND at_us < ? \
+            AND +kind = 'record'"
+            .to_owned();
+        let mut values: Vec<Value> = vec![self.from_us.into(), signed(self.after).into(), self.until_us.into()];
+        if let Some(server) = &self.server {
+            query.push_str(" AND +server = ?");
+            values.push(server.clone().into());
+        }
+        if let Some(tool) = &self.tool {
+            query.push_str(" AND +target = ? AND +method = 'tools/call'");
+            values.push(tool.clone().into());
+        }
+        query.push_str(" ORDER BY at_us, seq LIMIT ?");
+        values.push(i64::try_from(self.limit).unwrap_or(i64::MAX).into());
+        (query, values)
+    }
+}
+
 /// A record of a page, and where it stands.
 #[derive(Debug)]
 pub struct PageRow {
@@ -229,20 +250,7 @@ impl Reader {
     /// When the database cannot be read.
     pub fn records(&self, page: &Page) -> Result<Vec<PageRow>, StoreFault> {
         let asked = StoreFault::database(&self.path, "read");
-        let mut query = "SELECT at_us, seq, body FROM entries WHERE (at_us, seq) > (?, ?) AND at_us < ? \
-            AND +kind = 'record'"
-            .to_owned();
-        let mut values: Vec<Value> = vec![page.from_us.into(), signed(page.after).into(), page.until_us.into()];
-        if let Some(server) = &page.server {
-            query.push_str(" AND +server = ?");
-            values.push(server.clone().into());
-        }
-        if let Some(tool) = &page.tool {
-            query.push_str(" AND +target = ? AND +method = 'tools/call'");
-            values.push(tool.clone().into());
-        }
-        query.push_str(" ORDER BY at_us, seq LIMIT ?");
-        values.push(i64::try_from(page.limit).unwrap_or(i64::MAX).into());
+        let (query, values) = page.statement();
         let mut statement = self.connection.prepare_cached(&query).map_err(asked)?;
         let mut rows = statement.query(params_from_iter(values)).map_err(asked)?;
         let mut found = Vec::new();

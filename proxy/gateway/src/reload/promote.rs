@@ -159,7 +159,7 @@ impl Store {
             at_us: self.clock.now_us(),
             author: asking.by.clone(),
             reason,
-            change: Change::between((&held, &current), (&manifest(&sources), &snapshot)),
+            change: Change::between((&held.files, &current), (&manifest(&sources), &snapshot)),
         };
         self.history.stage(&candidate, &sources)?;
         Ok(candidate)
@@ -188,7 +188,7 @@ impl Store {
             return Err(Refused::Unknown(digest));
         }
         let on_disk = read(self.bundle.as_ref()).map_err(Refused::Faults)?;
-        let edited = differing(&held, &manifest(&on_disk));
+        let edited = differing(&held.files, &manifest(&on_disk));
         if !edited.is_empty() {
             return Err(Refused::Edited(edited));
         }
@@ -202,36 +202,39 @@ impl Store {
             author: asking.by.clone(),
             reason,
             how: if again { How::Rollback } else { How::Promote },
-            change: Change::between((&held, &current), (&files, &snapshot)),
+            change: Change::between((&held.files, &current), (&files, &snapshot)),
         };
-        self.write(&plan, &turn)?;
-        *held = files;
+        let written =
+            self.history.begin(&turn, &on_disk).map_err(Refused::from).and_then(|()| self.write(&plan, &turn));
+        held.torn = matches!(written, Err(Refused::Write(WriteFault::Torn { .. })));
+        written?;
+        held.files = files;
         self.put_in_force(Arc::new(snapshot), turn.clone());
         Ok(turn)
     }
 
-    /// Writes the files back between two entries of the history.
+    /// Writes the files back, and has the history say that it is done. What fails is taken back; what cannot be taken back
+    /// stays begun, so that it is settled before anything is read from there again.
     fn write(&self, plan: &Plan, turn: &Turn) -> Result<(), Refused> {
-        self.history.begin(turn)?;
-        if let Err(fault) = plan.carry_out() {
-            if let Err(kept) = self.history.abandon() {
-                tracing::error!("the next start will settle a promotion that was not carried out: {kept}");
-            }
-            if let WriteFault::Torn { .. } = &fault {
-                self.record("promotion_torn", &turn.author, &fault.to_string());
-            }
-            return Err(fault.into());
-        }
-        if let Err(fault) = self.history.settle(turn) {
-            plan.undo(&fault.to_string()).inspect_err(|torn| {
+        let done = plan.carry_out().map_err(Refused::from).and_then(|()| {
+            self.history.settle(turn).map_err(|fault| match plan.undo(&fault.to_string()) {
+                Ok(()) => Refused::from(fault),
+                Err(torn) => Refused::from(torn),
+            })
+        });
+        match &done {
+            Ok(()) => {}
+            Err(Refused::Write(torn @ WriteFault::Torn { .. })) => {
+                tracing::error!("{torn}");
                 self.record("promotion_torn", &turn.author, &torn.to_string());
-            })?;
-            if let Err(kept) = self.history.abandon() {
-                tracing::error!("the next start will settle a promotion that was not carried out: {kept}");
             }
-            return Err(fault.into());
+            Err(_) => {
+                if let Err(fault) = self.history.abandon() {
+                    tracing::error!("the next start will settle a promotion that did not happen: {fault}");
+                }
+            }
         }
-        Ok(())
+        done
     }
 }
 
@@ -255,7 +258,8 @@ pub(super) fn settle(bundle: Option<&Bundle>, history: &History) -> Result<Optio
         // The gate starts all the same, and tells the fault where it tells its health.
         Err(_) => return Ok(None),
     };
-    let broken = |words: String| vec![Fault::of_file("policies", words, "put the directories in order, then start again")];
+    let broken =
+        |words: String| vec![Fault::of_file("policies", words, "put the directories in order, then start again")];
     let kept = |digest: Digest| history.files(digest).map_err(|e| broken(e.to_string()));
     let target = kept(turn.digest)?.unwrap_or_default();
     let parent = turn.parent.map(kept).transpose()?.flatten().unwrap_or_default();

@@ -42,7 +42,9 @@ pub enum WriteFault {
     #[error("`{0}` has just been edited; look at the edit, then try again")]
     Edited(String),
     /// It failed half-way, and what was written could not be taken back.
-    #[error("{why}, and `{path}` could not be put back ({back}): mend the directory by hand; the old snapshot is in force")]
+    #[error(
+        "{why}, and `{path}` could not be put back ({back}): mend the directory by hand; the old snapshot is in force"
+    )]
     Torn {
         /// The file that is not as it was.
         path: String,
@@ -71,9 +73,8 @@ impl Plan {
     /// From what lies in the directories to what shall.
     pub(super) fn new(bundle: Option<&Bundle>, was: &Sources, now: &Sources) -> Result<Self, WriteFault> {
         let Some(bundle) = bundle else { return Err(WriteFault::BuiltIn) };
-        let text_in = |sources: &Sources, path: &str| {
-            all(sources).find(|file| file.path == path).map(|file| file.text.clone())
-        };
+        let text_in =
+            |sources: &Sources, path: &str| all(sources).find(|file| file.path == path).map(|file| file.text.clone());
         let mut paths: Vec<&str> = all(was).chain(all(now)).map(|file| file.path.as_str()).collect();
         paths.sort_unstable();
         paths.dedup();
@@ -154,7 +155,9 @@ impl Step {
             fs::create_dir_all(folder)?;
         }
         let fresh = self.fresh();
-        let mut file = File::create(&fresh)?;
+        // Made anew: what lies there under that name, a link perhaps, is not written to.
+        let _gone = fs::remove_file(&fresh);
+        let mut file = File::create_new(&fresh)?;
         file.write_all(text.as_bytes())?;
         // The new file is for the same readers as the old one.
         if let Ok(known) = fs::metadata(&self.path) {

@@ -318,7 +318,9 @@ pub struct Intent {
 pub struct Event {
     /// When, in microseconds since 1970-01-01T00:00Z.
     pub at_us: i64,
-    /// What: `started`, `stopped`, `snapshot`, `snapshot_refused`, `recovered`, `authentication_limited`, `ledger_resumed`.
+    /// What: `started`, `stopped`, `snapshot`, `snapshot_refused`, `snapshot_promoted`, `snapshot_rolled_back`,
+    /// `promotion_settled`, `promotion_torn`, `shadow_begun`, `shadow_ended`, `recovered`, `authentication_limited`,
+    /// `ledger_resumed`.
     pub what: String,
     /// Who caused it, as far as known.
     #[serde(default)]

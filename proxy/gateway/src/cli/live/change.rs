@@ -127,7 +127,8 @@ pub(super) async fn files(gate: &Gate, dir: &Path) -> Result<BTreeMap<String, St
         return Err(format!("{} has neither `policies/` nor `registry/`", dir.display()));
     }
     let folder = |there: bool, folder: &str| (!there).then(|| folder.to_owned());
-    let missing: Vec<String> = [folder(policies, "policies/"), folder(registry, "registry/")].into_iter().flatten().collect();
+    let missing: Vec<String> =
+        [folder(policies, "policies/"), folder(registry, "registry/")].into_iter().flatten().collect();
     let mut files = BTreeMap::new();
     if !missing.is_empty() {
         let digest = text(&gate.get("/v1/snapshot").await?, "digest");

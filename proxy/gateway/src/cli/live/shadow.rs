@@ -56,7 +56,8 @@ pub(super) async fn run(config: &Config, asked: &Shadow) -> Result<ExitCode, Str
 }
 
 fn shown(sight: &Value) -> Result<String, String> {
-    let report: Report = serde_json::from_value(sight.clone()).map_err(|e| format!("the answer cannot be read: {e}"))?;
+    let report: Report =
+        serde_json::from_value(sight.clone()).map_err(|e| format!("the answer cannot be read: {e}"))?;
     let text = |name: &str| sight.get(name).and_then(Value::as_str).unwrap_or_default();
     let number = |name: &str| sight.get(name).and_then(Value::as_u64).unwrap_or_default();
     let short: String = text("candidate").trim_start_matches("sha256:").chars().take(12).collect();

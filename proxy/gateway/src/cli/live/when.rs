@@ -25,7 +25,8 @@ impl When {
         {
             return Ok(Self::At(midnight.timestamp().as_microsecond()));
         }
-        let unread = || "write a time such as 2026-11-20T08:00:00Z, a day such as 2026-11-20, or 90m, 2h, 7d".to_owned();
+        let unread =
+            || "write a time such as 2026-11-20T08:00:00Z, a day such as 2026-11-20, or 90m, 2h, 7d".to_owned();
         let span = text.parse::<jiff::Span>().map_err(|_| unread())?;
         let us = span.total((Unit::Microsecond, SpanRelativeTo::days_are_24_hours())).map_err(|_| unread())?;
         // Beyond 2^53 microseconds lie 285 years.

@@ -84,7 +84,10 @@ impl House {
         let mut files = self.files();
         let office = files.get_mut("policies/office.cedar").unwrap();
         *office = office.replace("\"/shared/*\"", "\"/open/*\"");
-        files.insert("policies/new/deep.cedar".to_owned(), "@id(\"deep\") forbid (principal, action, resource);".to_owned());
+        files.insert(
+            "policies/new/deep.cedar".to_owned(),
+            "@id(\"deep\") forbid (principal, action, resource);".to_owned(),
+        );
         let base = files.remove("policies/baseline.cedar").unwrap();
         files.insert("policies/base.cedar".to_owned(), base);
         files
@@ -233,7 +236,8 @@ fn a_history_that_cannot_be_written_refuses_promotions_and_not_edits() {
         let (before, first) = (house.files(), store.in_force().1.digest);
         let staged = store.stage(house.candidate(), None, &asking("x")).unwrap().digest;
         let other = rusqlite::Connection::open(house.at("state/history.db")).unwrap();
-        let full = format!("CREATE TRIGGER full BEFORE INSERT ON {table} BEGIN SELECT RAISE(FAIL, 'disk is full'); END");
+        let full =
+            format!("CREATE TRIGGER full BEFORE INSERT ON {table} BEGIN SELECT RAISE(FAIL, 'disk is full'); END");
         other.execute_batch(&full).unwrap();
         let refused = store.promote(staged, first, &asking("x")).unwrap_err().to_string();
         assert!(refused.contains(words) && refused.contains("disk is full"), "{table}: {refused}");
@@ -243,10 +247,42 @@ fn a_history_that_cannot_be_written_refuses_promotions_and_not_edits() {
     let house = House::new();
     let store = house.open().unwrap();
     let other = rusqlite::Connection::open(house.at("state/history.db")).unwrap();
-    other.execute_batch("CREATE TRIGGER full BEFORE INSERT ON turns BEGIN SELECT RAISE(FAIL, 'disk is full'); END").unwrap();
+    other
+        .execute_batch("CREATE TRIGGER full BEFORE INSERT ON turns BEGIN SELECT RAISE(FAIL, 'disk is full'); END")
+        .unwrap();
     std::fs::write(house.at("policies/more.cedar"), "@id(\"more\") forbid (principal, action, resource);").unwrap();
     assert!(store.reload("watch").unwrap().1, "whoever tightens a rule is not held up");
     assert!(store.history().fault().unwrap().to_string().contains("disk is full"));
+}
+
+/// The second file cannot be put in its place, and the first cannot be put back.
+#[test]
+fn half_a_promotion_is_never_read_as_a_bundle() {
+    let house = House::new();
+    let store = house.open().unwrap();
+    let (before, first) = (house.files(), store.in_force().1.digest);
+    let mut files = house.candidate();
+    let base = files.remove("policies/base.cedar").unwrap();
+    files.insert("policies/zzz.cedar".to_owned(), base);
+    files.remove("policies/new/deep.cedar");
+    files.insert("policies/office.cedar".to_owned(), before["policies/office.cedar"].clone());
+    // Without its comments it means the same; with one rule more it does not.
+    files.get_mut("policies/zzz.cedar").unwrap().push_str("@id(\"z\") forbid (principal, action, resource);");
+    let staged = store.stage(files, None, &asking("x")).unwrap().digest;
+    std::fs::create_dir(house.at("policies/zzz.cedar")).unwrap();
+    let blocked = house.at("policies/.baseline.cedar.wicketgate-new");
+    std::fs::create_dir(&blocked).unwrap();
+    let torn = store.promote(staged, first, &asking("x")).unwrap_err();
+    assert!(matches!(torn, Refused::Write(WriteFault::Torn { .. })), "{torn:?}");
+    assert!(house.events().last().unwrap().starts_with("promotion_torn by default/ana: "), "{:?}", house.events());
+    assert!(!house.at("policies/baseline.cedar").exists(), "half of it lies there");
+    let faults = store.reload("watch").unwrap_err();
+    assert!(faults.first().unwrap().message.contains("cannot be written"), "{faults:?}");
+    assert_eq!(store.in_force().0.digest(), first);
+    std::fs::remove_dir(&blocked).unwrap();
+    assert_eq!(store.reload("watch").unwrap(), (first, false));
+    assert_eq!(house.files(), before);
+    assert!(house.events().last().unwrap().starts_with("promotion_settled by default/ana: "), "{:?}", house.events());
 }
 
 /// A gate that ended between two steps of a promotion, at every one of them.
@@ -267,7 +303,7 @@ fn a_promotion_that_was_cut_short_is_settled_at_the_next_start() {
             how: How::Promote,
             change: staged.change,
         };
-        house.history.begin(&turn).unwrap();
+        house.history.begin(&turn, &sources(&before)).unwrap();
         (house, before, files, turn)
     };
     // Nothing was written.
