@@ -168,7 +168,7 @@ pub struct Store {
     current: ArcSwap<Snapshot>,
     bundle: Option<Bundle>,
     /// Held while the law is changed, one change at a time.
-    changing: Mutex<Lying>,
+    changing: Mutex<Directories>,
     /// How what is in force came to be. Changed together with `current`.
     turn: Mutex<Turn>,
     last: Mutex<LastReload>,
@@ -179,7 +179,7 @@ pub struct Store {
 
 /// What lies in the directories, as far as this gate knows.
 #[derive(Debug, Default)]
-struct Lying {
+struct Directories {
     /// The files that what is in force was made of.
     files: Manifest,
     /// Half of a promotion lies there and could not be put back. Nothing is read until that is settled.
@@ -213,7 +213,7 @@ impl Store {
         let first = build(&sources)?;
         let files = manifest(&sources);
         let turn = found(&history, &sources, (&files, &first), clock.now_us());
-        let (current, changing) = (ArcSwap::from_pointee(first), Mutex::new(Lying { files, torn: false }));
+        let (current, changing) = (ArcSwap::from_pointee(first), Mutex::new(Directories { files, torn: false }));
         // Told again at each start: an event that a crash lost is not the only word of who put it in force.
         let origin = format!("in force by {} since {} ({})", turn.author, rfc3339(turn.at_us), turn.reason);
         let (turn, last) = (Mutex::new(turn), Mutex::default());
@@ -297,7 +297,7 @@ impl Store {
     }
 
     /// Settles the half of a promotion that lies in the directories, if there is one, as the next start would.
-    fn mended(&self, held: &mut Lying) -> Result<(), Vec<Fault>> {
+    fn mended(&self, held: &mut Directories) -> Result<(), Vec<Fault>> {
         if held.torn {
             if let Some(settled) = promote::settle(self.bundle.as_ref(), &self.history)? {
                 self.record("promotion_settled", &settled.by, &settled.words);
@@ -349,12 +349,14 @@ fn found(history: &History, sources: &Sources, first: (&Manifest, &Snapshot), at
             (before, if same { Ok(()) } else { history.rewritten(digest, sources) })
         }
         before => {
-            let parent = before.as_ref().map(|turn| turn.digest);
-            let reason = match before {
-                Some(_) => "the directories were edited while no gate ran",
-                None => "the first start",
-            };
+            let parent = before.map(|turn| turn.digest);
             let earlier = parent.and_then(|parent| history.files(parent).ok().flatten());
+            let same = earlier.as_ref().is_some_and(|earlier| manifest(earlier) == *first.0);
+            let reason = match (parent, same) {
+                (None, _) => "the first start",
+                (Some(_), true) => "the same files mean something else to this version of Wicketgate",
+                (Some(_), false) => "the directories were edited while no gate ran",
+            };
             let change = earlier.and_then(|earlier| {
                 let snapshot = build(&earlier).ok()?;
                 Some(Change::between((&manifest(&earlier), &snapshot), first))

@@ -109,6 +109,7 @@ fn refused(control: &Control, refused: &Refused) -> Response {
         }
         Refused::Same(_) => (StatusCode::CONFLICT, "same"),
         Refused::Unknown(_) => (StatusCode::NOT_FOUND, "no_snapshot"),
+        Refused::Otherwise(_) => (StatusCode::CONFLICT, "otherwise"),
         Refused::Edited(_) | Refused::Write(WriteFault::Edited(_)) => (StatusCode::CONFLICT, "edited"),
         Refused::Write(WriteFault::BuiltIn) => (StatusCode::CONFLICT, "built_in"),
         Refused::Write(WriteFault::Deployed(_)) => (StatusCode::CONFLICT, "deployed"),

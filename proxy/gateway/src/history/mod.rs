@@ -176,7 +176,7 @@ impl History {
     /// # Errors
     /// When the history cannot be written.
     pub fn begin(&self, turn: &Turn, parent: &Sources) -> Result<(), HistoryFault> {
-        self.written(|connection| store::begin(connection, turn, parent))
+        self.used(|connection| store::begin(connection, turn, parent))
     }
 
     /// Notes that what was begun is done.
@@ -192,7 +192,7 @@ impl History {
     /// # Errors
     /// When the history cannot be written.
     pub fn abandon(&self) -> Result<(), HistoryFault> {
-        self.written(store::abandon)
+        self.used(store::abandon)
     }
 
     /// What was begun and neither settled nor abandoned: the gate ended in between.
@@ -235,7 +235,7 @@ impl History {
         self.used(|connection| store::find(connection, start))
     }
 
-    /// Writes. A success means that the history can be used again.
+    /// Keeps something. A success means that the history can be used again; what it says in passing means less.
     fn written<T>(&self, task: impl FnOnce(&mut Connection) -> Result<T, store::Fault>) -> Result<T, HistoryFault> {
         let done = self.used(task);
         if done.is_ok() {

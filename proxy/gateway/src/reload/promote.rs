@@ -52,6 +52,12 @@ pub enum Refused {
     /// It is not kept.
     #[error("no snapshot {} is kept here; `wicketgate policy history` lists those that are", .0.short())]
     Unknown(Digest),
+    /// Its files mean something else by now.
+    #[error(
+        "the files of {} mean another snapshot to this version of Wicketgate than to the one that kept them; stage them again",
+        .0.short()
+    )]
+    Otherwise(Digest),
     /// The directories hold edits that are not in force.
     #[error(
         "the directories hold edits that are not in force ({}); finish them or take them back, for they would be overwritten",
@@ -183,9 +189,8 @@ impl Store {
         self.ledger.health()?;
         let sources = self.history.files(digest)?.ok_or(Refused::Unknown(digest))?;
         let snapshot = build(&sources).map_err(Refused::Faults)?;
-        // What an earlier version of the gate made of the same files, this one may not.
         if snapshot.digest() != digest {
-            return Err(Refused::Unknown(digest));
+            return Err(Refused::Otherwise(digest));
         }
         let on_disk = read(self.bundle.as_ref()).map_err(Refused::Faults)?;
         let edited = differing(&held.files, &manifest(&on_disk));
@@ -258,14 +263,15 @@ pub(super) fn settle(bundle: Option<&Bundle>, history: &History) -> Result<Optio
         // The gate starts all the same, and tells the fault where it tells its health.
         Err(_) => return Ok(None),
     };
-    let broken =
-        |words: String| vec![Fault::of_file("policies", words, "put the directories in order, then start again")];
+    let broken = |words: String| {
+        vec![Fault::of_file("policies", words, "put the directories in order, or move `history.db` away")]
+    };
     let kept = |digest: Digest| history.files(digest).map_err(|e| broken(e.to_string()));
     let target = kept(turn.digest)?.unwrap_or_default();
     let parent = turn.parent.map(kept).transpose()?.flatten().unwrap_or_default();
     let on_disk = read(bundle)?;
     let (to, from, there) = (manifest(&target), manifest(&parent), manifest(&on_disk));
-    let cut = format!("the gate ended while {} was put in force by {}", turn.digest.short(), turn.author);
+    let cut = format!("a promotion of {} by {} was cut short", turn.digest.short(), turn.author);
     let (words, kept) = if there == to {
         (format!("{cut}; its files were all written, so it stands"), history.settle(&turn))
     } else {

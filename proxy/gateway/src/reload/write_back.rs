@@ -200,7 +200,8 @@ fn place(bundle: &Bundle, shown: &str) -> Result<PathBuf, WriteFault> {
         (None, Some(rest)) => (&bundle.registry, rest),
         (None, None) => return Err(WriteFault::Edited(shown.to_owned())),
     };
-    let mut at = root.clone();
+    // Without a slash at its end, for a link with one is looked through.
+    let mut at: PathBuf = root.components().collect();
     let linked = |path: &Path| path.is_symlink().then(|| WriteFault::Deployed(path.display().to_string()));
     if let Some(fault) = linked(&at) {
         return Err(fault);

@@ -210,6 +210,9 @@ fn what_cannot_be_written_back_is_not_promoted() {
     std::fs::rename(house.at("policies"), house.at("release-1")).unwrap();
     std::os::unix::fs::symlink("release-1", house.at("policies")).unwrap();
     unchanged("linked directory", store.promote(staged, first, &asking("x")), "is a symbolic link");
+    let slash = Bundle { policies: house.at("policies/"), registry: house.at("registry/") };
+    let (was, now) = (sources(&before), sources(&house.candidate()));
+    assert!(matches!(Plan::new(Some(&slash), &was, &now), Err(WriteFault::Deployed(_))), "with a slash at its end");
     std::fs::remove_file(house.at("policies")).unwrap();
     std::fs::rename(house.at("release-1"), house.at("policies")).unwrap();
     // And then it can.
@@ -253,6 +256,34 @@ fn a_history_that_cannot_be_written_refuses_promotions_and_not_edits() {
     std::fs::write(house.at("policies/more.cedar"), "@id(\"more\") forbid (principal, action, resource);").unwrap();
     assert!(store.reload("watch").unwrap().1, "whoever tightens a rule is not held up");
     assert!(store.history().fault().unwrap().to_string().contains("disk is full"));
+}
+
+#[test]
+fn a_start_says_why_what_is_in_force_is_not_what_was() {
+    let house = House::new();
+    let first = house.open().unwrap().in_force().1;
+    assert_eq!(house.open().unwrap().in_force().1, first, "a start alone is no change");
+    std::fs::write(house.at("policies/more.cedar"), "@id(\"more\") forbid (principal, action, resource);").unwrap();
+    let store = house.open().unwrap();
+    let second = store.in_force().1;
+    assert_eq!(
+        (second.parent, second.reason.as_str()),
+        (Some(first.digest), "the directories were edited while no gate ran")
+    );
+    assert_eq!(second.change.line(), "policies +more; 1 file");
+    // What another version of the gate made of these very files.
+    let other = Digest::of_bytes(b"another version's");
+    let kept = Turn { digest: other, parent: Some(second.digest), ..second.clone() };
+    house.history.turned(&kept, &read(Some(&house.bundle())).unwrap()).unwrap();
+    let store = house.open().unwrap();
+    let third = store.in_force().1;
+    assert_eq!((third.digest, third.parent), (second.digest, Some(other)));
+    assert!(third.reason.contains("this version of Wicketgate"), "{}", third.reason);
+    assert_eq!(store.promote(other, third.digest, &asking("x")), Err(Refused::Otherwise(other)));
+    // A comment is no change of the law, and its text is kept all the same.
+    std::fs::write(house.at("policies/note.cedar"), "// a note\n").unwrap();
+    assert_eq!(store.reload("watch").unwrap(), (third.digest, false));
+    assert_eq!(store.history().files(third.digest).unwrap().map(|kept| crate::history::all(&kept).count()), Some(6));
 }
 
 /// The second file cannot be put in its place, and the first cannot be put back.
