@@ -1,5 +1,5 @@
 //! What a history keeps, what it forgets, and that it says so when it cannot.
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, clippy::string_slice, reason = "a test may panic")]
 
 use pdp::fault::SourceFile;
 

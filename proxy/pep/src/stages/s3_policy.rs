@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use pdp::decision::{Decision, Reason};
 use pdp::policy::{Act, Facts, Judgement, Query, Rule};
-use pdp::record::DecisionNote;
+use pdp::record::{Along, DecisionNote};
 use pdp::refusal::{Code, Refusal};
 use pdp::registry::Server;
 
@@ -42,8 +42,8 @@ pub(crate) fn judge(mut call: Call<Classified>, ports: &Ports) -> Result<Call<Ju
         calls: call.head().task.calls(),
         now_ms: ports.clock.now_us() / 1000,
     };
-    let judgement = ask(call.head(), call.state().server(), call.state().subject(), &facts);
-    let noted = note(call.head(), &judgement, &facts);
+    let (judgement, along) = ask(call.head(), call.state().server(), call.state().subject(), &facts);
+    let noted = note(&judgement, along, &facts);
     call.entry().write(|record| record.decision = Some(noted));
     match &judgement.decision {
         Decision::Deny(reason) => {
@@ -58,8 +58,8 @@ pub(crate) fn judge(mut call: Call<Classified>, ports: &Ports) -> Result<Call<Ju
     }
 }
 
-/// Asks the decision point, under these facts.
-pub(super) fn ask(head: &Head, server: &Server, subject: &Subject, facts: &Facts) -> Judgement {
+/// Asks the decision point, under these facts. Answers with what rode along, as a record keeps it.
+pub(super) fn ask(head: &Head, server: &Server, subject: &Subject, facts: &Facts) -> (Judgement, Vec<Along>) {
     let judge = |act| head.snapshot.judge(Query { principal: &head.principal, server, act, facts });
     let own = match subject {
         Subject::Tool { tool, .. } => match head.envelope.arguments(&head.text) {
@@ -70,13 +70,14 @@ pub(super) fn ask(head: &Head, server: &Server, subject: &Subject, facts: &Facts
     };
     // What could not be read was refused when the call was classified.
     let along = asides::of(head).unwrap_or_default();
-    along.iter().fold(own, |whole, aside| whole.and(asides::judge(head, server, aside, facts)))
+    let whole = along.iter().fold(own, |whole, aside| whole.and(asides::judge(head, server, aside, facts)));
+    (whole, asides::recorded(&along))
 }
 
 /// What was decided and everything it was decided on that the record does not hold elsewhere.
-pub(super) fn note(head: &Head, judgement: &Judgement, facts: &Facts) -> DecisionNote {
+pub(super) fn note(judgement: &Judgement, along: Vec<Along>, facts: &Facts) -> DecisionNote {
     DecisionNote {
-        along: asides::recorded(&asides::of(head).unwrap_or_default()),
+        along,
         calls: facts.calls,
         decision: judgement.decision.clone(),
         grants: facts.grants.clone(),

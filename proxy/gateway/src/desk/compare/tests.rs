@@ -1,5 +1,5 @@
 //! Calls judged by one law and put to another: what would turn, which way, and for which rule.
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;

@@ -1,5 +1,5 @@
 //! What a shadow does when it is offered more than it can judge, and that it ends.
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
 use std::time::Duration;
 
