@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use pep::ports::Snapshots as _;
 use serde_json::json;
 
 use crate::gate::bundle::Bundle;
@@ -200,5 +201,31 @@ async fn of_two_engineers_one_wins_each_round_and_no_call_is_lost() {
     let met: BTreeSet<String> = calls.iter().map(|record| record.snapshot.to_string()).collect();
     assert!(met.iter().all(|digest| known.contains(digest)), "each was judged by a law that was in force");
     assert!(met.len() > 1, "calls were judged under several of them");
+
+#[tokio::test]
+async fn a_stream_that_stays_open_keeps_no_old_law_in_memory() {
+    let web = Upstream::start().await;
+    let gate = Gate::start(&Bundle::new().http("web", &web.url())).await;
+    let file = gate.folder.path().join("policies/all.cedar");
+    let swap = |name: &str| {
+        std::fs::write(&file, law(name)).unwrap();
+        let store = &gate.running.store;
+        assert!(store.reload("test").unwrap().1);
+        Arc::downgrade(&store.current())
+    };
+    let mut streams = Vec::new();
+    let mut old = Vec::new();
+    for n in 0..4 {
+        old.push(swap(if n % 2 == 0 { "even" } else { "odd" }));
+        let agent = Agent::legacy(gate.at(), "web", ADA).await;
+        let mut stream = agent.listening().open(gate.at()).await;
+        assert_eq!(stream.head().await.0, 200);
+        streams.push(stream);
+    }
+    let last = old.pop().unwrap();
+    assert!(old.iter().all(|law| law.upgrade().is_none()), "an open stream holds a law that is no longer in force");
+    assert!(last.upgrade().is_some());
+    drop(streams);
+    gate.close().await;
     web.stop().await;
 }

@@ -61,12 +61,12 @@ pub fn read(bundle: Option<&Bundle>) -> Result<Sources, Vec<Fault>> {
     if faults.is_empty() { Ok(Sources { policies, registry }) } else { Err(faults) }
 }
 
-/// Builds a snapshot: the one place that does.
+/// Builds a snapshot, in less time where another is given that has much in common with it.
 ///
 /// # Errors
 /// Every fault of the bundle.
-pub fn build(sources: &Sources) -> Result<Snapshot, Vec<Fault>> {
-    Snapshot::build(sources)
+pub fn build(sources: &Sources, before: Option<&Snapshot>) -> Result<Snapshot, Vec<Fault>> {
+    Snapshot::rebuild(sources, before)
 }
 
 /// Reads those of a bundle's folders that are there.
@@ -210,7 +210,7 @@ impl Store {
     ) -> Result<Self, Vec<Fault>> {
         let settled = promote::settle(bundle.as_ref(), &history)?;
         let sources = read(bundle.as_ref())?;
-        let first = build(&sources)?;
+        let first = build(&sources, None)?;
         let files = manifest(&sources);
         let turn = found(&history, &sources, (&files, &first), clock.now_us());
         let (current, changing) = (ArcSwap::from_pointee(first), Mutex::new(Directories { files, torn: false }));
@@ -256,10 +256,11 @@ impl Store {
     /// Every fault of the bundle; nothing has changed then.
     pub fn reload(&self, by: &str) -> Result<(Digest, bool), Vec<Fault>> {
         let mut held = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let (current, before) = self.in_force();
         let built = self
             .mended(&mut held)
             .and_then(|()| read(self.bundle.as_ref()))
-            .and_then(|sources| build(&sources).map(|snapshot| (sources, snapshot)));
+            .and_then(|sources| build(&sources, Some(&current)).map(|snapshot| (sources, snapshot)));
         let faults = built.as_ref().err().into_iter().flatten().map(ToString::to_string).collect();
         let last = LastReload { at_us: self.clock.now_us(), by: by.to_owned(), faults };
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = last.clone();
@@ -269,7 +270,6 @@ impl Store {
             self.record("snapshot_refused", by, &told);
         })?;
         let (files, digest) = (manifest(&sources), snapshot.digest());
-        let (current, before) = self.in_force();
         let kept = if digest != before.digest {
             let turn = Turn {
                 digest,
@@ -358,7 +358,7 @@ fn found(history: &History, sources: &Sources, first: (&Manifest, &Snapshot), at
                 (Some(_), false) => "the directories were edited while no gate ran",
             };
             let change = earlier.and_then(|earlier| {
-                let snapshot = build(&earlier).ok()?;
+                let snapshot = build(&earlier, Some(first.1)).ok()?;
                 Some(Change::between((&manifest(&earlier), &snapshot), first))
             });
             let (author, reason) = ("start".to_owned(), reason.to_owned());

@@ -123,7 +123,8 @@ fn sources(config: &Config, dir: Option<&Path>) -> Result<Sources, String> {
 }
 
 fn replayed(config: &Config, asked: &Replay) -> Result<ExitCode, String> {
-    let candidate = reload::build(&sources(config, asked.dir.as_deref())?).map_err(|faults| faults_told(&faults))?;
+    let candidate =
+        reload::build(&sources(config, asked.dir.as_deref())?, None).map_err(|faults| faults_told(&faults))?;
     let candidate = Arc::new(candidate);
     let now_us = SystemClock::start().now_us();
     let traffic = Traffic {
@@ -171,13 +172,15 @@ const HELD_MAX: usize = 4;
 /// The snapshots that decided the traffic, where they are kept: built when first asked for.
 fn own_snapshots(config: &Config, candidate: &Arc<Snapshot>) -> impl FnMut(Digest) -> Option<Arc<Snapshot>> {
     let history = History::read_only(&config.data);
+    let like = Arc::clone(candidate);
     let mut held = VecDeque::from([(candidate.digest(), Some(Arc::clone(candidate)))]);
     move |digest| {
         if let Some((_, known)) = held.iter().find(|(of, _)| *of == digest) {
             return known.clone();
         }
         let sources = history.files(digest).ok().flatten();
-        let built = sources.and_then(|sources| reload::build(&sources).ok()).filter(|own| own.digest() == digest);
+        let built =
+            sources.and_then(|sources| reload::build(&sources, Some(&like)).ok()).filter(|own| own.digest() == digest);
         let built = built.map(Arc::new);
         if held.len() >= HELD_MAX {
             held.pop_front();

@@ -77,12 +77,13 @@ fn built(control: &Control, beginning: Beginning) -> Result<Snapshot, Box<Respon
         let body = json!({ "faults": told_faults(&faults), "snapshot": control.store.current().digest() });
         Box::new((StatusCode::UNPROCESSABLE_ENTITY, Json(body)).into_response())
     };
+    let current = control.store.current();
     match beginning {
         Beginning { digest: Some(named), files: None } => {
-            kept(control, &named).and_then(|(_, sources)| reload::build(&sources).map_err(faulty))
+            kept(control, &named).and_then(|(_, sources)| reload::build(&sources, Some(&current)).map_err(faulty))
         }
         Beginning { digest: None, files: Some(files) } => {
-            reload::candidate(files).map(|(_, snapshot)| snapshot).map_err(faulty)
+            reload::candidate(files, Some(&current)).map(|(_, snapshot)| snapshot).map_err(faulty)
         }
         Beginning { digest: Some(_), files: Some(_) } | Beginning { digest: None, files: None } => {
             let words = "give `digest`, of a snapshot that is kept, or `files`, by path";

@@ -115,7 +115,7 @@ impl Change {
         let (servers_now, tools_now) = registered(other.1);
         Self {
             files: Names::between(one.0, other.0),
-            policies: Names::between(&policies(one.1), &policies(other.1)),
+            policies: Names::between(&one.1.policies().projection(), &other.1.policies().projection()),
             servers: Names::between(&servers, &servers_now),
             tools: Names::between(&tools, &tools_now),
         }
@@ -137,10 +137,6 @@ impl Change {
         let files = self.files.count();
         format!("{}; {files} file{}", told.join(", "), if files == 1 { "" } else { "s" })
     }
-}
-
-fn policies(snapshot: &Snapshot) -> BTreeMap<String, Value> {
-    snapshot.policies().projection().iter().map(|(id, text)| (id.clone(), text.clone())).collect()
 }
 
 /// The servers without their tools, and the tools.
@@ -167,12 +163,12 @@ mod tests {
     #[test]
     fn a_change_is_told_by_names() {
         let sources = crate::reload::read(None).unwrap();
-        let one = crate::reload::build(&sources).unwrap();
+        let one = crate::reload::build(&sources, None).unwrap();
         let mut edited = sources.clone();
         let text =
             "\n// a comment\n@id(\"zeta\") permit (principal, action == office::Action::\"files_delete\", resource);";
         edited.policies.first_mut().unwrap().text.push_str(text);
-        let other = crate::reload::build(&edited).unwrap();
+        let other = crate::reload::build(&edited, None).unwrap();
         let (files, files_now) = (manifest(&sources), manifest(&edited));
         let change = Change::between((&files, &one), (&files_now, &other));
         assert_eq!(change.line(), "policies +zeta; 1 file");

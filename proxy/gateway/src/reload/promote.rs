@@ -88,11 +88,15 @@ impl Asking {
     }
 }
 
-/// The files of a candidate as they were handed in, by path, and the snapshot they make.
+/// The files of a candidate as they were handed in, by path, and the snapshot they make, which `before` has much in common
+/// with.
 ///
 /// # Errors
 /// Every path that is no place in a bundle; else every fault of the bundle.
-pub fn candidate(files: BTreeMap<String, String>) -> Result<(Sources, Snapshot), Vec<Fault>> {
+pub fn candidate(
+    files: BTreeMap<String, String>,
+    before: Option<&Snapshot>,
+) -> Result<(Sources, Snapshot), Vec<Fault>> {
     let mut faults = Vec::new();
     if files.len() > FILES_MAX {
         faults.push(Fault::of_file("", format!("{} files; at most {FILES_MAX} are taken", files.len()), ""));
@@ -110,7 +114,7 @@ pub fn candidate(files: BTreeMap<String, String>) -> Result<(Sources, Snapshot),
     if !faults.is_empty() {
         return Err(faults);
     }
-    build(&sources).map(|snapshot| (sources, snapshot))
+    build(&sources, before).map(|snapshot| (sources, snapshot))
 }
 
 /// Whether a path is one that a bundle's file has: within its folders, and not hidden.
@@ -150,7 +154,7 @@ impl Store {
         asking: &Asking,
     ) -> Result<Candidate, Refused> {
         let reason = asking.checked()?;
-        let (sources, snapshot) = candidate(files).map_err(Refused::Faults)?;
+        let (sources, snapshot) = candidate(files, Some(&self.in_force().0)).map_err(Refused::Faults)?;
         let held = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let (current, turn) = self.in_force();
         if base.is_some_and(|base| base != turn.digest) {
@@ -188,7 +192,7 @@ impl Store {
         }
         self.ledger.health()?;
         let sources = self.history.files(digest)?.ok_or(Refused::Unknown(digest))?;
-        let snapshot = build(&sources).map_err(Refused::Faults)?;
+        let snapshot = build(&sources, Some(&current)).map_err(Refused::Faults)?;
         if snapshot.digest() != digest {
             return Err(Refused::Otherwise(digest));
         }

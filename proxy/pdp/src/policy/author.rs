@@ -4,14 +4,18 @@
 //! Cedar's public syntax tree. Hand-written uses of `gate.grants` are refused. An approval can therefore only switch a
 //! forbid off; it can never create a permit. Does not read files.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 use std::sync::Arc;
 
-use cedar_policy::{Effect, Policy, PolicyId, PolicySet, Schema, ValidationMode, Validator, pst};
+use cedar_policy::{Effect, Policy, PolicyId, PolicySet, pst};
 use miette::Diagnostic;
 
+use super::needs::Needs;
+use super::validate::Bench;
+use super::written::{Known, Placed, Written};
 use crate::decision::Obligation;
+use crate::digest::Digest;
 use crate::fault::{Fault, SourceFile};
 
 /// What a policy says of itself beside its conditions.
@@ -25,12 +29,16 @@ pub(super) struct Notes {
     pub(super) obligation: Option<Obligation>,
 }
 
-/// Policies as compiled, with their notes.
+/// Policies as compiled.
 #[derive(Debug)]
 pub(super) struct Compiled {
-    pub(super) policies: PolicySet,
-    pub(super) notes: HashMap<PolicyId, Notes>,
+    /// In the order of their names.
+    pub(super) policies: Vec<Placed>,
     pub(super) warnings: Vec<Fault>,
+    /// What a later bundle need not find out again.
+    pub(super) known: Known,
+    /// The policies the validator warns of.
+    pub(super) warned: BTreeSet<PolicyId>,
 }
 
 /// The annotations an author may write.
@@ -38,69 +46,118 @@ const ANNOTATIONS: [&str; 5] = ["id", "reason", "approval", "obligation", "descr
 
 /// Reads, checks and compiles every policy file.
 ///
+/// `before` is what is known from an earlier bundle; `sound` says of a policy whether the validator found nothing in it
+/// under this very schema.
+///
 /// # Errors
 /// Every fault found.
 pub(super) fn compile(
     files: &[SourceFile],
-    schema: &Schema,
+    bench: &Bench<'_>,
     grants: &BTreeSet<String>,
+    before: Option<&Known>,
+    sound: &dyn Fn(&Arc<Written>) -> bool,
 ) -> Result<Compiled, Vec<Fault>> {
     let mut faults = Vec::new();
-    let mut desk = Desk { grants, policies: PolicySet::new(), places: HashMap::new(), notes: HashMap::new() };
-    for file in files {
-        desk.file(file, &mut faults);
+    let before = before.and_then(|known| known.usable(grants));
+    let mut desk = Desk { grants, before, placed: BTreeMap::new(), known: Known::under(grants) };
+    for (number, file) in files.iter().enumerate() {
+        desk.file(number, file, files, &mut faults);
     }
-    if desk.places.is_empty() && faults.is_empty() {
+    if desk.placed.is_empty() && faults.is_empty() {
         let remedy = "write at least one `permit` in a `.cedar` file; without one every call is denied";
         faults.push(Fault::of_file("policies", "there is no policy at all", remedy));
     }
-    let warnings = desk.validate(schema, &mut faults);
+    let (warnings, warned) = desk.validate(files, bench, sound, &mut faults);
     if !faults.is_empty() {
         return Err(faults);
     }
-    let policies = desk.with_approvals().map_err(|fault| vec![fault])?;
-    Ok(Compiled { policies, notes: desk.notes, warnings })
+    Ok(Compiled { policies: desk.placed.into_values().collect(), warnings, known: desk.known, warned })
 }
 
 /// Where policies lie while they are read.
 struct Desk<'a> {
     grants: &'a BTreeSet<String>,
-    policies: PolicySet,
-    places: HashMap<PolicyId, (SourceFile, usize)>,
-    notes: HashMap<PolicyId, Notes>,
+    before: Option<&'a Known>,
+    placed: BTreeMap<PolicyId, Placed>,
+    known: Known,
 }
 
 impl Desk<'_> {
-    fn file(&mut self, file: &SourceFile, faults: &mut Vec<Fault>) {
-        let parsed = match PolicySet::from_str(&file.text) {
-            Ok(parsed) => parsed,
-            Err(errors) => {
-                faults.extend(errors.iter().map(|e| fault_of(file, e, 0)));
-                return;
+    fn file(&mut self, number: usize, file: &SourceFile, files: &[SourceFile], faults: &mut Vec<Fault>) {
+        let mut mine = Vec::new();
+        if let Some(known) = self.before.and_then(|before| before.file(file)) {
+            mine = known.to_vec();
+        } else {
+            match PolicySet::from_str(&file.text) {
+                Ok(parsed) => self.read(file, &parsed, &mut mine, faults),
+                Err(errors) => faults.extend(errors.iter().map(|e| fault_of(file, e, 0))),
             }
-        };
+        }
+        for (at, written) in &mine {
+            self.known.learn(written);
+            self.place(Placed { file: number, at: *at, written: Arc::clone(written) }, files, faults);
+        }
+        self.known.learn_file(file, mine);
+    }
+
+    fn read(
+        &self,
+        file: &SourceFile,
+        parsed: &PolicySet,
+        mine: &mut Vec<(usize, Arc<Written>)>,
+        faults: &mut Vec<Fault>,
+    ) {
         for template in parsed.templates() {
             let words = format!("`{}` is a template", template.id());
             faults.push(Fault::of_file(&file.path, words, "write a policy without `?principal` and `?resource`"));
         }
-        for policy in parsed.policies() {
-            self.policy(file, policy, faults);
+        let mut policies: Vec<&Policy> = parsed.policies().collect();
+        // Cedar names them `policy0`, `policy1` and so on: in the order they are written, each is found behind the last.
+        policies.sort_by_key(|policy| {
+            let id: &str = policy.id().as_ref();
+            (id.len(), id.to_owned())
+        });
+        let mut from = 0;
+        for policy in policies {
+            let text = policy.to_cedar().unwrap_or_default();
+            let text = text.trim();
+            let at = offset_of_policy(&file.text, text, from);
+            from = at;
+            match self.before.and_then(|before| before.policy(text)) {
+                Some(known) => mine.push((at, Arc::clone(known))),
+                None => mine.extend(self.policy(file, policy, at, faults).map(|written| (at, Arc::new(written)))),
+            }
         }
     }
 
-    fn policy(&mut self, file: &SourceFile, policy: &Policy, faults: &mut Vec<Fault>) {
+    /// Puts a policy where it belongs, unless its name is taken.
+    fn place(&mut self, placed: Placed, files: &[SourceFile], faults: &mut Vec<Fault>) {
+        let id = placed.written.id().clone();
+        if let Some(other) = self.placed.get(&id) {
+            let path = |number: usize| files.get(number).map_or("", |file| file.path.as_str());
+            let words = format!("the name `{id}` is taken by a policy in {}", path(other.file));
+            faults.extend(
+                files
+                    .get(placed.file)
+                    .map(|file| Fault::at(file, placed.at, words, "give each policy a name of its own")),
+            );
+            return;
+        }
+        self.placed.insert(id, placed);
+    }
+
+    fn policy(&self, file: &SourceFile, policy: &Policy, at: usize, faults: &mut Vec<Fault>) -> Option<Written> {
         let Some(id) = policy.annotation("id").filter(|id| !id.is_empty()) else {
             let words = "a policy without `@id(\"...\")`";
-            let at = offset_of_policy(&file.text, policy);
             faults.push(Fault::at(
                 file,
                 at,
                 words,
                 "give each policy a name of its own: it stands in every record it decides",
             ));
-            return;
+            return None;
         };
-        let at = offset_of_policy(&file.text, policy);
         let mut fault = |words: String, remedy: &str| faults.push(Fault::at(file, at, words, remedy));
         for (name, _) in policy.annotations().filter(|(name, _)| !ANNOTATIONS.contains(name)) {
             fault(
@@ -142,45 +199,40 @@ impl Desk<'_> {
                 "write `@approval(\"...\")` on a forbid instead",
             );
         }
-        let name = PolicyId::new(id);
-        if let Some((other, _)) = self.places.get(&name) {
-            fault(
-                format!("the name `{id}` is taken by a policy in {}", other.path),
-                "give each policy a name of its own",
-            );
-            return;
-        }
         let reason = policy.annotation("reason").unwrap_or_default().to_owned();
-        if let Err(e) = self.policies.add(policy.new_id(name.clone())) {
-            fault(format!("`{id}`: {e}"), "");
-        }
-        self.notes.insert(name.clone(), Notes { reason, grant, obligation });
-        self.places.insert(name, (file.clone(), at));
+        let source = policy.new_id(PolicyId::new(id));
+        let compiled = match grant.as_deref().map(|grant| unless_granted(&source, grant)) {
+            None => source.clone(),
+            Some(Ok(compiled)) => compiled,
+            Some(Err(e)) => {
+                fault(format!("`{id}` cannot be compiled: {e}"), "");
+                return None;
+            }
+        };
+        let json = compiled.to_json().map(|json| json.to_string()).unwrap_or_default();
+        let digest = Digest::of_json(&json).unwrap_or_else(|_| Digest::of_bytes(json.as_bytes()));
+        let needs = Needs::of(&compiled);
+        let text = Digest::of_bytes(policy.to_cedar().unwrap_or_default().trim().as_bytes());
+        let notes = Notes { reason, grant, obligation };
+        Some(Written { text, read_at: at, source, compiled, notes, needs, digest })
     }
 
-    fn validate(&self, schema: &Schema, faults: &mut Vec<Fault>) -> Vec<Fault> {
-        let result = Validator::new(schema.clone()).validate(&self.policies, ValidationMode::Strict);
+    fn validate(
+        &self,
+        files: &[SourceFile],
+        bench: &Bench<'_>,
+        sound: &dyn Fn(&Arc<Written>) -> bool,
+        faults: &mut Vec<Fault>,
+    ) -> (Vec<Fault>, BTreeSet<PolicyId>) {
+        let open: Vec<&Placed> = self.placed.values().filter(|placed| !sound(&placed.written)).collect();
+        let result = bench.validate(&open);
         let placed = |id: &PolicyId, finding: &dyn Diagnostic| {
-            self.places.get(id).map(|(file, at)| fault_of(file, finding, *at))
+            let placed = self.placed.get(id)?;
+            Some(fault_of_policy(files.get(placed.file)?, finding, placed))
         };
         faults.extend(result.validation_errors().filter_map(|e| placed(e.policy_id(), e)));
-        result.validation_warnings().filter_map(|w| placed(w.policy_id(), w)).collect()
-    }
-
-    fn with_approvals(&self) -> Result<PolicySet, Fault> {
-        let mut out = PolicySet::new();
-        for policy in self.policies.policies() {
-            let grant = self.notes.get(policy.id()).and_then(|n| n.grant.as_deref());
-            let broken = |e: &dyn std::fmt::Display| {
-                Fault::of_file("policies", format!("`{}` cannot be compiled: {e}", policy.id()), "")
-            };
-            let compiled = match grant {
-                Some(grant) => unless_granted(policy, grant).map_err(|e| broken(&e))?,
-                None => policy.clone(),
-            };
-            out.add(compiled).map_err(|e| broken(&e))?;
-        }
-        Ok(out)
+        let warned = result.validation_warnings().map(|w| w.policy_id().clone()).collect();
+        (result.validation_warnings().filter_map(|w| placed(w.policy_id(), w)).collect(), warned)
     }
 }
 
@@ -254,7 +306,15 @@ fn fault_of(file: &SourceFile, finding: &dyn Diagnostic, otherwise: usize) -> Fa
     Fault::at(file, offset, finding.to_string(), remedy)
 }
 
-/// Where a policy without a name stands: its own text is part of the file's.
-fn offset_of_policy(text: &str, policy: &Policy) -> usize {
-    policy.to_cedar().and_then(|own| text.find(own.trim())).unwrap_or(0)
+/// A fault in a policy, at the place a finding names. The finding counts from the text that the policy was first read in.
+fn fault_of_policy(file: &SourceFile, finding: &dyn Diagnostic, placed: &Placed) -> Fault {
+    let named = finding.labels().and_then(|mut labels| labels.next()).map(|label| label.offset());
+    let within = named.map_or(0, |offset| offset.saturating_sub(placed.written.read_at));
+    let remedy = finding.help().map(|h| h.to_string()).unwrap_or_default();
+    Fault::at(file, placed.at + within, finding.to_string(), remedy)
+}
+
+/// Where a policy stands in its file's text, at this byte or behind it.
+fn offset_of_policy(text: &str, own: &str, from: usize) -> usize {
+    text.get(from..).and_then(|rest| rest.find(own)).map_or(from, |at| from + at)
 }

@@ -151,7 +151,7 @@ impl Policies {
         }
         let rules = self.rules(&first.forbids);
         let asked: Option<BTreeSet<String>> =
-            first.forbids.iter().map(|id| self.notes.get(id).and_then(|n| n.grant.clone())).collect();
+            first.forbids.iter().map(|id| self.notes(id).and_then(|n| n.grant.clone())).collect();
         let Some(asked) = asked else {
             return Judgement { decision: Decision::Deny(Reason::Forbidden), rules };
         };
@@ -307,11 +307,11 @@ impl Policies {
 
     /// The duties of every permit that allowed: each of them holds.
     fn obligations(&self, permits: &[PolicyId]) -> BTreeSet<Obligation> {
-        permits.iter().filter_map(|id| self.notes.get(id).and_then(|n| n.obligation)).collect()
+        permits.iter().filter_map(|id| self.notes(id).and_then(|n| n.obligation)).collect()
     }
 
     fn rules(&self, spoke: &[PolicyId]) -> Vec<Rule> {
-        let reason = |id: &PolicyId| self.notes.get(id).map(|n| n.reason.clone()).unwrap_or_default();
+        let reason = |id: &PolicyId| self.notes(id).map(|n| n.reason.clone()).unwrap_or_default();
         let mut rules: Vec<Rule> = spoke.iter().map(|id| Rule { id: id.to_string(), reason: reason(id) }).collect();
         rules.sort();
         rules

@@ -12,6 +12,8 @@ mod names;
 mod needs;
 mod number;
 mod schema;
+mod validate;
+mod written;
 pub mod shape;
 
 pub use evaluate::{Act, Facts, Judgement, Query, Rule};

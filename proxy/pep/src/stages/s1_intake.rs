@@ -121,7 +121,7 @@ fn read(frame: &Frame, depth_max: usize) -> Result<Message, Refusal> {
         Content::Close => return Ok(bare(FrameKind::EndSession, "session/end")),
         Content::Unreadable(why) => return Err(why.clone()),
         Content::Event(event) => event.text.as_str(),
-        Content::Message(bytes) => std::str::from_utf8(bytes)
+        Content::Message(bytes) => simdutf8::basic::from_utf8(bytes)
             .map_err(|_| Refusal::new(Code::NotJson, "the message is not valid UTF-8, hence not JSON (RFC 8259)"))?,
     };
     let envelope = Envelope::read(text, depth_max)?;

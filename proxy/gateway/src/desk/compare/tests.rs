@@ -32,7 +32,7 @@ pub(in crate::desk) fn snapshot(law: &str) -> Snapshot {
     let mut sources = crate::reload::read(None).unwrap();
     let text = law.to_owned();
     sources.policies = vec![pdp::fault::SourceFile { path: "policies/all.cedar".to_owned(), text }];
-    crate::reload::build(&sources).unwrap_or_else(|faults| panic!("{faults:?}"))
+    crate::reload::build(&sources, None).unwrap_or_else(|faults| panic!("{faults:?}"))
 }
 
 /// A call of a tool under labels, as it would be recorded, before it is judged.
@@ -201,7 +201,7 @@ fn what_the_registry_no_longer_has_is_narrower() {
     for file in &mut sources.registry {
         file.text = file.text.replace("reviewed_", "# reviewed_");
     }
-    let candidate = crate::reload::build(&sources).unwrap_or_else(|faults| panic!("{faults:?}"));
+    let candidate = crate::reload::build(&sources, None).unwrap_or_else(|faults| panic!("{faults:?}"));
     let mut tally = Tally::default();
     tally.add(&judged(call(1, "mail_list", "{}", &[]), &own), &candidate, &mut |_| None);
     assert_eq!(

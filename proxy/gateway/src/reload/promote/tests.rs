@@ -378,7 +378,7 @@ fn a_promotion_that_was_cut_short_is_settled_at_the_next_start() {
 }
 
 fn sources(files: &BTreeMap<String, String>) -> Sources {
-    candidate(files.clone()).unwrap().0
+    candidate(files.clone(), None).unwrap().0
 }
 
 #[test]
@@ -402,7 +402,7 @@ fn a_candidate_has_only_files_that_a_bundle_has() {
         &format!("policies/{}.cedar", "x".repeat(300)),
         SECOND.strip_prefix("registry/").unwrap(),
     ] {
-        let faults = candidate(BTreeMap::from([(path.to_owned(), String::new())])).unwrap_err();
+        let faults = candidate(BTreeMap::from([(path.to_owned(), String::new())]), None).unwrap_err();
         assert!(faults.iter().all(|fault| fault.file == path), "{path}: {faults:?}");
     }
     for path in ["policies/x.cedar", "policies/a/b.c/x.y.cedar", SECOND, "registry/servers/second.tools.json"] {
