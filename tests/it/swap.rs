@@ -201,6 +201,8 @@ async fn of_two_engineers_one_wins_each_round_and_no_call_is_lost() {
     let met: BTreeSet<String> = calls.iter().map(|record| record.snapshot.to_string()).collect();
     assert!(met.iter().all(|digest| known.contains(digest)), "each was judged by a law that was in force");
     assert!(met.len() > 1, "calls were judged under several of them");
+    web.stop().await;
+}
 
 #[tokio::test]
 async fn a_stream_that_stays_open_keeps_no_old_law_in_memory() {
