@@ -28,4 +28,5 @@ mod limits;
 mod long;
 mod crash;
 mod swap;
+mod live;
 mod examples;

@@ -3,6 +3,9 @@
 //! A bundle that does not build changes nothing, is recorded, and is shown. Building happens off to the side, so traffic
 //! never waits for it; the swap is one atomic store.
 
+mod promote;
+mod write_back;
+
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -18,8 +21,12 @@ use pep::ports::{Clock, Ledger, Snapshots};
 use rust_embed::RustEmbed;
 use serde::Serialize;
 
+use crate::clock::rfc3339;
 use crate::config::Bundle;
 use crate::desk::suite;
+use crate::history::{Change, History, How, Manifest, Turn, manifest};
+pub use promote::{Asking, Refused, candidate, is_of_bundle};
+pub use write_back::WriteFault;
 
 /// The repository's own policies, for a gate without directories.
 #[derive(RustEmbed)]
@@ -43,6 +50,10 @@ struct BuiltInRegistry;
 /// How long the directories must be quiet before they are read: editors and `kubectl` write in several steps.
 const QUIET: Duration = Duration::from_millis(100);
 
+/// The folders of a bundle, and how the names of their files end.
+const POLICIES: (&str, &[&str]) = ("policies", &["cedar"]);
+const REGISTRY: (&str, &[&str]) = ("registry", &["toml", "json"]);
+
 /// Reads the files of a bundle.
 ///
 /// # Errors
@@ -52,9 +63,35 @@ pub fn read(bundle: Option<&Bundle>) -> Result<Sources, Vec<Fault>> {
     let mut faults = Vec::new();
     let mut policies = Vec::new();
     let mut registry = Vec::new();
-    gather(&bundle.policies, "policies", &bundle.policies, &["cedar"], &mut policies, &mut faults);
-    gather(&bundle.registry, "registry", &bundle.registry, &["toml", "json"], &mut registry, &mut faults);
+    gather(&bundle.policies, POLICIES.0, &bundle.policies, POLICIES.1, &mut policies, &mut faults);
+    gather(&bundle.registry, REGISTRY.0, &bundle.registry, REGISTRY.1, &mut registry, &mut faults);
     if faults.is_empty() { Ok(Sources { policies, registry }) } else { Err(faults) }
+}
+
+/// Builds a snapshot, in less time where another is given that has much in common with it.
+///
+/// # Errors
+/// Every fault of the bundle.
+pub fn build(sources: &Sources, before: Option<&Snapshot>) -> Result<Snapshot, Vec<Fault>> {
+    Snapshot::rebuild(sources, before)
+}
+
+/// Reads those of a bundle's folders that are there.
+///
+/// # Errors
+/// Every file that cannot be read.
+pub fn read_there(bundle: &Bundle) -> Result<Sources, Vec<Fault>> {
+    let mut faults = Vec::new();
+    let mut gathered = |root: &Path, (folder, endings): (&str, &[&str])| {
+        let mut files = Vec::new();
+        if root.is_dir() {
+            gather(root, folder, root, endings, &mut files, &mut faults);
+        }
+        files
+    };
+    let sources =
+        Sources { policies: gathered(&bundle.policies, POLICIES), registry: gathered(&bundle.registry, REGISTRY) };
+    if faults.is_empty() { Ok(sources) } else { Err(faults) }
 }
 
 fn built_in() -> Sources {
@@ -162,9 +199,23 @@ fn gather(
 pub struct Store {
     current: ArcSwap<Snapshot>,
     bundle: Option<Bundle>,
+    /// Held while the law is changed, one change at a time.
+    changing: Mutex<Directories>,
+    /// How what is in force came to be. Changed together with `current`.
+    turn: Mutex<Turn>,
     last: Mutex<LastReload>,
+    history: Arc<History>,
     ledger: Arc<dyn Ledger>,
     clock: Arc<dyn Clock>,
+}
+
+/// What lies in the directories, as far as this gate knows.
+#[derive(Debug, Default)]
+struct Directories {
+    /// The files that what is in force was made of.
+    files: Manifest,
+    /// Half of a promotion lies there and could not be put back. Nothing is read until that is settled.
+    torn: bool,
 }
 
 /// What the last attempt at a new snapshot came to.
@@ -179,15 +230,30 @@ pub struct LastReload {
 }
 
 impl Store {
-    /// Builds the first snapshot. A gate does not start without one.
+    /// Builds the first snapshot. A gate does not start without one. What an earlier gate left half done is settled first.
     ///
     /// # Errors
     /// Every fault of the bundle.
-    pub fn open(bundle: Option<Bundle>, ledger: Arc<dyn Ledger>, clock: Arc<dyn Clock>) -> Result<Self, Vec<Fault>> {
-        let first = Snapshot::build(&read(bundle.as_ref())?)?;
-        let current = ArcSwap::from_pointee(first);
-        let store = Self { current, bundle, last: Mutex::default(), ledger, clock };
-        store.record("snapshot", "start", "the first snapshot");
+    pub fn open(
+        bundle: Option<Bundle>,
+        history: Arc<History>,
+        ledger: Arc<dyn Ledger>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, Vec<Fault>> {
+        let settled = promote::settle(bundle.as_ref(), &history)?;
+        let sources = read(bundle.as_ref())?;
+        let first = build(&sources, None)?;
+        let files = manifest(&sources);
+        let turn = found(&history, &sources, (&files, &first), clock.now_us());
+        let (current, changing) = (ArcSwap::from_pointee(first), Mutex::new(Directories { files, torn: false }));
+        // Told again at each start: an event that a crash lost is not the only word of who put it in force.
+        let origin = format!("in force by {} since {} ({})", turn.author, rfc3339(turn.at_us), turn.reason);
+        let (turn, last) = (Mutex::new(turn), Mutex::default());
+        let store = Self { current, bundle, changing, turn, last, history, ledger, clock };
+        store.record("snapshot", "start", &format!("the first snapshot, {origin}"));
+        if let Some(settled) = settled {
+            store.record("promotion_settled", &settled.by, &settled.words);
+        }
         Ok(store)
     }
 
@@ -203,34 +269,92 @@ impl Store {
         self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// What is kept of earlier snapshots.
+    #[must_use]
+    pub fn history(&self) -> &History {
+        &self.history
+    }
+
+    /// What is in force, and how it came to be.
+    #[must_use]
+    pub fn in_force(&self) -> (Arc<Snapshot>, Turn) {
+        let turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        (self.current.load_full(), turn.clone())
+    }
+
     /// Reads, builds and swaps. Blocks; one at a time. Answers the digest now in force, and whether it is another.
     ///
     /// # Errors
     /// Every fault of the bundle; nothing has changed then.
     pub fn reload(&self, by: &str) -> Result<(Digest, bool), Vec<Fault>> {
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = self.current.load_full();
-        let built = read(self.bundle.as_ref()).and_then(|sources| Snapshot::rebuild(&sources, Some(&before)));
-        *last = LastReload { at_us: self.clock.now_us(), by: by.to_owned(), faults: Vec::new() };
-        match built {
-            Err(faults) => {
-                last.faults = faults.iter().map(ToString::to_string).collect();
-                let told = last.faults.join("\n");
-                tracing::error!(by, "the new bundle was refused, and the old one stays in force:\n{told}");
-                self.record("snapshot_refused", by, &told);
-                Err(faults)
-            }
-            Ok(snapshot) => {
-                let digest = snapshot.digest();
-                let changed = digest != self.current.load().digest();
-                if changed {
-                    self.current.store(Arc::new(snapshot));
-                    tracing::info!(by, snapshot = digest.short(), "a new snapshot is in force");
-                    self.record("snapshot", by, "a new snapshot is in force");
-                }
-                Ok((digest, changed))
-            }
+        let mut held = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let (current, before) = self.in_force();
+        let built = self
+            .mended(&mut held)
+            .and_then(|()| read(self.bundle.as_ref()))
+            .and_then(|sources| build(&sources, Some(&current)).map(|snapshot| (sources, snapshot)));
+        let faults = built.as_ref().err().into_iter().flatten().map(ToString::to_string).collect();
+        let last = LastReload { at_us: self.clock.now_us(), by: by.to_owned(), faults };
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = last.clone();
+        let (sources, snapshot) = built.inspect_err(|_| {
+            let told = last.faults.join("\n");
+            tracing::error!(by, "the new bundle was refused, and the old one stays in force:\n{told}");
+            self.record("snapshot_refused", by, &told);
+        })?;
+        let (files, digest) = (manifest(&sources), snapshot.digest());
+        let kept = if digest != before.digest {
+            let turn = Turn {
+                digest,
+                parent: Some(before.digest),
+                at_us: last.at_us,
+                author: by.to_owned(),
+                reason: "the directories were edited".to_owned(),
+                how: How::Edit,
+                change: Change::between((&held.files, &current), (&files, &snapshot)),
+            };
+            let kept = self.history.turned(&turn, &sources);
+            self.put_in_force(Arc::new(snapshot), turn);
+            kept
+        } else if files != held.files {
+            self.history.rewritten(digest, &sources)
+        } else {
+            Ok(())
+        };
+        if let Err(fault) = kept {
+            // Whoever tightens a rule must not be held up by a full disk. The gap is told here and by the health answer.
+            tracing::error!("what is in force is not kept, and no rollback can return to it: {fault}");
         }
+        held.files = files;
+        Ok((digest, digest != before.digest))
+    }
+
+    /// Settles the half of a promotion that lies in the directories, if there is one, as the next start would.
+    fn mended(&self, held: &mut Directories) -> Result<(), Vec<Fault>> {
+        if held.torn {
+            if let Some(settled) = promote::settle(self.bundle.as_ref(), &self.history)? {
+                self.record("promotion_settled", &settled.by, &settled.words);
+            }
+            held.torn = false;
+        }
+        Ok(())
+    }
+
+    /// The swap: from the next frame on this is the law.
+    fn put_in_force(&self, snapshot: Arc<Snapshot>, turn: Turn) {
+        let (what, from) = match turn.how {
+            How::Start | How::Edit => ("snapshot", "a new snapshot is in force"),
+            How::Promote => ("snapshot_promoted", "promoted"),
+            How::Rollback => ("snapshot_rolled_back", "rolled back"),
+        };
+        let parent = turn.parent.map_or_else(String::new, |parent| format!(" from {parent}"));
+        let detail = format!("{from}{parent} to {}: {} ({})", turn.digest, turn.reason, turn.summary());
+        {
+            let mut held = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+            self.current.store(snapshot);
+            *held = turn.clone();
+        }
+        tracing::info!(by = turn.author, snapshot = turn.digest.short(), "{detail}");
+        self.record(what, &turn.author, &detail);
     }
 
     fn record(&self, what: &str, by: &str, detail: &str) {
@@ -245,6 +369,41 @@ impl Store {
             tracing::error!("a snapshot event could not be recorded: {e}");
         }
     }
+}
+
+/// How the first snapshot of a gate came to be: as the history has it, if it was in force when the last gate ended.
+fn found(history: &History, sources: &Sources, first: (&Manifest, &Snapshot), at_us: i64) -> Turn {
+    let digest = first.1.digest();
+    let before = history.turns(1).ok().and_then(|mut turns| turns.pop());
+    let (turn, kept) = match before {
+        Some(before) if before.digest == digest => {
+            let same = history.files(digest).is_ok_and(|kept| kept.is_some_and(|kept| manifest(&kept) == *first.0));
+            (before, if same { Ok(()) } else { history.rewritten(digest, sources) })
+        }
+        before => {
+            let parent = before.map(|turn| turn.digest);
+            let earlier = parent.and_then(|parent| history.files(parent).ok().flatten());
+            let same = earlier.as_ref().is_some_and(|earlier| manifest(earlier) == *first.0);
+            let reason = match (parent, same) {
+                (None, _) => "the first start",
+                (Some(_), true) => "the same files mean something else to this version of Wicketgate",
+                (Some(_), false) => "the directories were edited while no gate ran",
+            };
+            let change = earlier.and_then(|earlier| {
+                let snapshot = build(&earlier, Some(first.1)).ok()?;
+                Some(Change::between((&manifest(&earlier), &snapshot), first))
+            });
+            let (author, reason) = ("start".to_owned(), reason.to_owned());
+            let change = change.unwrap_or_default();
+            let turn = Turn { digest, parent, at_us, author, reason, how: How::Start, change };
+            let kept = history.turned(&turn, sources);
+            (turn, kept)
+        }
+    };
+    if let Err(fault) = kept {
+        tracing::error!("what is in force is not kept, and no rollback can return to it: {fault}");
+    }
+    turn
 }
 
 impl Snapshots for Store {

@@ -8,7 +8,7 @@ use pdp::decision::Decision;
 use pdp::json::{self, Kind, Layout, Part, Reading};
 use pdp::method::{self, Method};
 use pdp::policy::{Act, Facts, Judgement, Query};
-use pdp::record::{Direction, FrameKind};
+use pdp::record::{ALONG_MAX, Along, Direction, FrameKind, METHOD_CHARS_MAX, TARGET_CHARS_MAX};
 use pdp::refusal::{Code, Refusal};
 use pdp::registry::Server;
 
@@ -223,6 +223,15 @@ pub(crate) fn note(entry: &mut OpenRecord, asides: &[Aside]) {
     for aside in asides {
         entry.note(format!("along: {}", told(aside)));
     }
+}
+
+/// What rides along as the record of its decision keeps it.
+pub(crate) fn recorded(asides: &[Aside]) -> Vec<Along> {
+    let kept = |aside: &Aside| Along {
+        method: aside.name.chars().take(METHOD_CHARS_MAX).collect(),
+        target: aside.target.chars().take(TARGET_CHARS_MAX).collect(),
+    };
+    asides.iter().take(ALONG_MAX).map(kept).collect()
 }
 
 fn told(aside: &Aside) -> String {

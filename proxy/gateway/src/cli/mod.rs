@@ -2,6 +2,7 @@
 
 mod check;
 mod demo;
+mod live;
 mod policy;
 mod print;
 mod registry;
@@ -170,7 +171,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Demo => demo::run().await,
         Command::Init { folder } => check::init(&folder),
         Command::Check { schema } => Ok(check::run(&places, schema)),
-        Command::Policy(asked) => Ok(policy::run(&places, &asked)),
+        Command::Policy(asked) => Ok(policy::run(&places, &asked).await),
         Command::Registry(Registry::Scan(scan)) => registry::scan(&places, scan).await,
         Command::Trace { id, json } => trace::run(&places, &id, json),
         Command::Health => serve::health(&places).await,

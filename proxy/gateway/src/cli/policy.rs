@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use clap::Subcommand;
 use pdp::snapshot::Snapshot;
 
-use super::{Places, print, told};
+use super::{Places, live, print, told};
 use crate::reload;
 
 #[derive(Debug, Subcommand)]
@@ -24,10 +24,12 @@ pub(super) enum Policy {
     Test(test::Tests),
     /// Lay out policy files as Cedar's editor extension does; comments stay, and no rule changes
     Fmt(fmt::Formatting),
+    #[command(flatten)]
+    Live(live::Live),
 }
 
 /// Runs one of the desk's tools.
-pub(super) fn run(places: &Places, asked: &Policy) -> ExitCode {
+pub(super) async fn run(places: &Places, asked: &Policy) -> ExitCode {
     match asked {
         Policy::Schema => match bundle(places) {
             Ok(snapshot) => {
@@ -39,6 +41,7 @@ pub(super) fn run(places: &Places, asked: &Policy) -> ExitCode {
         Policy::Check(asked) => check::run(places, asked),
         Policy::Test(asked) => test::run(places, asked),
         Policy::Fmt(asked) => fmt::run(places, asked),
+        Policy::Live(asked) => live::run(places, asked).await,
     }
 }
 

@@ -7,3 +7,7 @@ pub mod case;
 pub mod format;
 pub mod lint;
 pub mod suite;
+pub mod recorded;
+pub mod compare;
+pub mod replay;
+pub mod shadow;

@@ -16,7 +16,7 @@ const STRING_MAX: usize = 80;
 const ARGUMENTS_MAX: usize = 1200;
 
 /// A text in one line, its backslashes doubled so that an escape cannot be forged.
-pub(super) fn text(text: &str) -> String {
+pub(crate) fn text(text: &str) -> String {
     let mut out = String::new();
     for character in text.chars().take(TEXT_MAX) {
         match character {

@@ -5,6 +5,7 @@
 //!    forbid without `@approval` is final. Otherwise evaluate once more with the grants the forbids name: Allow means
 //!    Escalate with exactly those grants, anything else Deny.
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 use cedar_policy::{
@@ -100,6 +101,19 @@ pub(super) struct Heard {
 impl Judgement {
     fn deny(reason: Reason) -> Self {
         Self { decision: Decision::Deny(reason), rules: Vec::new() }
+    }
+
+    /// Two judgements as one: the stricter decides, and its rules are the ones that spoke.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let mut rules = match self.decision.rank().cmp(&other.decision.rank()) {
+            Ordering::Greater => self.rules,
+            Ordering::Less => other.rules,
+            Ordering::Equal => self.rules.into_iter().chain(other.rules).collect(),
+        };
+        rules.sort();
+        rules.dedup();
+        Self { decision: self.decision.and(other.decision), rules }
     }
 }
 

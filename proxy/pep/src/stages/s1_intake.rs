@@ -8,7 +8,7 @@ use pdp::digest::Digest;
 use pdp::json;
 use pdp::label::LabelSet;
 use pdp::principal::Principal;
-use pdp::record::{Direction, Ending, FrameKind, RECORD_VERSION, Record};
+use pdp::record::{Direction, Ending, FrameKind, METHOD_CHARS_MAX, RECORD_VERSION, Record};
 use pdp::refusal::{Code, Refusal};
 use pdp::snapshot::Snapshot;
 
@@ -191,7 +191,7 @@ fn note_message(entry: &mut OpenRecord, frame: &Frame, message: &Message, versio
     entry.write(|record| {
         record.kind = message.kind;
         record.request_id = message.envelope.id.as_ref().map(|id| id.chars().take(256).collect());
-        record.method = message.envelope.method.as_ref().map(|m| m.chars().take(256).collect());
+        record.method = message.envelope.method.as_ref().map(|m| m.chars().take(METHOD_CHARS_MAX).collect());
         record.protocol = version;
         if let Some(ambient) = &incoming.ambient {
             record.link = Some(ambient.header());
