@@ -28,3 +28,4 @@ mod long;
 mod crash;
 mod swap;
 mod examples;
+mod understand;

@@ -24,7 +24,14 @@ use crate::config::Bundle;
 #[derive(RustEmbed)]
 #[folder = "../../policies"]
 #[include = "*.cedar"]
+#[exclude = "invariants/*"]
 struct BuiltInPolicies;
+
+/// The repository's own claims about them.
+#[derive(RustEmbed)]
+#[folder = "../../policies/invariants"]
+#[include = "*.cedar"]
+struct BuiltInInvariants;
 
 /// The repository's own registry.
 #[derive(RustEmbed)]
@@ -32,6 +39,9 @@ struct BuiltInPolicies;
 #[include = "*.toml"]
 #[include = "*.json"]
 struct BuiltInRegistry;
+
+/// The folder below the policies that holds claims about them. What is in it forbids and permits nothing.
+const INVARIANTS: &str = "invariants";
 
 /// How long the directories must be quiet before they are read: editors and `kubectl` write in several steps.
 const QUIET: Duration = Duration::from_millis(100);
@@ -50,16 +60,45 @@ pub fn read(bundle: Option<&Bundle>) -> Result<Sources, Vec<Fault>> {
     if faults.is_empty() { Ok(Sources { policies, registry }) } else { Err(faults) }
 }
 
-fn built_in() -> Sources {
-    fn of<E: RustEmbed>(folder: &str) -> Vec<SourceFile> {
-        let text = |name: &str| E::get(name).map(|file| String::from_utf8_lossy(&file.data).into_owned());
-        let mut files: Vec<SourceFile> = E::iter()
-            .filter_map(|name| Some(SourceFile { path: format!("{folder}/{name}"), text: text(&name)? }))
-            .collect();
-        files.sort_by(|a, b| a.path.cmp(&b.path));
-        files
+/// Reads a folder of policies alone, as a candidate for a registry that is there already.
+///
+/// # Errors
+/// Every file that cannot be read.
+pub fn policies(folder: &Path) -> Result<Vec<SourceFile>, Vec<Fault>> {
+    let (mut files, mut faults) = (Vec::new(), Vec::new());
+    gather(folder, "policies", folder, &["cedar"], &mut files, &mut faults);
+    if faults.is_empty() { Ok(files) } else { Err(faults) }
+}
+
+/// Reads the claims about a bundle's policies: those of a folder where one is named, else those beside the policies, if any.
+///
+/// # Errors
+/// Every file that cannot be read.
+pub fn invariants(bundle: Option<&Bundle>, named: Option<&Path>) -> Result<Vec<SourceFile>, Vec<Fault>> {
+    let (folder, shown) = match (named, bundle) {
+        (Some(named), _) => (named.to_path_buf(), named.display().to_string()),
+        (None, Some(bundle)) => (bundle.policies.join(INVARIANTS), format!("policies/{INVARIANTS}")),
+        (None, None) => return Ok(embedded::<BuiltInInvariants>("policies/invariants")),
+    };
+    let (mut files, mut faults) = (Vec::new(), Vec::new());
+    if named.is_some() || folder.is_dir() {
+        gather(&folder, &shown, &folder, &["cedar"], &mut files, &mut faults);
     }
-    Sources { policies: of::<BuiltInPolicies>("policies"), registry: of::<BuiltInRegistry>("registry") }
+    if faults.is_empty() { Ok(files) } else { Err(faults) }
+}
+
+/// Files built into the program, sorted.
+fn embedded<E: RustEmbed>(folder: &str) -> Vec<SourceFile> {
+    let text = |name: &str| E::get(name).map(|file| String::from_utf8_lossy(&file.data).into_owned());
+    let mut files: Vec<SourceFile> = E::iter()
+        .filter_map(|name| Some(SourceFile { path: format!("{folder}/{name}"), text: text(&name)? }))
+        .collect();
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    files
+}
+
+fn built_in() -> Sources {
+    Sources { policies: embedded::<BuiltInPolicies>("policies"), registry: embedded::<BuiltInRegistry>("registry") }
 }
 
 /// Writes the built-in policies and registry into a folder, as a start for one's own.
@@ -68,7 +107,8 @@ fn built_in() -> Sources {
 /// When a file cannot be written.
 pub fn write_built_in(folder: &Path) -> std::io::Result<Bundle> {
     let sources = built_in();
-    for file in sources.policies.iter().chain(&sources.registry) {
+    let claims = embedded::<BuiltInInvariants>("policies/invariants");
+    for file in sources.policies.iter().chain(&claims).chain(&sources.registry) {
         let path = folder.join(&file.path);
         if let Some(parent) = path.parent() {
             std::fs::create_dir_all(parent)?;
@@ -115,6 +155,10 @@ fn gather(
             continue;
         }
         if path.is_dir() {
+            // Claims about the policies are none of them.
+            if shown == "policies" && path == root.join(INVARIANTS) {
+                continue;
+            }
             gather(root, shown, &path, endings, out, faults);
         } else if path.extension().is_some_and(|e| endings.iter().any(|ending| e == *ending)) {
             match std::fs::read_to_string(&path) {
@@ -235,8 +279,10 @@ pub struct Watch(
 pub fn watch(store: &Arc<Store>) -> Result<Option<Watch>, notify_debouncer_full::notify::Error> {
     let Some(bundle) = store.bundle() else { return Ok(None) };
     let reloading = Arc::clone(store);
+    let claims = bundle.policies.join(INVARIANTS);
+    let concerns = move |paths: &[PathBuf]| paths.is_empty() || paths.iter().any(|path| !path.starts_with(&claims));
     let mut watcher = new_debouncer(QUIET, None, move |result: DebounceEventResult| match result {
-        Ok(events) if events.iter().any(|e| !e.kind.is_access()) => {
+        Ok(events) if events.iter().any(|e| !e.kind.is_access() && concerns(&e.paths)) => {
             // Its outcome is logged, recorded and kept for the health answer.
             let _told = reloading.reload("watch");
         }

@@ -2,10 +2,14 @@
 
 mod check;
 mod demo;
+mod difference;
+mod explain;
 mod policy;
 mod print;
+mod prove;
 mod registry;
 mod serve;
+mod summary;
 mod trace;
 
 use std::net::SocketAddr;

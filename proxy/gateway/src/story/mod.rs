@@ -3,7 +3,7 @@
 //! It reads entries and adds nothing to them. What a client or a server wrote is shown escaped, and what is shortened
 //! says by how much. The command line around it is not here.
 
-mod visible;
+pub(crate) mod visible;
 mod frame;
 mod layout;
 #[cfg(test)]

@@ -16,7 +16,7 @@ const STRING_MAX: usize = 80;
 const ARGUMENTS_MAX: usize = 1200;
 
 /// A text in one line, its backslashes doubled so that an escape cannot be forged.
-pub(super) fn text(text: &str) -> String {
+pub(crate) fn text(text: &str) -> String {
     let mut out = String::new();
     for character in text.chars().take(TEXT_MAX) {
         match character {
@@ -51,7 +51,7 @@ fn left_out(count: usize) -> String {
 }
 
 /// A JSON text in one line, as [`json`] writes it.
-pub(super) fn json_text(text: &str) -> String {
+pub(crate) fn json_text(text: &str) -> String {
     serde_json::from_str(text).map_or_else(|_| pdp::json::quoted(text), |value: Value| json(&value))
 }
 
