@@ -7,6 +7,10 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use crate::gate::bundle::Bundle;
+use crate::gate::client::{Agent, refusal_in};
+use crate::gate::server::Upstream;
+use crate::gate::{ADA, Gate};
 use crate::world::diff;
 
 fn root() -> PathBuf {
@@ -48,10 +52,9 @@ fn plain(text: &str) -> String {
     let mut kept = String::new();
     let mut is_version = false;
     for word in words {
-        match is_version {
-            true => kept.push_str(&word.replace(|c: char| c.is_ascii_digit() || c == '.', "").replacen("", "N", 1)),
-            false => kept.push_str(word),
-        }
+        let word =
+            if is_version { word.replace(|c: char| c.is_ascii_digit() || c == '.', "") } else { word.to_owned() };
+        kept.push_str(&word);
         is_version = word == "cvc5 ";
     }
     kept.lines().map(str::trim_end).collect::<Vec<_>>().join("\n") + "\n"
@@ -305,4 +308,78 @@ fn two_bundles_are_compared_by_what_they_decide() {
     let (text, code) = ask(&["policy", "diff", ".", &folder.path().display().to_string()]);
     assert_eq!(code, Some(0), "{text}");
     assert!(text.contains("other: `office-notes`"), "{text}");
+}
+
+#[tokio::test]
+async fn a_recorded_call_is_explained_from_the_ledger() {
+    let web = Upstream::start().await;
+    let closed = "@id(\"closed\") @reason(\"nothing is echoed today\")\n\
+                  forbid (principal, action == web::Action::\"echo\", resource);\n";
+    let gate = Gate::start(&Bundle::new().http("web", &web.url()).policy(closed)).await;
+    let agent = Agent::legacy(gate.at(), "web", ADA).await;
+    let refused = agent.call("echo", serde_json::json!({ "text": "x\u{202e}y" })).await;
+    let (_, number) = refusal_in(&refused).unwrap();
+    let record = gate.numbered(number).await;
+    let config = gate.folder.path().join("wicketgate.toml").display().to_string();
+    let explained = |asked: String| ask(&["policy", "explain", "--config", &config, "--record", &asked]);
+    for id in [number.to_string(), record.trace.clone(), record.task.clone()] {
+        let (text, code) = explained(id);
+        assert_eq!(code, Some(0), "{text}");
+        for line in [
+            format!("Record {number} of "),
+            "decided then: deny (by closed)".to_owned(),
+            "ada may not use".to_owned(),
+            "because nothing is echoed today. No approval can lift that.".to_owned(),
+            "with     {\"text\": \"x\\u{202e}y\"}".to_owned(),
+        ] {
+            assert!(text.contains(&line), "{line} is missing in:\n{text}");
+        }
+        assert!(!text.contains("another one"), "{text}");
+    }
+    // Another law since: the record's own decision is told beside today's.
+    std::fs::write(
+        gate.folder.path().join("policies/more.cedar"),
+        "@id(\"other\") permit (principal == Gate::Agent::\"x\", action, resource);",
+    )
+    .unwrap();
+    let (text, _) = explained(number.to_string());
+    assert!(text.contains("the bundle at hand is another one"), "{text}");
+    let (text, code) = explained("999999".to_owned());
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("the ledger has nothing of `999999`"), "{text}");
+    gate.close().await;
+    web.stop().await;
+}
+
+#[test]
+fn what_changed_in_the_registry_is_told_too() {
+    let folder = mistaken("office.cedar", "@id(\"office-mail\")\n", "@id(\"office-mail\")\n");
+    let path = folder.path().join("registry/servers/office.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let changed = text
+        .replace(
+            "[tools.files_list]\neffect = [\"read\"]",
+            "[tools.files_list]\neffect = [\"read\", \"egress\"]\nlabels = [\"untrusted\"]",
+        )
+        .replace("open = [\"resources\", \"prompts\"]", "open = [\"resources\", \"sampling\"]");
+    assert_ne!(text, changed);
+    std::fs::write(&path, changed).unwrap();
+    let (text, code) = ask(&["policy", "diff", ".", &folder.path().display().to_string()]);
+    assert_eq!(code, Some(1), "{text}");
+    for line in [
+        "office: `files_list` effect read -> read, egress",
+        "office: `files_list` labels none -> untrusted",
+        "office: open features prompts, resources -> resources, sampling",
+        // The guard of egress holds it now.
+        "NARROWER: office files_list",
+        "WIDER: office sampling/createMessage",
+        "NARROWER: office prompts/list",
+    ] {
+        assert!(text.contains(line), "{line} is missing in:\n{text}");
+    }
+    let (text, code) = ask(&["policy", "diff", "no-such-revision"]);
+    assert_eq!(
+        (code, text.trim()),
+        (Some(1), "wicketgate: `no-such-revision` is neither a folder nor a revision of a git repository here")
+    );
 }

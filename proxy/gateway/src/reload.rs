@@ -271,6 +271,11 @@ pub struct Watch(
     Debouncer<RecommendedWatcher, RecommendedCache>,
 );
 
+/// Whether a change of these paths can change the bundle. An event without a path may be of anything.
+fn concerns(claims: &Path, paths: &[PathBuf]) -> bool {
+    paths.is_empty() || paths.iter().any(|path| !path.starts_with(claims))
+}
+
 /// Reloads whenever something in the directories changes. The directories are watched, not the files: a swapped symbolic
 /// link changes no file. Nothing where the bundle is built in.
 ///
@@ -280,9 +285,8 @@ pub fn watch(store: &Arc<Store>) -> Result<Option<Watch>, notify_debouncer_full:
     let Some(bundle) = store.bundle() else { return Ok(None) };
     let reloading = Arc::clone(store);
     let claims = bundle.policies.join(INVARIANTS);
-    let concerns = move |paths: &[PathBuf]| paths.is_empty() || paths.iter().any(|path| !path.starts_with(&claims));
     let mut watcher = new_debouncer(QUIET, None, move |result: DebounceEventResult| match result {
-        Ok(events) if events.iter().any(|e| !e.kind.is_access() && concerns(&e.paths)) => {
+        Ok(events) if events.iter().any(|e| !e.kind.is_access() && concerns(&claims, &e.paths)) => {
             // Its outcome is logged, recorded and kept for the health answer.
             let _told = reloading.reload("watch");
         }
@@ -299,4 +303,39 @@ pub fn watch(store: &Arc<Store>) -> Result<Option<Watch>, notify_debouncer_full:
         }
     }
     Ok(Some(Watch(watcher)))
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may panic")]
+    use super::*;
+
+    #[test]
+    fn claims_about_the_policies_are_no_part_of_the_bundle() {
+        let folder = tempfile::tempdir().unwrap();
+        let bundle = write_built_in(folder.path()).unwrap();
+        let before = Snapshot::build(&read(Some(&bundle)).unwrap()).unwrap().digest();
+        assert!(!invariants(Some(&bundle), None).unwrap().is_empty(), "a start for one's own has claims too");
+        let claim = bundle.policies.join("invariants/mine.cedar");
+        std::fs::write(&claim, "this is no Cedar").unwrap();
+        let sources = read(Some(&bundle)).unwrap();
+        assert!(sources.policies.iter().all(|file| !file.path.contains("invariants")), "{:?}", sources.policies);
+        assert_eq!(Snapshot::build(&sources).unwrap().digest(), before);
+        assert!(read(None).unwrap().policies.iter().all(|file| !file.path.contains("invariants")));
+        let named: Vec<String> = invariants(Some(&bundle), None).unwrap().into_iter().map(|f| f.path).collect();
+        assert!(named.contains(&"policies/invariants/mine.cedar".to_owned()), "{named:?}");
+        // Deeper folders of that name are policies like others.
+        std::fs::create_dir_all(bundle.policies.join("team/invariants")).unwrap();
+        std::fs::write(bundle.policies.join("team/invariants/a.cedar"), "").unwrap();
+        assert_eq!(read(Some(&bundle)).unwrap().policies.len(), sources.policies.len() + 1);
+    }
+
+    #[test]
+    fn a_change_of_claims_alone_is_no_change_of_the_bundle() {
+        let claims = Path::new("policies/invariants");
+        let told = |paths: &[&str]| concerns(claims, &paths.iter().map(PathBuf::from).collect::<Vec<_>>());
+        assert!(!told(&["policies/invariants/a.cedar"]));
+        assert!(told(&["policies/invariants/a.cedar", "policies/a.cedar"]));
+        assert!(told(&["policies/invariants-not/a.cedar"]) && told(&[]));
+    }
 }

@@ -150,8 +150,15 @@ fn shown(difference: &Difference, before: Side<'_>, after: Side<'_>) -> String {
         format!("{} ({})", side.name, digest.get(..19).unwrap_or(&digest))
     };
     let mut out = format!("From {} to {}\n", short(before), short(after));
+    let mut told: Vec<&Changed> = Vec::new();
     for call in &difference.calls {
-        out.push_str(&call_shown(call));
+        let alike = |other: &&Changed| is_alike(call, other);
+        if told.iter().any(alike) {
+            continue;
+        }
+        told.push(call);
+        let others = difference.calls.iter().filter(|other| is_alike(call, other) && other.action != call.action);
+        out.push_str(&call_shown(call, &others.map(|other| other.action.as_str()).collect::<Vec<_>>()));
     }
     list("On paper", &difference.paper, &mut out);
     list("Registry", &difference.registry, &mut out);
@@ -159,15 +166,23 @@ fn shown(difference: &Difference, before: Side<'_>, after: Side<'_>) -> String {
     list("Not settled by the solver", &difference.open, &mut out);
     out.push_str(if difference.is_same() { "\nNo call is decided otherwise.\n" } else { "\n" });
     for way in &difference.ways {
-        out.push_str(&format!("Compared {} actions ({}): {}.\n", way.actions, way.way, way.note));
+        out.push_str(&format!("{} actions, {}: {}.\n", way.actions, way.way, way.note));
     }
     out
 }
 
-fn call_shown(call: &Changed) -> String {
+/// Whether two actions changed for the same rules in the same way, so that one example tells of both.
+fn is_alike(one: &Changed, other: &Changed) -> bool {
+    (one.direction, &one.before, &one.after) == (other.direction, &other.before, &other.after)
+}
+
+fn call_shown(call: &Changed, others: &[&str]) -> String {
     let mut lines = call.example.clone();
     lines.push(("was", call.before.clone()));
     lines.push(("is", call.after.clone()));
+    if !others.is_empty() {
+        lines.push(("so are", others.join(", ")));
+    }
     format!("\n{}: {}\n{}", call.direction.word().to_uppercase(), call.action, telling::aligned(&lines, 2))
 }
 

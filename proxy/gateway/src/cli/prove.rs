@@ -127,6 +127,9 @@ fn finding(found: &Finding, out: &mut String) {
             found.violations.iter().skip(EXAMPLES_MAX).map(|violation| violation.subject.as_str()).collect();
         out.push_str(&format!("  and for {}\n", more.join(", ")));
     }
+    if found.verdict == Verdict::Violated && found.place.is_some() {
+        out.push_str("  What to do: write or mend a forbid so that it stops such calls, or take the claim back.\n");
+    }
     for why in &found.open {
         out.push_str(&format!("  not settled: {why}\n"));
     }
@@ -149,8 +152,5 @@ fn example_shown(subject: &str, example: &Example, found: &Finding, out: &mut St
     out.push_str(&telling::aligned(&lines, 4));
     for hint in &example.hints {
         out.push_str(&format!("  {hint}\n"));
-    }
-    if own && example.judged_again {
-        out.push_str("  What to do: write or mend a forbid so that it stops this call, or take the claim back.\n");
     }
 }

@@ -139,7 +139,7 @@ fn beside(member: &Value, number: f64) -> Vec<Value> {
 
 fn rounded(number: f64, step: f64) -> Option<Value> {
     let text = if step >= 1.0 { format!("{number:.0}") } else { format!("{number:.2}") };
-    serde_json::from_str(&text).ok()
+    serde_json::from_str(&expression::plain_number(&text)).ok()
 }
 
 /// A value that no policy is likely to have thought of.

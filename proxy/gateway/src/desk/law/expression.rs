@@ -62,7 +62,7 @@ pub fn entities(value: &Value) -> BTreeSet<Entity> {
     out
 }
 
-/// The values it compares each chain of names with. A pattern of `like` gives two values that fit it.
+/// The values it compares each chain of names with. A pattern of `like` gives a value that fits it.
 pub fn compared(value: &Value, into: &mut BTreeMap<String, BTreeSet<String>>) {
     walk(value, &mut |inner| {
         let Some((operator, operands)) = operation(inner) else { return true };
@@ -96,11 +96,8 @@ fn literals(value: &Value, out: &mut BTreeSet<String>) {
             return false;
         }
         if let Some(pattern) = inner.get("pattern").and_then(Value::as_array) {
-            for filling in ["", "x"] {
-                let text: String =
-                    pattern.iter().map(|part| part.get("Literal").and_then(Value::as_str).unwrap_or(filling)).collect();
-                out.insert(Value::String(text).to_string());
-            }
+            let text: String = pattern_parts(pattern).iter().map(|part| part.as_deref().unwrap_or("x")).collect();
+            out.insert(Value::String(text).to_string());
             return false;
         }
         match inner.get("Value") {
@@ -111,6 +108,22 @@ fn literals(value: &Value, out: &mut BTreeSet<String>) {
             Some(Value::Null | Value::Array(_) | Value::Object(_)) | None => true,
         }
     });
+}
+
+/// The parts of a pattern of `like`: texts, and nothing where anything may stand.
+#[must_use]
+pub fn pattern_parts(pattern: &[Value]) -> Vec<Option<String>> {
+    let mut out: Vec<Option<String>> = Vec::new();
+    for part in pattern {
+        match (part.get("Literal").and_then(Value::as_str), out.last_mut()) {
+            // Cedar writes a text character by character.
+            (Some(more), Some(Some(text))) => text.push_str(more),
+            (Some(text), Some(None) | None) => out.push(Some(text.to_owned())),
+            (None, Some(None)) => {}
+            (None, Some(Some(_)) | None) => out.push(None),
+        }
+    }
+    out
 }
 
 /// The digits of `decimal("...")`, as a JSON number.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::expression::{asked, call_of_text, cedar, chain, decimal, operation};
+use super::expression::{asked, call_of_text, cedar, chain, decimal, operation, pattern_parts};
 use super::{Clause, Effect, Entity, Written};
 
 /// When a policy applies: `when ...` and `unless ...`; nothing where it always does.
@@ -156,20 +156,16 @@ fn joined(value: &Value, operator: &str, word: &str, holds: bool) -> Option<Stri
 
 fn like(operands: &Value, holds: bool) -> Option<String> {
     let subject = term(operands.get("left")?)?;
-    let pattern = operands.get("pattern")?.as_array()?;
-    let literal = |part: &Value| part.get("Literal").and_then(Value::as_str).map(str::to_owned);
-    let wild = |part: &Value| part == "Wildcard";
+    let pattern = pattern_parts(operands.get("pattern")?.as_array()?);
     let does = |one: &str, other: &str| if holds { one.to_owned() } else { format!("does not {other}") };
     let words = match pattern.as_slice() {
-        [only] if wild(only) => return Some(format!("{subject} is {}given", if holds { "" } else { "not " })),
-        [text] => format!("{} {:?}", if holds { "is" } else { "is not" }, literal(text)?),
-        [text, star] if wild(star) => format!("{} with {:?}", does("begins", "begin"), literal(text)?),
-        [star, text] if wild(star) => format!("{} with {:?}", does("ends", "end"), literal(text)?),
-        [first, text, last] if wild(first) && wild(last) => {
-            format!("{} {:?}", does("contains", "contain"), literal(text)?)
-        }
+        [None] => return Some(format!("{subject} is {}given", if holds { "" } else { "not " })),
+        [Some(text)] => format!("{} {text:?}", if holds { "is" } else { "is not" }),
+        [Some(text), None] => format!("{} with {text:?}", does("begins", "begin")),
+        [None, Some(text)] => format!("{} with {text:?}", does("ends", "end")),
+        [None, Some(text), None] => format!("{} {text:?}", does("contains", "contain")),
         several => {
-            let all: String = several.iter().map(|part| literal(part).unwrap_or_else(|| "*".to_owned())).collect();
+            let all: String = several.iter().map(|part| part.as_deref().unwrap_or("*")).collect();
             format!("{} {all:?}", does("fits", "fit"))
         }
     };

@@ -22,8 +22,8 @@ use crate::desk::difference::{Changed, Difference, Direction, Side, Way, by_tryi
 use crate::desk::law::{Entity, Law};
 
 /// What the exact way does not see.
-const UNSEEN: &str = "every request of these actions was compared; not seen are policies that err (see `policy prove`), \
-                      and duties or reasons that change while the decision stays";
+const UNSEEN: &str = "compared every request of these actions; not seen are policies that err (see `policy prove`), and \
+                      duties or reasons that change while the decision stays";
 
 /// Compares two bundles, exactly as far as their actions can be compared so, by trying calls beyond.
 ///
@@ -72,7 +72,7 @@ pub fn compare(
     calls.append(&mut out.calls);
     out.calls = calls;
     out.paper = paper;
-    let exact = Way { way: "exact", actions: exact, note: format!("by {}: {UNSEEN}", solver.version()) };
+    let exact = Way { way: "exact", actions: exact, note: format!("{} {UNSEEN}", solver.version()) };
     out.ways.insert(0, exact);
     out.open = open;
     Ok(out)

@@ -116,6 +116,8 @@ impl Wanted<'_> {
         };
         let anybody = Case { principal: samples::somebody("anybody", &[]), ..case.clone() };
         attempt(anybody, &mut case);
+        let named = Principal { agent: "anybody".to_owned(), ..case.principal.clone() };
+        attempt(Case { principal: named, ..case.clone() }, &mut case);
         let unowned = Principal { user: String::new(), ..case.principal.clone() };
         attempt(Case { principal: unowned, ..case.clone() }, &mut case);
         for team in case.principal.teams.clone() {
@@ -168,7 +170,10 @@ pub(super) fn errs(snapshot: &Snapshot, case: &Case) -> bool {
     case.judge(snapshot).is_ok_and(|judgement| matches!(judgement.decision, Decision::Deny(Reason::Fault(_))))
 }
 
-/// Why what might have stopped a call did not: a guard that a grant lifts, one for other actions, one with other conditions.
+/// How many hints one example shows.
+const HINTS_MAX: usize = 4;
+
+/// Why what might have stopped a call did not: a guard that a grant lifts, one with other conditions, one for other actions.
 pub(super) fn hints(
     snapshot: &Snapshot,
     law: &Law,
@@ -176,7 +181,6 @@ pub(super) fn hints(
     (action, above): (&Entity, &BTreeSet<Entity>),
     example: &Example,
 ) -> Vec<String> {
-    let mut out = Vec::new();
     let held = &example.case.facts.grants;
     let bare = Facts { grants: BTreeSet::new(), ..example.case.facts.clone() };
     let bare = Case { facts: bare, ..example.case.clone() };
@@ -190,22 +194,30 @@ pub(super) fn hints(
         policy.clauses.iter().flat_map(|clause| expression::entities(&clause.body)).collect()
     };
     let claimed = named(claim);
+    // The most telling first; those with the claim's own conditions before others.
+    let mut out: Vec<(u8, bool, String)> = Vec::new();
     for policy in law.iter().filter(|policy| policy.effect == Effect::Forbid) {
         let shown = policy.shown();
+        let (other, fits) = (named(policy) != claimed, policy.action.fits(action, above));
         if let Some(grant) = policy.approval.as_ref().filter(|g| held.contains(*g) && lifted.contains(&policy.id)) {
             let wanted = match &claim.approval {
                 Some(other) => format!("the claim asks for `{other}`"),
                 None => "the claim knows no approval".to_owned(),
             };
-            out.push(format!("{shown} would stop it, but `{grant}` lifts it; {wanted}"));
-        } else if !claimed.is_empty() && !named(policy).is_disjoint(&claimed) {
-            if policy.action.fits(action, above) {
-                out.push(format!("{shown} guards this action, but only {}", words::conditions(policy)));
-            } else {
-                let guarded = words::scope(policy);
-                out.push(format!("{shown} looks at the same labels, but for other actions: it {guarded}"));
-            }
+            out.push((0, other, format!("{shown} would stop it, but `{grant}` lifts it; {wanted}")));
+        } else if fits && !named(policy).is_disjoint(&claimed) {
+            let conditions = words::conditions(policy);
+            out.push((2, other, format!("{shown} guards this action, but only {conditions}")));
+        } else if !fits && !claimed.is_empty() && named(policy).is_superset(&claimed) {
+            let guarded = words::scope(policy);
+            out.push((1, other, format!("{shown} asks the same, but for other actions: it {guarded}")));
         }
+    }
+    out.sort();
+    let more = out.len().saturating_sub(HINTS_MAX);
+    let mut out: Vec<String> = out.into_iter().take(HINTS_MAX).map(|(_, _, words)| words).collect();
+    if more > 0 {
+        out.push(format!("{more} more forbids come near it"));
     }
     out
 }

@@ -17,7 +17,7 @@ use pdp::snapshot::Snapshot;
 use serde::Serialize;
 
 use super::case::{Asked, Case};
-use super::law::Law;
+use super::law::{self, Effect, Entity, Law, Written};
 use super::{samples, telling};
 
 /// The time in made-up calls: 2026-11-20T00:00Z, in milliseconds since 1970.
@@ -164,14 +164,26 @@ impl Subject<'_> {
         let mildest = answers.iter().map(|judgement| rank(&judgement.decision)).min();
         let best = answers.iter().find(|judgement| Some(rank(&judgement.decision)) == mildest);
         let answer = best.map_or_else(|| "deny".to_owned(), |judgement| telling::decision(&judgement.decision));
-        let note = notes::condition(self.law, &answers).map(|words| match notes.iter().position(|n| *n == words) {
-            Some(known) => known + 1,
-            None => {
-                notes.push(words);
-                notes.len()
+        let note = notes::condition(self.law, &self.permits(), &answers).map(|words| {
+            match notes.iter().position(|n| *n == words) {
+                Some(known) => known + 1,
+                None => {
+                    notes.push(words);
+                    notes.len()
+                }
             }
         });
         Cell { answer, note }
+    }
+
+    /// The permits whose scope fits.
+    fn permits(&self) -> Vec<&Written> {
+        let (action, above) = law::tool_action(self.server, self.tool);
+        let teams = self.principal.teams.iter().map(|team| Entity { kind: "Gate::Team".to_owned(), id: team.clone() });
+        let (who, teams) =
+            (Entity { kind: "Gate::Agent".to_owned(), id: self.principal.agent.clone() }, teams.collect());
+        let permits = self.law.iter().filter(|policy| policy.effect == Effect::Permit);
+        permits.filter(|policy| policy.action.fits(&action, &above) && policy.principal.fits(&who, &teams)).collect()
     }
 }
 

@@ -7,40 +7,40 @@ use super::rank;
 use crate::desk::law::{Clause, Law, Written, expression, words};
 use crate::desk::telling;
 
-/// When the mildest of several answers holds; nothing where all are the same.
-pub(super) fn condition(law: &Law, answers: &[Judgement]) -> Option<String> {
+/// When the mildest of several answers holds; nothing where all are the same. `permits` are those that could permit it.
+pub(super) fn condition(law: &Law, permits: &[&Written], answers: &[Judgement]) -> Option<String> {
     let mildest = answers.iter().map(|judgement| rank(&judgement.decision)).min()?;
     let (mild, strict): (Vec<&Judgement>, Vec<&Judgement>) =
         answers.iter().partition(|judgement| rank(&judgement.decision) == mildest);
     if strict.is_empty() {
         return None;
     }
+    let usual = spoken(law, &mild);
     let mut parts: Vec<String> = Vec::new();
     let mut add = |words: String| {
         if !parts.contains(&words) {
             parts.push(words);
         }
     };
-    // Where nothing permits the others, the permits' own conditions tell which are permitted.
-    if strict.iter().any(|judgement| judgement.decision == Decision::Deny(Reason::NoPermit)) {
-        let permits = spoken(law, &mild);
-        let each: Vec<String> = permits.iter().filter_map(|policy| asked(policy)).collect();
-        if !each.is_empty() && each.len() == permits.len() {
-            add(format!("only when {}", each.join(", or when ")));
-        }
-    }
     for judgement in &strict {
         let decision = match &judgement.decision {
-            Decision::Deny(Reason::NoPermit) => continue,
             Decision::Deny(Reason::Unjudgeable(_) | Reason::Fault(_)) => {
                 add("some arguments cannot be judged".to_owned());
                 continue;
             }
             other => telling::decision(other),
         };
-        for policy in spoken(law, &[judgement]) {
-            add(except(policy, &decision));
+        // A forbid that speaks in the mildest answer too makes no difference.
+        let more: Vec<&Written> =
+            spoken(law, &[judgement]).into_iter().filter(|p| !usual.iter().any(|known| known.id == p.id)).collect();
+        if more.is_empty() {
+            // Nothing permits it, also where every forbid were lifted: the permits' own conditions tell when one does.
+            let each: Vec<String> = permits.iter().filter_map(|policy| asked(policy)).collect();
+            if !each.is_empty() && each.len() == permits.len() {
+                add(format!("only when {}", each.join(", or when ")));
+            }
         }
+        more.into_iter().for_each(|policy| add(except(policy, &decision)));
     }
     if parts.is_empty() {
         parts.push("it depends on the arguments".to_owned());

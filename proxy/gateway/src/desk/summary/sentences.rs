@@ -27,25 +27,34 @@ pub(super) fn of(
     let mut out = Vec::new();
     let always = listed("allow");
     if !always.is_empty() {
-        out.push(format!("Whatever was read before, they may use {}.", always.join(", ")));
+        out.push(format!("Whatever was read before, they may use {}.", list(&always)));
     }
     for row in rows.iter().filter(|row| !all(row, "allow") && !all(row, "deny")) {
         let mut parts = Vec::new();
         for (n, (set, cell)) in sets.iter().zip(&row.cells).enumerate() {
             if set.is_empty() {
-                parts.push(first(cell, notes));
+                parts.push(said(cell, None, notes));
             } else if !is_implied(sets, &row.cells, n) {
-                parts.push(format!("once {} read, {}", read(set), later(cell, notes)));
+                parts.push(format!("once {} read, {}", read(set), said(cell, row.cells.first(), notes)));
             }
         }
         out.push(format!("{} {}.", named(row), parts.join("; ")));
     }
     let never = listed("deny");
     if !never.is_empty() {
-        out.push(format!("They may never use {}.", never.join(", ")));
+        out.push(format!("They may never use {}.", list(&never)));
     }
     out.extend(beyond_tools(snapshot, principal));
     out
+}
+
+/// How many names a sentence lists; the table has all of them.
+const LISTED: usize = 12;
+
+fn list(names: &[String]) -> String {
+    let more = names.len().saturating_sub(LISTED);
+    let shown = names.iter().take(LISTED).cloned().collect::<Vec<_>>().join(", ");
+    if more == 0 { shown } else { format!("{shown} and {more} more") }
 }
 
 fn read(set: &BTreeSet<String>) -> String {
@@ -55,26 +64,17 @@ fn read(set: &BTreeSet<String>) -> String {
     format!("{} {was}", words::data(&names, "and"))
 }
 
-fn note(cell: &Cell, notes: &[String]) -> String {
-    cell.note.and_then(|n| notes.get(n.checked_sub(1)?)).map(|words| format!(" {words}")).unwrap_or_default()
-}
-
-fn first(cell: &Cell, notes: &[String]) -> String {
-    let note = note(cell, notes);
-    match asked(cell) {
-        Some(whom) => format!("needs a person of {whom}{note}"),
-        None if cell.answer == "deny" => "may not be used".to_owned(),
-        None => format!("may be used{note}"),
-    }
-}
-
-fn later(cell: &Cell, notes: &[String]) -> String {
-    let note = note(cell, notes);
-    match asked(cell) {
-        Some(whom) => format!("it needs a person of {whom}{note}"),
-        None if cell.answer == "deny" => "it may not be used".to_owned(),
-        None if note.is_empty() => "it may be used".to_owned(),
-        None => format!("it may be used{note}"),
+/// One cell in words; of a later one only what the first, without labels, does not say.
+fn said(cell: &Cell, first: Option<&Cell>, notes: &[String]) -> String {
+    let known = first.is_some_and(|first| first.note == cell.note);
+    let note = cell.note.filter(|_| !known).and_then(|n| notes.get(n.checked_sub(1)?));
+    let it = if first.is_some() { "it " } else { "" };
+    match (asked(cell), note) {
+        (Some(whom), Some(note)) => format!("{it}needs a person of {whom}, and {note}"),
+        (Some(whom), None) => format!("{it}needs a person of {whom}"),
+        (None, _) if cell.answer == "deny" => format!("{it}may not be used"),
+        (None, Some(note)) => format!("{it}may be used {note}"),
+        (None, None) => format!("{it}may be used"),
     }
 }
 
