@@ -11,6 +11,9 @@ use serde_json::{Map, Value};
 
 use super::law::{Law, expression};
 
+/// The time in made-up calls: 2026-11-20T00:00Z, in milliseconds since 1970.
+pub const NOW_MS: i64 = 1_795_132_800_000;
+
 /// At most so many calls are tried for one tool.
 const ARGUMENTS_MAX: usize = 96;
 
@@ -53,7 +56,7 @@ pub fn targets(laws: &[&Law]) -> Vec<String> {
         for text in values.iter().filter_map(|value| serde_json::from_str::<String>(value).ok()) {
             // A host is seen by policies as a part of a URL.
             if name == "target_host" && !text.is_empty() {
-                out.push(format!("https://{text}/"));
+                out.extend(["https", "http"].map(|scheme| format!("{scheme}://{text}/")));
             }
             out.push(text);
         }

@@ -6,6 +6,8 @@ use pdp::principal::Principal;
 
 use super::case::{Asked, Case};
 use super::law::words;
+use super::samples;
+use crate::clock::rfc3339;
 use crate::story::visible;
 
 /// A case as lines, each with its heading.
@@ -27,6 +29,9 @@ pub fn lines(case: &Case) -> Vec<(&'static str, String)> {
     }
     out.push(("after", after(&case.facts.labels)));
     out.push(("holding", grants(case.facts.grants.iter())));
+    if case.facts.now_ms != samples::NOW_MS {
+        out.push(("at", rfc3339(case.facts.now_ms.saturating_mul(1000))));
+    }
     if case.facts.calls > 1 {
         out.push(("calls so far", case.facts.calls.to_string()));
     }

@@ -13,9 +13,6 @@ use crate::desk::samples;
 /// How many calls are tried for one action at most.
 const TRIED_MAX: usize = 4_000;
 
-/// The time in made-up calls: 2026-11-20T00:00Z, in milliseconds since 1970.
-const NOW_MS: i64 = 1_795_132_800_000;
-
 /// Tries every action of both bundles but those to be skipped.
 pub(super) fn tried(
     before: Side<'_>,
@@ -82,7 +79,7 @@ fn case(
         grants: grants.clone(),
         task: "task".to_owned(),
         calls: 1,
-        now_ms: NOW_MS,
+        now_ms: samples::NOW_MS,
     };
     Case { principal: principal.clone(), server: server.to_owned(), asked: asked.clone(), facts }
 }

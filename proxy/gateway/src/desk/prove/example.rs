@@ -3,7 +3,7 @@
 //! The solver's request is free where no policy looks: names it makes up, labels without need. It is replaced piece by
 //! piece with plainer ones as long as it still shows what it is to show.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cedar_policy::EvalResult;
 use cedar_policy_symcc::Env;
@@ -12,7 +12,7 @@ use pdp::label::LabelSet;
 use pdp::method::{self, METHODS};
 use pdp::policy::Facts;
 use pdp::principal::Principal;
-use pdp::registry::Tool;
+use pdp::registry::{Server, Tool};
 use pdp::snapshot::Snapshot;
 use serde::Serialize;
 use serde_json::Value;
@@ -22,9 +22,6 @@ use super::question::Found;
 use crate::desk::case::{Asked, Case};
 use crate::desk::law::{Effect, Entity, Law, Written, expression, words};
 use crate::desk::{samples, telling};
-
-/// The time in made-up calls: 2026-11-20T00:00Z, in milliseconds since 1970.
-const NOW_MS: i64 = 1_795_132_800_000;
 
 /// A call that shows that a claim does not hold.
 #[derive(Debug, Clone, Serialize)]
@@ -61,12 +58,12 @@ impl Wanted<'_> {
     pub(super) fn case(&self, found: &Found) -> Option<(Case, bool)> {
         let mut first = None;
         for env in found {
-            for case in self.cases(env) {
-                if (self.breaks)(&case) {
-                    return Some((self.plainer(case), true));
-                }
-                first.get_or_insert(case);
+            let cases = self.cases(env);
+            if let Some(case) = cases.iter().find(|case| (self.breaks)(case)) {
+                return Some((self.plainer(case.clone()), true));
             }
+            // The last is the solver's own.
+            first = first.or_else(|| cases.last().cloned());
         }
         first.map(|case| (case, false))
     }
@@ -82,15 +79,21 @@ impl Wanted<'_> {
             facts: facts.clone(),
         };
         let Some((server, tool)) = tool_of(self.action, self.snapshot.registry()) else {
-            let target = member(env, "target").and_then(text).unwrap_or_default();
+            let mut targets = samples::targets(self.laws);
+            targets.extend(["target_canonical", "target"].into_iter().filter_map(|name| text(member(env, name)?)));
             let named = member(env, "method").and_then(text).unwrap_or_default();
-            let servers = self.snapshot.registry().servers.values().filter(|s| opens(s, &self.action.id));
+            let is_known = method::find(&named).is_some_and(|m| m.action == self.action.id);
+            let servers = self.snapshot.registry().servers.values().map(|server| &**server);
+            let servers = servers.filter(|server| opens(server, &self.action.id));
+            let name = |server: &Server| {
+                let known = METHODS.iter().find(|m| m.action == self.action.id && (m.name == named || !is_known));
+                let other = || server.open.iter().find(|name| other_method(name)).cloned();
+                known.map(|m| m.name.to_owned()).or_else(other).unwrap_or_default()
+            };
+            let asked = |server: &Server, target: &String| Asked::Method { name: name(server), target: target.clone() };
             return servers
-                .map(|s| {
-                    let other = || s.open.iter().find(|name| other_method(name)).cloned();
-                    let known = METHODS.iter().find(|m| m.action == self.action.id).map(|m| m.name.to_owned());
-                    let name = if method::find(&named).is_some() { Some(named.clone()) } else { known.or_else(other) };
-                    case(&s.name, Asked::Method { name: name.unwrap_or_default(), target: target.clone() })
+                .flat_map(|server| {
+                    targets.iter().map(|target| case(&server.name, asked(server, target))).collect::<Vec<_>>()
                 })
                 .collect();
         };
@@ -125,8 +128,13 @@ impl Wanted<'_> {
             let next = Principal { teams, ..case.principal.clone() };
             attempt(Case { principal: next, ..case.clone() }, &mut case);
         }
-        let usual = Facts { calls: 1, now_ms: NOW_MS, task: "task".to_owned(), ..case.facts.clone() };
-        attempt(Case { facts: usual, ..case.clone() }, &mut case);
+        let usual = |case: &Case| Facts { task: "task".to_owned(), ..case.facts.clone() };
+        attempt(Case { facts: Facts { calls: 1, ..usual(&case) }, ..case.clone() }, &mut case);
+        attempt(Case { facts: Facts { now_ms: samples::NOW_MS, ..usual(&case) }, ..case.clone() }, &mut case);
+        for (argument, value) in self.plain_arguments(&case) {
+            attempt(with_argument(&case, &argument, None), &mut case);
+            attempt(with_argument(&case, &argument, value), &mut case);
+        }
         for label in case.facts.labels.clone().iter() {
             let labels: LabelSet = case.facts.labels.iter().filter(|l| *l != label).map(|l| l.as_str()).collect();
             let facts = Facts { labels, ..case.facts.clone() };
@@ -138,6 +146,16 @@ impl Wanted<'_> {
             attempt(Case { facts, ..case.clone() }, &mut case);
         }
         case
+    }
+
+    /// The arguments of a call, each with the plainest value there is for it.
+    fn plain_arguments(&self, case: &Case) -> Vec<(String, Option<Value>)> {
+        let Asked::Tool { arguments, .. } = &case.asked else { return Vec::new() };
+        let made =
+            tool_of(self.action, self.snapshot.registry()).map(|(_, tool)| samples::arguments(tool, &BTreeMap::new()));
+        let plain: Value = made.and_then(|sets| serde_json::from_str(sets.first()?).ok()).unwrap_or_default();
+        let Ok(Value::Object(members)) = serde_json::from_str(arguments) else { return Vec::new() };
+        members.into_iter().map(|(name, _)| (name.clone(), plain.get(&name).cloned())).collect()
     }
 
     fn told(&self, case: Case, judged_again: bool) -> Example {
@@ -158,6 +176,18 @@ impl Wanted<'_> {
         };
         Example { told: telling::lines(&case), case, judged_again, decision, hints: Vec::new() }
     }
+}
+
+/// A call with one argument changed, or, where there is no value for it, left out.
+fn with_argument(case: &Case, argument: &str, value: Option<Value>) -> Case {
+    let Asked::Tool { name, arguments } = &case.asked else { return case.clone() };
+    let Ok(Value::Object(mut members)) = serde_json::from_str(arguments) else { return case.clone() };
+    match value {
+        Some(value) => members.insert(argument.to_owned(), value),
+        None => members.remove(argument),
+    };
+    let asked = Asked::Tool { name: name.clone(), arguments: Value::Object(members).to_string() };
+    Case { asked, ..case.clone() }
 }
 
 /// Whether a call is permitted as it is.
@@ -268,7 +298,7 @@ fn facts(env: &Env) -> Facts {
         grants: ids("grants").into_iter().collect(),
         task,
         calls,
-        now_ms: now.unwrap_or(NOW_MS),
+        now_ms: now.unwrap_or(samples::NOW_MS),
     }
 }
 
@@ -342,7 +372,10 @@ mod tests {
     #[test]
     fn a_moment_is_read_as_cedar_prints_it() {
         assert_eq!(milliseconds("datetime(\"1970-01-01\").offset(duration(\"-5ms\"))"), Some(-5));
-        assert_eq!(milliseconds("offset(datetime(\"1970-01-01\"), duration(\"1795132800000ms\"))"), Some(NOW_MS));
+        assert_eq!(
+            milliseconds("offset(datetime(\"1970-01-01\"), duration(\"1795132800000ms\"))"),
+            Some(samples::NOW_MS)
+        );
         assert_eq!(milliseconds("decimal(\"1.0\")"), None);
     }
 

@@ -12,7 +12,7 @@ use cedar_policy_symcc::solver::LocalSolver;
 use cedar_policy_symcc::{CedarSymCompiler, CompiledPolicy, CompiledPolicySet, Env};
 
 /// What a solver may take beyond its own limit before it is ended.
-const GRACE: Duration = Duration::from_secs(5);
+const GRACE: Duration = Duration::from_secs(2);
 
 /// A solver that answers to its name.
 #[derive(Debug, Clone, PartialEq, Eq)]

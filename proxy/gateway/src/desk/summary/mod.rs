@@ -20,9 +20,6 @@ use super::case::{Asked, Case};
 use super::law::{self, Effect, Entity, Law, Written};
 use super::{samples, telling};
 
-/// The time in made-up calls: 2026-11-20T00:00Z, in milliseconds since 1970.
-const NOW_MS: i64 = 1_795_132_800_000;
-
 /// What everybody may do.
 #[derive(Debug, Clone, Serialize)]
 pub struct Summary {
@@ -129,11 +126,17 @@ fn narrow(person: &mut Person) {
     }
 }
 
-/// Whether a cell is as that of a set with fewer labels.
+/// Whether a cell is what a reader expects: the strictest of those with a label fewer. Data read only adds to what was read.
 pub(super) fn is_implied(sets: &[BTreeSet<String>], cells: &[Cell], n: usize) -> bool {
     let (Some(set), Some(cell)) = (sets.get(n), cells.get(n)) else { return true };
+    let strict = |cell: &Cell| match cell.answer.strip_prefix("ask ") {
+        Some(grants) => (1, grants.split('+').count(), cell.note.is_some()),
+        None if cell.answer == "deny" => (2, 0, false),
+        None => (0, 0, cell.note.is_some()),
+    };
     let smaller = sets.iter().zip(cells).filter(|(other, _)| other.len() + 1 == set.len() && other.is_subset(set));
-    !set.is_empty() && smaller.into_iter().any(|(_, other)| other == cell)
+    let strictest = smaller.map(|(_, other)| other).max_by_key(|other: &&Cell| strict(*other));
+    strictest.is_some_and(|strictest| strictest == cell)
 }
 
 /// One tool asked for by somebody.
@@ -155,7 +158,7 @@ impl Subject<'_> {
                 grants: BTreeSet::new(),
                 task: "task".to_owned(),
                 calls: 1,
-                now_ms: NOW_MS,
+                now_ms: samples::NOW_MS,
             };
             let asked = Asked::Tool { name: self.tool.name.clone(), arguments: arguments.clone() };
             let case = Case { principal: self.principal.clone(), server: self.server.name.clone(), asked, facts };

@@ -11,6 +11,7 @@ use pdp::snapshot::Snapshot;
 use super::{Cell, Row, is_implied};
 use crate::desk::case::{Asked, Case};
 use crate::desk::law::words;
+use crate::desk::samples;
 use crate::story::visible;
 
 /// What somebody may do, in sentences.
@@ -96,7 +97,7 @@ fn beyond_tools(snapshot: &Snapshot, principal: &Principal) -> Vec<String> {
                 principal: principal.clone(),
                 server: server.name.clone(),
                 asked,
-                facts: Facts { now_ms: super::NOW_MS, calls: 1, ..Facts::default() },
+                facts: Facts { now_ms: samples::NOW_MS, calls: 1, ..Facts::default() },
             };
             let allowed = case.judge(snapshot).is_ok_and(|j| matches!(j.decision, Decision::Allow(_)));
             let (may, may_not) = features.entry(method.feature).or_default();
