@@ -30,3 +30,4 @@ mod crash;
 mod swap;
 mod live;
 mod examples;
+mod understand;

@@ -32,6 +32,7 @@ pub use write_back::WriteFault;
 #[derive(RustEmbed)]
 #[folder = "../../policies"]
 #[include = "*.cedar"]
+#[exclude = "invariants/*"]
 struct BuiltInPolicies;
 
 /// The tests of the repository's own policies. No part of a snapshot.
@@ -40,12 +41,21 @@ struct BuiltInPolicies;
 #[include = "*.test.toml"]
 struct BuiltInTests;
 
+/// The repository's own claims about them.
+#[derive(RustEmbed)]
+#[folder = "../../policies/invariants"]
+#[include = "*.cedar"]
+struct BuiltInInvariants;
+
 /// The repository's own registry.
 #[derive(RustEmbed)]
 #[folder = "../../registry"]
 #[include = "*.toml"]
 #[include = "*.json"]
 struct BuiltInRegistry;
+
+/// The folder below the policies that holds claims about them. What is in it forbids and permits nothing.
+const INVARIANTS: &str = "invariants";
 
 /// How long the directories must be quiet before they are read: editors and `kubectl` write in several steps.
 const QUIET: Duration = Duration::from_millis(100);
@@ -66,6 +76,33 @@ pub fn read(bundle: Option<&Bundle>) -> Result<Sources, Vec<Fault>> {
     gather(&bundle.policies, POLICIES.0, &bundle.policies, POLICIES.1, &mut policies, &mut faults);
     gather(&bundle.registry, REGISTRY.0, &bundle.registry, REGISTRY.1, &mut registry, &mut faults);
     if faults.is_empty() { Ok(Sources { policies, registry }) } else { Err(faults) }
+}
+
+/// Reads a folder of policies alone, as a candidate for a registry that is there already.
+///
+/// # Errors
+/// Every file that cannot be read.
+pub fn policies(folder: &Path) -> Result<Vec<SourceFile>, Vec<Fault>> {
+    let (mut files, mut faults) = (Vec::new(), Vec::new());
+    gather(folder, "policies", folder, &["cedar"], &mut files, &mut faults);
+    if faults.is_empty() { Ok(files) } else { Err(faults) }
+}
+
+/// Reads the claims about a bundle's policies: those of a folder where one is named, else those beside the policies, if any.
+///
+/// # Errors
+/// Every file that cannot be read.
+pub fn invariants(bundle: Option<&Bundle>, named: Option<&Path>) -> Result<Vec<SourceFile>, Vec<Fault>> {
+    let (folder, shown) = match (named, bundle) {
+        (Some(named), _) => (named.to_path_buf(), named.display().to_string()),
+        (None, Some(bundle)) => (bundle.policies.join(INVARIANTS), format!("policies/{INVARIANTS}")),
+        (None, None) => return Ok(embedded::<BuiltInInvariants>("policies/invariants")),
+    };
+    let (mut files, mut faults) = (Vec::new(), Vec::new());
+    if named.is_some() || folder.is_dir() {
+        gather(&folder, &shown, &folder, &["cedar"], &mut files, &mut faults);
+    }
+    if faults.is_empty() { Ok(files) } else { Err(faults) }
 }
 
 /// Builds a snapshot, in less time where another is given that has much in common with it.
@@ -130,14 +167,15 @@ pub fn files(folder: &Path, shown: &str, ending: &str) -> Result<Vec<SourceFile>
     if faults.is_empty() { Ok(found) } else { Err(faults) }
 }
 
-/// Writes the built-in policies, their tests and the registry into a folder, as a start for one's own.
+/// Writes the built-in policies, their tests, the claims about them and the registry into a folder, as a start for one's own.
 ///
 /// # Errors
 /// When a file cannot be written.
 pub fn write_built_in(folder: &Path) -> std::io::Result<Bundle> {
     let sources = built_in();
     let tests = embedded::<BuiltInTests>("policies");
-    for file in sources.policies.iter().chain(&tests).chain(&sources.registry) {
+    let claims = embedded::<BuiltInInvariants>("policies/invariants");
+    for file in sources.policies.iter().chain(&tests).chain(&claims).chain(&sources.registry) {
         let path = folder.join(&file.path);
         if let Some(parent) = path.parent() {
             std::fs::create_dir_all(parent)?;
@@ -184,6 +222,10 @@ fn gather(
             continue;
         }
         if path.is_dir() {
+            // Claims about the policies are none of them.
+            if shown == "policies" && path == root.join(INVARIANTS) {
+                continue;
+            }
             gather(root, shown, &path, endings, out, faults);
         } else if path.extension().is_some_and(|e| endings.iter().any(|ending| e == *ending)) {
             match std::fs::read_to_string(&path) {
@@ -419,6 +461,11 @@ pub struct Watch(
     Debouncer<RecommendedWatcher, RecommendedCache>,
 );
 
+/// Whether a change of these paths can change the bundle. An event without a path may be of anything.
+fn concerns(claims: &Path, paths: &[PathBuf]) -> bool {
+    paths.is_empty() || paths.iter().any(|path| !path.starts_with(claims))
+}
+
 /// Reloads whenever something in the directories changes. The directories are watched, not the files: a swapped symbolic
 /// link changes no file. Nothing where the bundle is built in.
 ///
@@ -427,8 +474,9 @@ pub struct Watch(
 pub fn watch(store: &Arc<Store>) -> Result<Option<Watch>, notify_debouncer_full::notify::Error> {
     let Some(bundle) = store.bundle() else { return Ok(None) };
     let reloading = Arc::clone(store);
+    let claims = bundle.policies.join(INVARIANTS);
     let mut watcher = new_debouncer(QUIET, None, move |result: DebounceEventResult| match result {
-        Ok(events) if events.iter().any(|e| !e.kind.is_access()) => {
+        Ok(events) if events.iter().any(|e| !e.kind.is_access() && concerns(&claims, &e.paths)) => {
             // Its outcome is logged, recorded and kept for the health answer.
             let _told = reloading.reload("watch");
         }
@@ -445,4 +493,39 @@ pub fn watch(store: &Arc<Store>) -> Result<Option<Watch>, notify_debouncer_full:
         }
     }
     Ok(Some(Watch(watcher)))
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may panic")]
+    use super::*;
+
+    #[test]
+    fn claims_about_the_policies_are_no_part_of_the_bundle() {
+        let folder = tempfile::tempdir().unwrap();
+        let bundle = write_built_in(folder.path()).unwrap();
+        let before = Snapshot::build(&read(Some(&bundle)).unwrap()).unwrap().digest();
+        assert!(!invariants(Some(&bundle), None).unwrap().is_empty(), "a start for one's own has claims too");
+        let claim = bundle.policies.join("invariants/mine.cedar");
+        std::fs::write(&claim, "this is no Cedar").unwrap();
+        let sources = read(Some(&bundle)).unwrap();
+        assert!(sources.policies.iter().all(|file| !file.path.contains("invariants")), "{:?}", sources.policies);
+        assert_eq!(Snapshot::build(&sources).unwrap().digest(), before);
+        assert!(read(None).unwrap().policies.iter().all(|file| !file.path.contains("invariants")));
+        let named: Vec<String> = invariants(Some(&bundle), None).unwrap().into_iter().map(|f| f.path).collect();
+        assert!(named.contains(&"policies/invariants/mine.cedar".to_owned()), "{named:?}");
+        // Deeper folders of that name are policies like others.
+        std::fs::create_dir_all(bundle.policies.join("team/invariants")).unwrap();
+        std::fs::write(bundle.policies.join("team/invariants/a.cedar"), "").unwrap();
+        assert_eq!(read(Some(&bundle)).unwrap().policies.len(), sources.policies.len() + 1);
+    }
+
+    #[test]
+    fn a_change_of_claims_alone_is_no_change_of_the_bundle() {
+        let claims = Path::new("policies/invariants");
+        let told = |paths: &[&str]| concerns(claims, &paths.iter().map(PathBuf::from).collect::<Vec<_>>());
+        assert!(!told(&["policies/invariants/a.cedar"]));
+        assert!(told(&["policies/invariants/a.cedar", "policies/a.cedar"]));
+        assert!(told(&["policies/invariants-not/a.cedar"]) && told(&[]));
+    }
 }

@@ -3,10 +3,14 @@
 mod check;
 mod demo;
 mod live;
+mod difference;
+mod explain;
 mod policy;
 mod print;
+mod prove;
 mod registry;
 mod serve;
+mod summary;
 mod trace;
 
 use std::net::SocketAddr;

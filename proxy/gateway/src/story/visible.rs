@@ -63,7 +63,7 @@ fn left_out(count: usize) -> String {
 }
 
 /// A JSON text in one line, as [`json`] writes it.
-pub(super) fn json_text(text: &str) -> String {
+pub(crate) fn json_text(text: &str) -> String {
     serde_json::from_str(text).map_or_else(|_| pdp::json::quoted(text), |value: Value| json(&value))
 }
 

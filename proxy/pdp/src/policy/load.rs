@@ -165,6 +165,12 @@ impl Policies {
         self.written.iter().map(|(id, written)| (id.to_string(), written.digest)).collect()
     }
 
+    /// Each policy's compiled form as data (Cedar's JSON form of a policy), by its name. Made anew each time.
+    #[must_use]
+    pub fn compiled(&self) -> BTreeMap<String, serde_json::Value> {
+        self.written.iter().filter_map(|(id, policy)| Some((id.to_string(), policy.compiled.to_json().ok()?))).collect()
+    }
+
     /// What the validator warns of without refusing.
     #[must_use]
     pub fn warnings(&self) -> &[Fault] {
