@@ -354,16 +354,16 @@ impl Store {
                 how: How::Edit,
                 change: Change::between((&held.files, &current), (&files, &snapshot)),
             };
-            let kept = self.history.turned(&turn, &sources);
-            self.put_in_force(Arc::new(snapshot), turn);
-            kept
+            // Before it is kept: whoever tightens a rule must not be held up by a disk that is full or does not answer.
+            self.put_in_force(Arc::new(snapshot), turn.clone());
+            self.history.turned(&turn, &sources)
         } else if files != held.files {
             self.history.rewritten(digest, &sources)
         } else {
             Ok(())
         };
         if let Err(fault) = kept {
-            // Whoever tightens a rule must not be held up by a full disk. The gap is told here and by the health answer.
+            // The gap is told here and by the health answer.
             tracing::error!("what is in force is not kept, and no rollback can return to it: {fault}");
         }
         held.files = files;
