@@ -18,6 +18,7 @@ use serde::Serialize;
 use super::case::{Asked, Case};
 use super::law::{Law, Written};
 use super::telling;
+use crate::story::visible;
 
 /// One of the two bundles.
 #[derive(Debug, Clone, Copy)]
@@ -109,7 +110,9 @@ pub struct Changed {
 /// `server name`.
 #[must_use]
 pub fn by_trying(before: Side<'_>, after: Side<'_>, known: &[Principal], skip: &BTreeSet<String>) -> Difference {
-    let (calls, way) = tried::tried(before, after, known, skip);
+    let (mut calls, way) = tried::tried(before, after, known, skip);
+    // What is permitted now and was not comes first.
+    calls.sort_by_key(|call| call.direction);
     let ways = if way.actions == 0 { Vec::new() } else { vec![way] };
     Difference {
         calls,
@@ -168,7 +171,9 @@ pub(super) fn changed(before: Side<'_>, after: Side<'_>, case: &Case) -> Option<
 /// The server and what is asked of it, as one name.
 pub(super) fn action(case: &Case) -> String {
     match &case.asked {
-        Asked::Tool { name, .. } | Asked::Method { name, .. } => format!("{} {name}", case.server),
+        Asked::Tool { name, .. } | Asked::Method { name, .. } => {
+            format!("{} {}", visible::text(&case.server), visible::text(name))
+        }
     }
 }
 
