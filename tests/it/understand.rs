@@ -353,6 +353,28 @@ async fn a_recorded_call_is_explained_from_the_ledger() {
     web.stop().await;
 }
 
+/// A label that only one bundle knows cannot have been read under the other: that alone is no difference.
+#[test]
+fn a_new_label_changes_only_what_a_rule_makes_of_it() {
+    let folder = mistaken("office.cedar", "@id(\"office-mail\")\n", "@id(\"office-mail\")\n");
+    let write = |file: &str, text: &str| std::fs::write(folder.path().join(file), text).unwrap();
+    write("registry/vocabulary.toml", "labels = [\"vendor\"]\n");
+    write(
+        "policies/vendor.cedar",
+        "@id(\"vendor\") @reason(\"x\") forbid (principal, action == office::Action::\"mail_send\", resource)\n\
+         when { context.gate.labels.contains(Gate::Label::\"vendor\") };\n",
+    );
+    let other = folder.path().display().to_string();
+    for way in [&["--tried"][..], &[]] {
+        let asked: Vec<&str> = ["policy", "diff", ".", &other].iter().chain(way).copied().collect();
+        let (text, code) = ask(&asked);
+        assert_eq!(code, Some(1), "{text}");
+        assert!(text.contains("new label `vendor`") && text.contains("NARROWER: office mail_send"), "{text}");
+        assert_eq!(text.matches("WIDER").count(), 0, "{text}");
+        assert_eq!(text.matches("NARROWER").count(), 1, "{text}");
+    }
+}
+
 #[test]
 fn what_changed_in_the_registry_is_told_too() {
     let folder = mistaken("office.cedar", "@id(\"office-mail\")\n", "@id(\"office-mail\")\n");

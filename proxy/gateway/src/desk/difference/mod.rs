@@ -11,6 +11,7 @@ mod tried;
 use std::collections::{BTreeMap, BTreeSet};
 
 use pdp::decision::Decision;
+use pdp::policy::Facts;
 use pdp::principal::Principal;
 use pdp::snapshot::Snapshot;
 use serde::Serialize;
@@ -146,9 +147,16 @@ pub(super) fn direction(before: &Decision, after: &Decision) -> Option<Direction
 }
 
 /// A call's decision by one side, and in words with the rules that determined it. What would be refused before policy is
-/// asked is no allowance.
+/// asked is no allowance. Labels and grants that only the other side knows are none here.
 pub(super) fn judged(side: Side<'_>, case: &Case) -> (Decision, String) {
-    match case.judge(side.snapshot) {
+    let registry = side.snapshot.registry();
+    let labels = case.facts.labels.iter().map(|label| label.as_str());
+    let facts = Facts {
+        labels: labels.filter(|label| registry.labels.contains(*label)).collect(),
+        grants: case.facts.grants.intersection(&registry.grants).cloned().collect(),
+        ..case.facts.clone()
+    };
+    match (Case { facts, ..case.clone() }).judge(side.snapshot) {
         Err(fault) => (Decision::Deny(pdp::decision::Reason::NoPermit), format!("refused: {fault}")),
         Ok(judgement) => {
             let shown = |id: &str| side.law.get(id).map_or_else(|| format!("`{id}`"), Written::shown);
