@@ -139,7 +139,10 @@ fn told(seeded: &Seeded, command: &[&str]) -> (String, bool) {
         .output()
         .unwrap();
     let words = format!("{}{}", String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
-    (words, ran.status.code() == Some(1))
+    // A digest changes with every rule and every tool, and says nothing here.
+    let lines =
+        words.lines().map(|line| line.split_once("sha256:").map_or(line.to_owned(), |(l, _)| format!("{l}...")));
+    (lines.collect::<Vec<_>>().join("\n") + "\n", ran.status.code() == Some(1))
 }
 
 #[test]
