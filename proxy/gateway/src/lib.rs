@@ -18,4 +18,5 @@ pub mod control;
 pub mod assemble;
 pub mod office;
 pub mod scan;
+pub mod findings;
 pub mod cli;
