@@ -30,7 +30,11 @@ const SIGNS: [(View, &str, &str); 13] = [
         "it keeps something from the user",
         r"\b(?:do not|don t|dont|never|must not|should not|cannot|without|not to|avoid|no need to)\b(?: \w+){0,3} (?:tell|telling|mention|mentioning|inform|informing|notify|notifying|alert|alerting|reveal|revealing|disclose|disclosing|show|showing|ask|asking|warn|warning)\b(?: \w+){0,4} (?:users?|humans?|person|people|operator|anyone|anybody|them)\b",
     ),
-    (View::Words, "it keeps something from the user", r"\b(?:secretly|covertly|without the user s (?:knowledge|consent))\b"),
+    (
+        View::Words,
+        "it keeps something from the user",
+        r"\b(?:secretly|covertly|without the user s (?:knowledge|consent))\b",
+    ),
     (
         View::Words,
         "it puts itself before other tools",
@@ -163,7 +167,8 @@ pub(super) fn strangers(server: &str, pointer: &str, text: &str, catalogue: &Cat
             let before = folded.text.get(..at).and_then(|head| head.chars().next_back());
             let after = folded.text.get(end..).and_then(|tail| tail.chars().next());
             if !before.is_some_and(part) && !after.is_some_and(part) {
-                let what = format!("it speaks of another server's tool, `{}/{}`", entry.server, super::shown(&entry.tool));
+                let what =
+                    format!("it speaks of another server's tool, `{}/{}`", entry.server, super::shown(&entry.tool));
                 out.push(finding(pointer, text, folded.place(at..end), what));
             }
         }

@@ -49,7 +49,13 @@ fn hidden_characters_are_named_with_their_place() {
         assert_eq!(found(&described(text)), [want], "{text:?}");
     }
     // How an emoji is drawn hides nothing; lines and tabs neither.
-    for text in ["\u{26a0}\u{fe0f} careful", "\u{1f469}\u{200d}\u{1f4bb} codes", "1\u{fe0f}\u{20e3}", "a\n\tb\r\n", "naïve 文字"] {
+    for text in [
+        "\u{26a0}\u{fe0f} careful",
+        "\u{1f469}\u{200d}\u{1f4bb} codes",
+        "1\u{fe0f}\u{20e3}",
+        "a\n\tb\r\n",
+        "naïve 文字",
+    ] {
         assert_eq!(found(&described(text)), [""; 0], "{text:?}");
     }
 }
@@ -98,8 +104,10 @@ fn names_that_can_be_taken_for_another_are_flagged() {
         ("read_files", &["one character away from `files/read_file`"]),
         ("open", &[]),
     ] {
-        let got: Vec<String> =
-            found(&json!({ "name": name, "inputSchema": {} })).iter().map(|l| l.split_once(": ").unwrap().1.to_owned()).collect();
+        let got: Vec<String> = found(&json!({ "name": name, "inputSchema": {} }))
+            .iter()
+            .map(|l| l.split_once(": ").unwrap().1.to_owned())
+            .collect();
         assert_eq!(got, want, "{name}");
     }
 }
