@@ -4,7 +4,7 @@
 //! never waits for it; the swap is one atomic store.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -14,7 +14,7 @@ use pdp::digest::Digest;
 use pdp::fault::{Fault, SourceFile};
 use pdp::record::{Entry, Event};
 use pdp::snapshot::{Snapshot, Sources};
-use pep::ports::{Clock, Ledger, Snapshots};
+use pep::ports::{Clock, Gate, Ledger, Snapshots};
 use rust_embed::RustEmbed;
 use serde::Serialize;
 
@@ -48,6 +48,16 @@ pub fn read(bundle: Option<&Bundle>) -> Result<Sources, Vec<Fault>> {
     gather(&bundle.policies, "policies", &bundle.policies, &["cedar"], &mut policies, &mut faults);
     gather(&bundle.registry, "registry", &bundle.registry, &["toml", "json"], &mut registry, &mut faults);
     if faults.is_empty() { Ok(Sources { policies, registry }) } else { Err(faults) }
+}
+
+/// Reads the files of a registry alone.
+///
+/// # Errors
+/// Every directory or file that cannot be read.
+pub fn read_registry(folder: &Path) -> Result<Vec<SourceFile>, Vec<Fault>> {
+    let (mut files, mut faults) = (Vec::new(), Vec::new());
+    gather(folder, "registry", folder, &["toml", "json"], &mut files, &mut faults);
+    if faults.is_empty() { Ok(files) } else { Err(faults) }
 }
 
 fn built_in() -> Sources {
@@ -133,6 +143,8 @@ pub struct Store {
     last: Mutex<LastReload>,
     ledger: Arc<dyn Ledger>,
     clock: Arc<dyn Clock>,
+    /// Whose sessions are told when their tools change by a new snapshot.
+    gate: OnceLock<Weak<Gate>>,
 }
 
 /// What the last attempt at a new snapshot came to.
@@ -154,7 +166,7 @@ impl Store {
     pub fn open(bundle: Option<Bundle>, ledger: Arc<dyn Ledger>, clock: Arc<dyn Clock>) -> Result<Self, Vec<Fault>> {
         let first = Snapshot::build(&read(bundle.as_ref())?)?;
         let current = ArcSwap::from_pointee(first);
-        let store = Self { current, bundle, last: Mutex::default(), ledger, clock };
+        let store = Self { current, bundle, last: Mutex::default(), ledger, clock, gate: OnceLock::new() };
         store.record("snapshot", "start", "the first snapshot");
         Ok(store)
     }
@@ -191,11 +203,28 @@ impl Store {
                 let digest = snapshot.digest();
                 let changed = digest != self.current.load().digest();
                 if changed {
-                    self.current.store(Arc::new(snapshot));
+                    self.swap(Arc::new(snapshot));
                     tracing::info!(by, snapshot = digest.short(), "a new snapshot is in force");
                     self.record("snapshot", by, "a new snapshot is in force");
                 }
                 Ok((digest, changed))
+            }
+        }
+    }
+
+    /// The gate whose sessions are told when their tools change by a new snapshot.
+    pub fn tells(&self, gate: &Arc<Gate>) {
+        // A second gate over one store would be told nothing: there is none.
+        let _first = self.gate.set(Arc::downgrade(gate));
+    }
+
+    /// The one place where another snapshot comes into force.
+    fn swap(&self, snapshot: Arc<Snapshot>) {
+        let before = self.current.swap(Arc::clone(&snapshot));
+        if let Some(gate) = self.gate.get().and_then(Weak::upgrade) {
+            let told = gate.ports.channels.relist(&before, &snapshot);
+            if told > 0 {
+                tracing::info!(told, "clients whose tools changed by the new snapshot are told so");
             }
         }
     }

@@ -145,7 +145,8 @@ const SERVERS: [ServerText; 5] = [
                 "survey",
                 r#"effect = ["read"]
                 labels = ["untrusted"]
-                deliver = "quoted""#,
+                deliver = "quoted"
+                output = "pass""#,
                 r#"{"type":"object"},"outputSchema":{"type":"object","properties":{"unit":{"enum":["m","km"]}}}"#,
             ),
         ],
