@@ -28,3 +28,6 @@ mod long;
 mod crash;
 mod swap;
 mod examples;
+mod output;
+mod relist;
+mod registry;

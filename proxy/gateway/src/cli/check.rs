@@ -33,6 +33,9 @@ pub(super) fn run(places: &Places, schema: bool) -> ExitCode {
     for note in snapshot.notes() {
         print::line(&format!("note: {note}"));
     }
+    for note in super::registry::notes(registry) {
+        print::line(&format!("note: {note}"));
+    }
     print::line(&format!(
         "good: {} servers, {tools} tools ({withheld} withheld), {} policies, snapshot {}",
         registry.servers.len(),
