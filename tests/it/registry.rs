@@ -47,8 +47,12 @@ impl Desk {
     }
 
     fn scan(&self) -> Said {
-        let program = env!("CARGO_BIN_EXE_fixture");
-        self.run(&["scan", "web", "--command", &format!("{program} --legacy --tools {}", self.path("tools").display())])
+        self.scan_with(&[])
+    }
+
+    fn scan_with(&self, more: &[&str]) -> Said {
+        let line = format!("{} --legacy --tools {}", env!("CARGO_BIN_EXE_fixture"), self.path("tools").display());
+        self.run(&[&["scan", "web", "--command", &line], more].concat())
     }
 
     fn review(&self, arguments: &[&str]) -> Said {
@@ -184,6 +188,10 @@ fn nothing_is_approved_but_what_was_shown() {
 fn all_that_is_missing_is_said_at_once() {
     let desk = Desk::new();
     desk.offers(&[tool("echo", "Says\u{200b} it back."), tool("look", "Looks.")]);
+    // Not by the way either.
+    let refused = desk.scan_with(&["--effect", "read", "--reviewed-by", "ana"]).bad();
+    assert!(refused.contains("echo: hidden characters; scan without `--reviewed-by`"), "{refused}");
+    assert!(!desk.registry().join("servers/web.toml").exists());
     desk.scan().good();
     let shown = desk.review(&["--effect", "look=peek"]).bad();
     for words in [

@@ -105,31 +105,37 @@ pub fn with_signatures(registry: &str, signatures: &[(String, String)]) -> Resul
     Ok(document.to_string())
 }
 
-/// The registry file with a tool, or the whole server, out of use.
+/// The registry file with a tool, or the whole server, out of use. Signatures go: nobody is to bring it back by deleting
+/// two lines.
 ///
 /// # Errors
 /// A [`DraftFault`] as for [`approved`], or when there is no such tool.
 pub fn retired(registry: &str, tool: Option<&str>, at: &str, why: &str) -> Result<String, DraftFault> {
     let mut document = parsed(registry)?;
     let Some(tool) = tool else {
-        // Keys of the document itself must stand before its first table.
-        set(document.as_table_mut(), "retired_at", at.into());
-        if !why.is_empty() {
-            set(document.as_table_mut(), "retired_why", why.into());
+        out_of_use(document.as_table_mut(), at, why);
+        let tools = document.get_mut("tools").and_then(Item::as_table_mut);
+        for (_, table) in tools.into_iter().flat_map(Table::iter_mut) {
+            if let Some(table) = table.as_table_like_mut() {
+                table.remove("signature");
+            }
         }
         return Ok(document.to_string());
     };
     let tables = tool_tables(&mut document)?;
     let table = tool_table(tables, tool)?;
+    out_of_use(table, at, why);
+    table.remove("signature");
+    Ok(document.to_string())
+}
+
+fn out_of_use(table: &mut dyn TableLike, at: &str, why: &str) {
     set(table, "retired_at", at.into());
     if why.is_empty() {
         table.remove("retired_why");
     } else {
         set(table, "retired_why", why.into());
     }
-    // Without it nobody brings the tool back by deleting two lines.
-    table.remove("signature");
-    Ok(document.to_string())
 }
 
 fn parsed(registry: &str) -> Result<DocumentMut, DraftFault> {

@@ -106,6 +106,7 @@ pub(super) async fn run(places: &Places, asked: Scan) -> anyhow::Result<ExitCode
     };
     let transport = transport_of(&text).with_context(|| file.display().to_string())?;
     let found = scan::list_tools(&transport, Duration::from_secs(asked.patience.timeout)).await?;
+    let reviewed = asked.reviewed_by.is_some();
     let options = DraftOptions {
         effect: asked.effect,
         reviewed_at: asked.reviewed_by.as_ref().map(|_| today()),
@@ -114,6 +115,12 @@ pub(super) async fn run(places: &Places, asked: Scan) -> anyhow::Result<ExitCode
     let tools = std::fs::read_to_string(&tools_file).ok();
     let digest = |text: &str| Digest::of_json(text).map(|d| d.to_string()).map_err(|e| e.to_string());
     let draft = scan::draft(&found, Reviewed { registry: &text, tools: tools.as_deref() }, &digest, &options)?;
+    let hiding = hiding(&asked.name, &draft, &found);
+    if reviewed && !hiding.is_empty() {
+        // A review by the way shows nothing: what hides is approved where it is shown.
+        let words = "hidden characters; scan without `--reviewed-by`, then `wicketgate registry review`";
+        return Ok(print::failed(&format!("{}: {words}", hiding.join(", "))));
+    }
     if asked.dry_run {
         print::line(&draft.registry);
     } else {
@@ -133,6 +140,19 @@ pub(super) async fn run(places: &Places, asked: Scan) -> anyhow::Result<ExitCode
         print::line(&format!("Next: wicketgate registry review {}", asked.name));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The new tools whose definitions have hidden characters.
+fn hiding(server: &str, draft: &scan::Draft, found: &scan::Scan) -> Vec<String> {
+    let mut out = Vec::new();
+    for tool in &found.tools {
+        let name = scan::name_of(tool).unwrap_or_default();
+        let all = findings::in_definition(server, tool.get(), &Catalogue::default());
+        if draft.summary.added.contains(&name) && all.iter().any(|finding| finding.kind == findings::Kind::Hidden) {
+            out.push(findings::shown(&name));
+        }
+    }
+    out
 }
 
 /// What a reviewer should see of a scan: findings in what is new or changed, and what the command line leaves open.
