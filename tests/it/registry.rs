@@ -1,8 +1,12 @@
 //! The reviewer's day, by the program itself: scan, list, diff, review, retire, keys; with what it prints and what it
 //! leaves in the files.
 
+use std::fs::File;
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -39,11 +43,35 @@ impl Desk {
         (text("web.toml"), text("web.tools.json"))
     }
 
-    fn run(&self, arguments: &[&str]) -> Said {
+    fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_wicketgate-under-test"));
         command.current_dir(self.folder.path()).env_clear().env("PATH", std::env::var("PATH").unwrap_or_default());
         command.arg("registry").args(arguments).arg("--registry").arg(self.registry());
-        Said::of(command.output().unwrap())
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Said {
+        Said::of(self.command(arguments).output().unwrap())
+    }
+
+    /// Runs on a terminal, where somebody types these lines.
+    fn type_in(&self, arguments: &[&str], lines: &[&str]) -> Said {
+        let keyboard = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&keyboard).unwrap();
+        unlockpt(&keyboard).unwrap();
+        let name = ptsname(&keyboard, Vec::new()).unwrap().into_string().unwrap();
+        let terminal = File::options().read(true).write(true).open(name).unwrap();
+        let mut keyboard = File::from(keyboard);
+        keyboard.write_all(format!("{}\n", lines.join("\n")).as_bytes()).unwrap();
+        let mut command = self.command(arguments);
+        command.stdin(terminal.try_clone().unwrap()).stdout(terminal).stderr(Stdio::piped());
+        let child = command.spawn().unwrap();
+        // The terminal is over when the child alone held it, and it has ended.
+        drop(command);
+        let mut shown = Vec::new();
+        let _over = keyboard.read_to_end(&mut shown);
+        let output = child.wait_with_output().unwrap();
+        Said { out: String::from_utf8_lossy(&shown).into_owned(), ..Said::of(output) }
     }
 
     fn scan(&self) -> Said {
@@ -182,6 +210,31 @@ fn nothing_is_approved_but_what_was_shown() {
     assert_eq!(desk.states(), ["echo reviewed", "look reviewed", "more reviewed"]);
     let (entry, _) = desk.files();
     assert_eq!((entry.matches("\"ben\"").count(), entry.matches("\"ana\"").count()), (2, 1), "{entry}");
+}
+
+#[test]
+fn on_a_terminal_the_reviewer_is_asked_and_types_what_binds_the_approval() {
+    let desk = Desk::new();
+    desk.offers(&[tool("echo", "Says\u{200b} it back."), tool("look", "Looks.")]);
+    desk.scan().good();
+    let before = desk.files();
+    let digest = desk.review(&[]).digest();
+    let start = &digest["sha256:".len()..][..8];
+    // Everything else than the digest's beginning, also an empty line, writes nothing.
+    for typed in ["yes", "", "00000000"] {
+        let said = desk.type_in(&["review", "web"], &["read", "read, egress", "accept", "ana", typed]);
+        assert!(said.bad().contains("nothing was written"), "{typed:?}");
+        assert_eq!(desk.files(), before);
+    }
+    let refused = desk.type_in(&["review", "web"], &["read", "read", "no", "ana", start]).bad();
+    assert!(refused.contains("--accept-finding echo"), "{refused}");
+    assert_eq!(desk.files(), before);
+    let said = desk.type_in(&["review", "web"], &["read", "read, egress", "accept", "ana", start]).good();
+    for words in ["Effect of echo (read, write, ", "echo has hidden characters", "Reviewed by: ", "Approved: 2 tools of web."] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    assert_eq!(desk.states(), ["echo reviewed", "look reviewed"]);
+    assert!(desk.files().0.contains("effect = [\"read\", \"egress\"]"));
 }
 
 #[test]

@@ -361,3 +361,18 @@ fn a_key_that_others_can_read_is_not_used_and_none_is_ever_shown() {
     assert!(words.contains("holds no reviewer's key") && !words.contains(&secret), "{words}");
     assert!(key::Key::read(&folder.path().join("none")).is_err());
 }
+
+#[test]
+fn words_that_the_registry_does_not_know_are_faults_with_their_place() {
+    let entry = files().registry.replace("reviewed_by = \"ana\"", "output = \"maybe\"\naccepted_findings = [\"hidden\", \"odd\"]");
+    let file = |ending: &str, text: &str| SourceFile { path: format!("servers/web.{ending}"), text: text.to_owned() };
+    let faults = pdp::registry::load(&[file("toml", &entry), file("tools.json", &files().tools)]).unwrap_err();
+    let told: Vec<String> = faults.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        told,
+        [
+            "servers/web.toml:14:10: `maybe` is no choice for `output`\n    use one of `refuse`, `label`, `pass`",
+            "servers/web.toml:15:32: `odd` is no kind of finding\n    use one of `hidden`, `look-alike`, `instruction`",
+        ]
+    );
+}

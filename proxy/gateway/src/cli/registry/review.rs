@@ -104,6 +104,9 @@ pub(super) async fn run(places: &Places, asked: &Review) -> anyhow::Result<ExitC
             return Ok(ExitCode::FAILURE);
         }
     };
+    if !agreed && interactive {
+        return Ok(print::failed("not approved; nothing was written"));
+    }
     if !agreed {
         let words = format!("this is not what was shown: it has the digest {digest}; nothing was written");
         return Ok(print::failed(&words));
