@@ -31,3 +31,6 @@ mod swap;
 mod live;
 mod examples;
 mod understand;
+mod output;
+mod relist;
+mod registry;

@@ -19,4 +19,6 @@ pub mod control;
 pub mod assemble;
 pub mod office;
 pub mod scan;
+pub mod findings;
+pub mod review;
 pub mod cli;

@@ -11,6 +11,8 @@ const MAY_USE: [(&str, &[&str]); 2] = [
         "pdp",
         &[
             "cedar-policy",
+            // Verifies reviewers' signatures: pure, and the loader withholds what bears none.
+            "ed25519-dalek",
             "jiff",
             "jsonschema",
             "miette",
@@ -149,9 +151,24 @@ pub(super) fn no_world(files: &[Source]) -> Vec<Fault> {
 }
 
 /// What every stage may use beside the state of the stage before it.
-const FOR_ALL: [&str; 16] = [
-    "asides", "headers", "call", "channel", "content", "entry", "envelope", "frame", "job", "long", "ports", "reply",
-    "rewrite", "stream", "task", "trace",
+const FOR_ALL: [&str; 17] = [
+    "asides",
+    "headers",
+    "call",
+    "channel",
+    "content",
+    "entry",
+    "envelope",
+    "frame",
+    "job",
+    "long",
+    "ports",
+    "reply",
+    "rewrite",
+    "stream",
+    "task",
+    "trace",
+    "validation",
 ];
 
 /// Envelopes and evidence, declared where they are opened or minted: whoever seals or needs one may name it.

@@ -36,6 +36,9 @@ pub(super) fn run(places: &Places, schema: bool) -> ExitCode {
     for Warning { lint, found } in warnings(&snapshot, &sources) {
         print::line(&plain(&format!("note [{}]: {found}", lint.name())));
     }
+    for note in super::registry::notes(registry) {
+        print::line(&format!("note: {note}"));
+    }
     print::line(&format!(
         "good: {} servers, {tools} tools ({withheld} withheld), {} policies, snapshot {}",
         registry.servers.len(),

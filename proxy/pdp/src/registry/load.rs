@@ -11,7 +11,10 @@ use toml::Spanned;
 
 use super::mirror::{self, Mirror};
 use super::written::{CredentialTable, ServerFile, ToolTable, TransportTable, VocabularyFile};
-use super::{CredentialRule, Deliver, Output, Registry, Review, Server, Tool, Transport};
+use super::{
+    CredentialRule, Deliver, FINDINGS, Identity, Misfit, Output, Registry, Retired, Review, Reviewers, Server, Tool,
+    Transport, UNVALIDATED,
+};
 use crate::digest::{DEPTH_MAX, Digest};
 use crate::effect::Effect;
 use crate::fault::{Fault, SourceFile};
@@ -21,23 +24,31 @@ use crate::method::Feature;
 use crate::policy::shape::Shape;
 
 /// Labels every vocabulary has.
-const LABELS: [&str; 4] = ["untrusted", "private", "secret", "user"];
+const LABELS: [&str; 5] = ["untrusted", "private", "secret", "user", UNVALIDATED];
 /// Grants every vocabulary has.
 const GRANTS: [&str; 2] = ["owner", "security"];
 /// How long a call may take unless the registry says otherwise.
 const TIMEOUT_MS: u64 = 120_000;
 
-/// Builds the registry from `servers/*.toml` with their `*.tools.json`, and `vocabulary.toml`. A server whose files are as
-/// they were is taken from `before`.
+/// Builds the registry from `servers/*.toml` with their `*.tools.json`, and `vocabulary.toml`.
 ///
 /// # Errors
 /// Every fault found.
-pub fn load(files: &[SourceFile], before: Option<&Registry>) -> Result<Registry, Vec<Fault>> {
+pub fn load(files: &[SourceFile]) -> Result<Registry, Vec<Fault>> {
+    load_on(files, None)
+}
+
+/// Builds the registry as [`load`] does. A server whose files are as they were is taken from `before`.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_on(files: &[SourceFile], before: Option<&Registry>) -> Result<Registry, Vec<Fault>> {
     let mut faults = Vec::new();
     let mut registry = Registry {
         servers: BTreeMap::new(),
         labels: LABELS.map(str::to_owned).into(),
         grants: GRANTS.map(str::to_owned).into(),
+        reviewers: Reviewers::read(files, &mut faults),
     };
     for file in files.iter().filter(|f| stem(&f.path).1 == "vocabulary.toml") {
         match toml::from_str::<VocabularyFile>(&file.text) {
@@ -89,7 +100,7 @@ fn definitions_path(file: &SourceFile) -> String {
 }
 
 /// A path's folder and file name.
-fn stem(path: &str) -> (&str, &str) {
+pub(super) fn stem(path: &str) -> (&str, &str) {
     path.rsplit_once('/').unwrap_or(("", path))
 }
 
@@ -98,7 +109,7 @@ fn is_server_file(path: &str) -> bool {
     name.ends_with(".toml") && (folder == "servers" || folder.ends_with("/servers"))
 }
 
-fn toml_fault(file: &SourceFile, e: &toml::de::Error) -> Fault {
+pub(super) fn toml_fault(file: &SourceFile, e: &toml::de::Error) -> Fault {
     match e.span() {
         Some(span) => Fault::at(file, span.start, e.message(), ""),
         None => Fault::of_file(&file.path, e.message(), ""),
@@ -175,6 +186,12 @@ impl Reader<'_> {
             transport,
             credential,
             timeout_ms,
+            identity: written.identity.map(|written| Identity {
+                is: written.is,
+                claimed_name: written.claimed_name,
+                claimed_version: written.claimed_version,
+            }),
+            retired: retired(written.retired_at, written.retired_why),
             tools: BTreeMap::new(),
             source: None,
         };
@@ -327,32 +344,85 @@ impl Reader<'_> {
             (Some(by), Some(at)) => Some(Review { by: by.clone(), at: at.clone() }),
             (Some(_) | None, Some(_) | None) => None,
         };
-        let Schema { shape, validator, output, mirrors, mut withheld } = schema_of(&definition);
-        if withheld.is_some() {
-            // An unusable schema is told first: a review cannot mend it.
-        } else if review.is_none() {
-            withheld = Some("nobody has reviewed it (`reviewed_by` and `reviewed_at` are missing)".to_owned());
-        } else if effects.is_empty() {
-            withheld = Some("its effect is not reviewed (`effect` is empty)".to_owned());
-        }
-        let sensitive = table.sensitive.iter().cloned().collect();
-        let name = name.to_owned();
-        Some(Tool {
-            name,
+        let Schema { shape, validator, output, mirrors, withheld } = schema_of(&definition);
+        let mut tool = Tool {
+            name: name.to_owned(),
             effects,
             labels,
             deliver,
             pin,
             review,
-            sensitive,
+            sensitive: table.sensitive.iter().cloned().collect(),
             timeout_ms,
+            misfit: self.misfit(table.output.as_ref()).unwrap_or_default(),
+            accepted: table.accepted_findings.iter().filter_map(|word| self.finding(word)).collect(),
+            signature: table.signature.clone(),
+            retired: retired(table.retired_at.clone(), table.retired_why.clone()),
             withheld,
             definition,
             shape,
             validator,
             output,
             mirrors,
-        })
+        };
+        tool.withheld = self.withheld(server, &tool);
+        Some(tool)
+    }
+
+    /// Why a tool is withheld. What a review cannot mend is told first.
+    fn withheld(&self, server: &Server, tool: &Tool) -> Option<String> {
+        if let Some(retired) = server.retired.as_ref().or(tool.retired.as_ref()) {
+            return Some(retired.to_string());
+        }
+        if tool.withheld.is_some() {
+            return tool.withheld.clone();
+        }
+        if matches!(tool.output, Output::Unusable) && tool.misfit == Misfit::Refuse {
+            return Some(
+                "its output schema cannot be used, so no result fits it (`output` may say `label` or `pass`)"
+                    .to_owned(),
+            );
+        }
+        if tool.review.is_none() {
+            return Some("nobody has reviewed it (`reviewed_by` and `reviewed_at` are missing)".to_owned());
+        }
+        if tool.effects.is_empty() {
+            return Some("its effect is not reviewed (`effect` is empty)".to_owned());
+        }
+        if server.identity.as_ref().is_some_and(|reviewed| reviewed.is != server.transport.identity()) {
+            return Some("its server is not reached as it was when it was reviewed (`[identity]`)".to_owned());
+        }
+        match &self.registry.reviewers {
+            Some(reviewers) => reviewers.check(server, tool).err(),
+            // A lost file must not make signatures count for nothing.
+            None if tool.signature.is_some() => {
+                Some("it is signed, and there is no `reviewers.toml` to hold the signature against".to_owned())
+            }
+            None => None,
+        }
+    }
+
+    fn misfit(&mut self, word: Option<&Spanned<String>>) -> Option<Misfit> {
+        let word = word?;
+        let found = Misfit::ALL.into_iter().find(|(name, _)| name == word.get_ref());
+        if found.is_none() {
+            let message = format!("`{}` is no choice for `output`", word.get_ref());
+            self.fault(
+                word.span().start,
+                message,
+                format!("use one of {}", list(Misfit::ALL.iter().map(|(name, _)| name))),
+            );
+        }
+        found.map(|(_, misfit)| misfit)
+    }
+
+    fn finding(&mut self, word: &Spanned<String>) -> Option<String> {
+        if !FINDINGS.contains(&word.get_ref().as_str()) {
+            let message = format!("`{}` is no kind of finding", word.get_ref());
+            self.fault(word.span().start, message, format!("use one of {}", list(FINDINGS.iter())));
+            return None;
+        }
+        Some(word.get_ref().clone())
     }
 
     fn effect(&mut self, word: &Spanned<String>) -> Option<Effect> {
@@ -363,6 +433,12 @@ impl Reader<'_> {
         }
         found
     }
+}
+
+fn retired(at: Option<String>, why: Option<String>) -> Option<Retired> {
+    // A reason without a day still takes it out of use: the stricter reading.
+    (at.is_some() || why.is_some())
+        .then(|| Retired { at: at.unwrap_or_else(|| "on an unknown day".to_owned()), why: why.unwrap_or_default() })
 }
 
 /// What a definition's schemas give, or why the tool must be withheld.

@@ -22,6 +22,9 @@ pub(super) struct ServerFile {
     pub(super) timeout_ms: Option<Spanned<u64>>,
     pub(super) transport: Spanned<TransportTable>,
     pub(super) credential: Option<Spanned<CredentialTable>>,
+    pub(super) identity: Option<IdentityTable>,
+    pub(super) retired_at: Option<String>,
+    pub(super) retired_why: Option<String>,
     #[serde(default)]
     pub(super) tools: BTreeMap<String, Spanned<ToolTable>>,
 }
@@ -73,6 +76,33 @@ pub(super) struct ToolTable {
     #[serde(default)]
     pub(super) sensitive: Vec<String>,
     pub(super) timeout_ms: Option<Spanned<u64>>,
+    pub(super) output: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(super) accepted_findings: Vec<Spanned<String>>,
+    pub(super) signature: Option<String>,
+    pub(super) retired_at: Option<String>,
+    pub(super) retired_why: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct IdentityTable {
+    pub(super) is: String,
+    pub(super) claimed_name: Option<String>,
+    pub(super) claimed_version: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ReviewersFile {
+    #[serde(default)]
+    pub(super) reviewers: BTreeMap<String, ReviewerTable>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ReviewerTable {
+    pub(super) keys: Vec<Spanned<String>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

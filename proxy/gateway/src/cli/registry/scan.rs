@@ -1,17 +1,47 @@
 //! `wicketgate registry scan`: from a live server to a draft that a person reviews.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
+use clap::Args;
 use pdp::digest::Digest;
+use pdp::fault::SourceFile;
 use serde::Deserialize;
 
-use super::{Places, Scan, print, told};
-use crate::clock::{SystemClock, rfc3339};
+use super::super::{Places, print};
+use super::{folder, paths, today, write};
+use crate::findings::{self, Catalogue};
 use crate::scan::{self, DraftOptions, Reviewed, ScanTransport};
+use crate::{reload, review};
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Scan {
+    /// The server's name: its path on the gate, and its file's
+    name: String,
+    /// For a new entry: the command line that starts the server over standard input and output
+    #[arg(long, value_name = "COMMAND LINE", conflicts_with = "url")]
+    command: Option<String>,
+    /// For a new entry: the server's streamable HTTP endpoint
+    #[arg(long, value_name = "URL")]
+    url: Option<String>,
+    /// For a new entry: the address of the event stream of a server that speaks HTTP+SSE, the transport of MCP 2024-11-05
+    #[arg(long, value_name = "URL", conflicts_with_all = ["command", "url"])]
+    sse: Option<String>,
+    /// The effect of every tool that is new: read, write, destructive, egress, spend, memory_read, memory_write, execute
+    #[arg(long, value_name = "EFFECT", value_delimiter = ',')]
+    effect: Option<Vec<String>>,
+    /// Who has reviewed every tool that is new; without it they are withheld until somebody has
+    #[arg(long, value_name = "WHO")]
+    reviewed_by: Option<String>,
+    #[command(flatten)]
+    patience: super::Patience,
+    /// Show what would be written, and write nothing
+    #[arg(long)]
+    dry_run: bool,
+}
 
 /// What a scan reads of a registry file: only how the server is reached. The rest may be a draft still.
 #[derive(Debug, Deserialize)]
@@ -54,13 +84,12 @@ struct Credential {
 }
 
 /// Scans a server and writes the draft.
-pub(super) async fn scan(places: &Places, asked: Scan) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(places: &Places, asked: Scan) -> anyhow::Result<ExitCode> {
     let folder = match folder(places) {
         Ok(folder) => folder,
         Err(words) => return Ok(print::failed(&words)),
     };
-    let file = folder.join("servers").join(format!("{}.toml", asked.name));
-    let tools_file = folder.join("servers").join(format!("{}.tools.json", asked.name));
+    let (file, tools_file) = paths(&folder, &asked.name);
     let text = match std::fs::read_to_string(&file) {
         Ok(text) => text,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => match new_entry(&asked) {
@@ -75,44 +104,86 @@ pub(super) async fn scan(places: &Places, asked: Scan) -> anyhow::Result<ExitCod
         },
         Err(e) => return Err(e).with_context(|| file.display().to_string()),
     };
-    let head: Head = toml::from_str(&text).with_context(|| file.display().to_string())?;
-    let found = scan::list_tools(&transport(head)?, Duration::from_secs(asked.timeout)).await?;
-    let today: String = rfc3339(pep::ports::Clock::now_us(&SystemClock::start())).chars().take(10).collect();
+    let transport = transport_of(&text).with_context(|| file.display().to_string())?;
+    let found = scan::list_tools(&transport, Duration::from_secs(asked.patience.timeout)).await?;
+    let reviewed = asked.reviewed_by.is_some();
     let options = DraftOptions {
         effect: asked.effect,
-        reviewed_at: asked.reviewed_by.as_ref().map(|_| today),
+        reviewed_at: asked.reviewed_by.as_ref().map(|_| today()),
         reviewed_by: asked.reviewed_by,
     };
     let tools = std::fs::read_to_string(&tools_file).ok();
     let digest = |text: &str| Digest::of_json(text).map(|d| d.to_string()).map_err(|e| e.to_string());
     let draft = scan::draft(&found, Reviewed { registry: &text, tools: tools.as_deref() }, &digest, &options)?;
+    let hiding = hiding(&asked.name, &draft, &found);
+    if reviewed && !hiding.is_empty() {
+        // A review by the way shows nothing: what hides is approved where it is shown.
+        let words = "hidden characters; scan without `--reviewed-by`, then `wicketgate registry review`";
+        return Ok(print::failed(&format!("{}: {words}", hiding.join(", "))));
+    }
     if asked.dry_run {
         print::line(&draft.registry);
     } else {
         write(&file, &draft.registry)?;
         write(&tools_file, &draft.tools)?;
     }
-    let server = found.server_name.as_deref().unwrap_or("a server that gives no name");
-    let version = found.server_version.as_deref().unwrap_or("");
-    print::line(&format!("{server} {version}, speaking MCP {}", found.protocol_version));
+    let said = |text: &Option<String>, none: &str| text.as_deref().map_or(none.to_owned(), findings::shown);
+    let (name, version) = (said(&found.server_name, "a server that gives no name"), said(&found.server_version, ""));
+    print::line(&format!("{name} {version}, speaking MCP {}", findings::shown(&found.protocol_version)));
     print::line(&draft.summary.to_string());
+    let beside = told_beside(&folder, &asked.name, &draft, &found);
+    if !beside.is_empty() {
+        print::line(&beside);
+    }
     if !asked.dry_run {
         print::line(&format!("Written: {}\nWritten: {}", file.display(), tools_file.display()));
-        print::line(
-            "Next: read each tool, set its `effect`, `reviewed_by` and `reviewed_at`; then `wicketgate check`.",
-        );
+        print::line(&format!("Next: wicketgate registry review {}", asked.name));
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn folder(places: &Places) -> Result<PathBuf, String> {
-    if let Some(registry) = &places.registry {
-        return Ok(registry.clone());
+/// The new tools whose definitions have hidden characters.
+fn hiding(server: &str, draft: &scan::Draft, found: &scan::Scan) -> Vec<String> {
+    let mut out = Vec::new();
+    for tool in &found.tools {
+        let name = scan::name_of(tool).unwrap_or_default();
+        let all = findings::in_definition(server, tool.get(), &Catalogue::default());
+        if draft.summary.added.contains(&name) && all.iter().any(|finding| finding.kind == findings::Kind::Hidden) {
+            out.push(findings::shown(&name));
+        }
     }
-    let config = places.config().map_err(|faults| told(&faults))?;
-    config.bundle.map(|bundle| bundle.registry).ok_or_else(|| {
-        "there is no registry directory here; make one with `wicketgate init`, or name one with `--registry`".to_owned()
-    })
+    out
+}
+
+/// What a reviewer should see of a scan: findings in what is new or changed, and what the command line leaves open.
+fn told_beside(folder: &std::path::Path, server: &str, draft: &scan::Draft, found: &scan::Scan) -> String {
+    let path = |ending: &str| format!("registry/servers/{server}.{ending}");
+    // The other servers' tools are what names are compared with; a registry with faults has none to compare.
+    let mut files = reload::read_registry(folder).unwrap_or_default();
+    files.retain(|file| file.path != path("toml") && file.path != path("tools.json"));
+    files.push(SourceFile { path: path("toml"), text: draft.registry.clone() });
+    files.push(SourceFile { path: path("tools.json"), text: draft.tools.clone() });
+    let registry = pdp::registry::load(&files).unwrap_or_default();
+    let names: Vec<String> = found.tools.iter().filter_map(|tool| scan::name_of(tool)).collect();
+    let catalogue = Catalogue::of(&registry).with(server, names.iter().map(String::as_str));
+    let mut out = String::new();
+    if let Some(words) = registry.server(server).and_then(|server| review::unpinned(&server.transport)) {
+        out.push_str(&format!("warning: {words}\n"));
+    }
+    let instructions = found.instructions.as_deref().unwrap_or_default();
+    for finding in findings::in_text("/instructions", instructions) {
+        out.push_str(&format!("finding: the server's instructions: {finding}\n"));
+    }
+    for tool in &found.tools {
+        let name = scan::name_of(tool).unwrap_or_default();
+        if draft.summary.unchanged.contains(&name) {
+            continue;
+        }
+        for finding in findings::in_definition(server, tool.get(), &catalogue) {
+            out.push_str(&format!("finding: {}: {finding}\n", findings::shown(&name)));
+        }
+    }
+    out
 }
 
 /// The head of a new entry.
@@ -139,7 +210,9 @@ fn new_entry(asked: &Scan) -> Option<String> {
     ))
 }
 
-fn transport(head: Head) -> anyhow::Result<ScanTransport> {
+/// How the server of an entry is reached for a scan, with its credential.
+pub(super) fn transport_of(text: &str) -> anyhow::Result<ScanTransport> {
+    let head: Head = toml::from_str(text)?;
     let secret = head.credential.as_ref().map(secret).transpose()?;
     Ok(match head.transport {
         Transport::Http { url } => ScanTransport::Http { url, headers: headers(head.credential, secret) },
@@ -181,14 +254,4 @@ fn secret(rule: &Credential) -> anyhow::Result<String> {
         }
         (None, None) => Err(anyhow!("the credential names neither `env` nor `file`")),
     }
-}
-
-/// Writes a file whole or not at all: a watching gate must never read half of one.
-fn write(path: &Path, text: &str) -> anyhow::Result<()> {
-    let beside = path.with_extension("new");
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder)?;
-    }
-    std::fs::write(&beside, text).with_context(|| beside.display().to_string())?;
-    std::fs::rename(&beside, path).with_context(|| path.display().to_string())
 }
