@@ -2,6 +2,7 @@
 //! agree. What was answered as promoted is never lost.
 
 use std::collections::BTreeMap;
+use std::hash::{BuildHasher as _, RandomState};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -14,10 +15,10 @@ use serde_json::{Value, json};
 use crate::gate::bundle::Bundle;
 use crate::gate::child::Child;
 use crate::gate::client::Request;
-use crate::gate::{OPERATOR, lay_out, until};
+use crate::gate::{OPERATOR, entries, events, lay_out, until};
 
 /// How often it is killed.
-const LIVES: u64 = 12;
+const LIVES: u64 = 40;
 
 /// The policies of two laws, which differ in several files: half of each is neither.
 fn laws() -> [BTreeMap<String, String>; 2] {
@@ -75,6 +76,7 @@ async fn a_gate_that_is_killed_while_it_promotes_leaves_one_law_or_the_other() {
         std::fs::write(folder.path().join(path), text).unwrap();
     }
     let told = Arc::new(Mutex::new(None));
+    let dice = RandomState::new();
     for life in 0..=LIVES {
         let mut gate = Child::start(&config);
         gate.at().await;
@@ -100,9 +102,12 @@ async fn a_gate_that_is_killed_while_it_promotes_leaves_one_law_or_the_other() {
         }
         let promoting = tokio::spawn(promote(control, laws(), Arc::clone(&told)));
         until("a promotion", || told.lock().unwrap().clone()).await;
-        // Moments spread over the few milliseconds that the next ones take.
-        tokio::time::sleep(Duration::from_micros(life * 1_733)).await;
+        // A moment within the few promotions that come next, of some twenty milliseconds each.
+        tokio::time::sleep(Duration::from_micros(dice.hash_one(life) % 60_000)).await;
         gate.kill().await;
         promoting.await.unwrap();
     }
+    let settled = events(entries(&folder.path().join("state/ledger.db")));
+    let settled = settled.iter().filter(|event| event.what == "promotion_settled").count();
+    println!("{settled} of {LIVES} kills came between two steps of a promotion");
 }
