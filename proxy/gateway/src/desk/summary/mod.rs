@@ -135,7 +135,7 @@ pub(super) fn is_implied(sets: &[BTreeSet<String>], cells: &[Cell], n: usize) ->
         None => (0, 0, cell.note.is_some()),
     };
     let smaller = sets.iter().zip(cells).filter(|(other, _)| other.len() + 1 == set.len() && other.is_subset(set));
-    let strictest = smaller.map(|(_, other)| other).max_by_key(|other: &&Cell| strict(*other));
+    let strictest = smaller.map(|(_, other)| other).max_by_key(|other| strict(other));
     strictest.is_some_and(|strictest| strictest == cell)
 }
 
