@@ -85,7 +85,7 @@ impl Bounds<'_> {
     fn impossible(&self) -> Option<String> {
         let name = &self.name;
         if self.least > self.most {
-            return Some(format!("no number that {name} could be satisfies it"));
+            return Some(format!("no number for {name} satisfies it"));
         }
         let mut equals = self.equals.iter();
         if let Some(first) = equals.next()
