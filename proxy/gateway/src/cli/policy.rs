@@ -11,19 +11,29 @@ use crate::reload;
 #[derive(Debug, Subcommand)]
 pub(super) enum Policy {
     /// Print the Cedar schema that is generated from the registry, for editors and other Cedar tools
-    Schema,
+    Schema {
+        /// Print the policies instead, as they are compiled: pure Cedar, in which `@approval` is an `unless`
+        #[arg(long)]
+        compiled: bool,
+    },
 }
 
 /// Runs one of the desk's tools.
 pub(super) fn run(places: &Places, asked: &Policy) -> ExitCode {
     match asked {
-        Policy::Schema => match bundle(places) {
-            Ok(snapshot) => {
-                print::line(snapshot.policies().schema_text());
-                ExitCode::SUCCESS
+        Policy::Schema { compiled } => {
+            let text = |snapshot: Snapshot| match compiled {
+                true => snapshot.policies().compiled_text().map_err(|fault| fault.to_string()),
+                false => Ok(snapshot.policies().schema_text().to_owned()),
+            };
+            match bundle(places).and_then(text) {
+                Ok(text) => {
+                    print::line(text.trim_end());
+                    ExitCode::SUCCESS
+                }
+                Err(words) => print::failed(&words),
             }
-            Err(words) => print::failed(&words),
-        },
+        }
     }
 }
 

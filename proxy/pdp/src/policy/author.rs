@@ -11,8 +11,10 @@ use std::sync::Arc;
 use cedar_policy::{Effect, Policy, PolicyId, PolicySet, Schema, ValidationMode, Validator, pst};
 use miette::Diagnostic;
 
+use super::words::{Never, nearest, never};
 use crate::decision::Obligation;
 use crate::fault::{Fault, SourceFile};
+use crate::registry::Registry;
 
 /// What a policy says of itself beside its conditions.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,10 +45,10 @@ const ANNOTATIONS: [&str; 5] = ["id", "reason", "approval", "obligation", "descr
 pub(super) fn compile(
     files: &[SourceFile],
     schema: &Schema,
-    grants: &BTreeSet<String>,
+    registry: &Registry,
 ) -> Result<Compiled, Vec<Fault>> {
     let mut faults = Vec::new();
-    let mut desk = Desk { grants, policies: PolicySet::new(), places: HashMap::new(), notes: HashMap::new() };
+    let mut desk = Desk { registry, policies: PolicySet::new(), places: HashMap::new(), notes: HashMap::new() };
     for file in files {
         desk.file(file, &mut faults);
     }
@@ -64,7 +66,7 @@ pub(super) fn compile(
 
 /// Where policies lie while they are read.
 struct Desk<'a> {
-    grants: &'a BTreeSet<String>,
+    registry: &'a Registry,
     policies: PolicySet,
     places: HashMap<PolicyId, (SourceFile, usize)>,
     notes: HashMap<PolicyId, Notes>,
@@ -103,26 +105,15 @@ impl Desk<'_> {
         let at = offset_of_policy(&file.text, policy);
         let mut fault = |words: String, remedy: &str| faults.push(Fault::at(file, at, words, remedy));
         for (name, _) in policy.annotations().filter(|(name, _)| !ANNOTATIONS.contains(name)) {
+            let meant = nearest(name, ANNOTATIONS).map(|known| format!("did you mean `@{known}`? ")).unwrap_or_default();
             fault(
                 format!("`{id}` has the unknown annotation `@{name}`"),
-                "known are @id, @reason, @approval, @obligation and @description",
+                &format!("{meant}known are @id, @reason, @approval, @obligation and @description"),
             );
         }
         let grant = policy.annotation("approval").map(str::to_owned);
         if let Some(grant) = &grant {
-            if policy.effect() == Effect::Permit {
-                fault(
-                    format!("`{id}` is a permit with `@approval`"),
-                    "an approval switches a forbid off: write the forbid",
-                );
-            }
-            if !self.grants.contains(grant) {
-                let known = self.grants.iter().map(|g| format!("`{g}`")).collect::<Vec<_>>().join(", ");
-                fault(
-                    format!("`{id}` asks for the unknown grant `{grant}`"),
-                    &format!("use one of {known}, or add it to `vocabulary.toml`"),
-                );
-            }
+            approval(id, policy, grant, &self.registry.grants, &mut fault);
         }
         let obligation = policy.annotation("obligation").and_then(Obligation::named);
         if let Some(word) = policy.annotation("obligation") {
@@ -136,12 +127,7 @@ impl Desk<'_> {
                 );
             }
         }
-        if policy.to_json().is_ok_and(|json| touches_grants(&json)) {
-            fault(
-                format!("`{id}` reads `context.gate.grants`, or `context` or `context.gate` as a whole"),
-                "write `@approval(\"...\")` on a forbid instead",
-            );
-        }
+        conditions(id, policy, self.registry, &mut fault);
         let name = PolicyId::new(id);
         if let Some((other, _)) = self.places.get(&name) {
             fault(
@@ -181,6 +167,57 @@ impl Desk<'_> {
             out.add(compiled).map_err(|e| broken(&e))?;
         }
         Ok(out)
+    }
+}
+
+/// What is wrong with an `@approval`.
+fn approval(
+    id: &str,
+    policy: &Policy,
+    grant: &str,
+    grants: &BTreeSet<String>,
+    fault: &mut impl FnMut(String, &str),
+) {
+    if policy.effect() == Effect::Permit {
+        fault(
+            format!("`{id}` is a permit with `@approval`"),
+            "an approval switches a forbid off: write the forbid",
+        );
+    }
+    let known = grants.iter().map(|g| format!("`{g}`")).collect::<Vec<_>>().join(", ");
+    if grant.is_empty() {
+        fault(format!("`{id}` has `@approval` without a grant"), &format!("say whose approval: one of {known}"));
+    } else if !grants.contains(grant) {
+        let meant = nearest(grant, grants.iter().map(String::as_str));
+        let meant = meant.map(|known| format!("did you mean `{known}`? ")).unwrap_or_default();
+        fault(
+            format!("`{id}` asks for the unknown grant `{grant}`"),
+            &format!("{meant}use one of {known}, or add it to `vocabulary.toml`"),
+        );
+    }
+}
+
+/// What is wrong with a policy's conditions that Cedar's validator cannot know.
+fn conditions(id: &str, policy: &Policy, registry: &Registry, fault: &mut impl FnMut(String, &str)) {
+    // What cannot be looked through cannot be vouched for.
+    let Ok(json) = policy.to_json() else {
+        fault(format!("`{id}` cannot be read back"), "write its conditions otherwise");
+        return;
+    };
+    if touches_grants(&json) {
+        fault(
+            format!("`{id}` reads `context.gate.grants`, or `context` or `context.gate` as a whole"),
+            "write `@approval(\"...\")` on a forbid instead",
+        );
+    }
+    for Never { argument, word, words } in never(policy, &json, registry) {
+        let meant = nearest(&word, words.iter().map(String::as_str));
+        let meant = meant.map(|known| format!("did you mean `{known}`? ")).unwrap_or_default();
+        let words = words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
+        fault(
+            format!("`{id}` compares `{argument}` with `{word}`, which it never is"),
+            &format!("{meant}it may be {words}"),
+        );
     }
 }
 

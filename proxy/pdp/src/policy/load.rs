@@ -86,7 +86,7 @@ impl Policies {
             |e: &dyn Display| vec![Fault::of_file("registry", format!("no Cedar schema can be made: {e}"), "")];
         let schema_text = schema::text(registry);
         let (schema, _) = Schema::from_cedarschema_str(&schema_text).map_err(|e| broken(&e))?;
-        let compiled = author::compile(files, &schema, &registry.grants)?;
+        let compiled = author::compile(files, &schema, registry)?;
         let names = Names::new().map_err(|e| broken(&e))?;
         let base = base_entities(&names, registry, &schema).map_err(|e| broken(&e))?;
         let mut slicer = Slicer::new(&compiled.policies);

@@ -1,6 +1,9 @@
 //! The three-valued decision and the loader's rules of writing, feature by feature, through one `judge`.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod laws;
+mod odd;
+
 use std::collections::BTreeSet;
 
 use super::{Act, Facts, Query};

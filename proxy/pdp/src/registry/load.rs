@@ -17,7 +17,7 @@ use crate::fault::{Fault, SourceFile};
 use crate::json::{self, Json};
 use crate::label::LabelSet;
 use crate::method::Feature;
-use crate::policy::shape::Shape;
+use crate::policy::{self, shape::Shape};
 
 /// Labels every vocabulary has.
 const LABELS: [&str; 4] = ["untrusted", "private", "secret", "user"];
@@ -306,6 +306,9 @@ impl Reader<'_> {
             (Some(_) | None, Some(_) | None) => None,
         };
         let Schema { shape, validator, output, mirrors, mut withheld } = schema_of(&definition);
+        if let (None, Err(why)) = (&withheld, policy::holds(name, &shape)) {
+            withheld = Some(format!("no Cedar schema holds its name and its arguments: {why}"));
+        }
         if withheld.is_some() {
             // An unusable schema is told first: a review cannot mend it.
         } else if review.is_none() {
