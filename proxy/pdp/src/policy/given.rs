@@ -168,7 +168,11 @@ impl Kind {
     /// Whether a part of the value is hidden, if the whole can be represented.
     fn fits(&self, value: &Json<'_>) -> Result<bool, ArgumentFault> {
         let of_all = |kind: &Self, values: &mut dyn Iterator<Item = &Json<'_>>| {
-            values.try_fold(false, |hides, value| Ok(kind.fits(value)? | hides))
+            let mut hides = false;
+            for value in values {
+                hides |= kind.fits(value)?;
+            }
+            Ok(hides)
         };
         match (self, value) {
             (Self::Opaque(_), _) => Ok(true),

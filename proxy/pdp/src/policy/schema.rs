@@ -34,7 +34,7 @@ const GUIDE: &str = "\
 ";
 
 /// The schema without its comments: what it means, and nothing else.
-pub(super) fn without_comments(text: &str) -> String {
+pub(crate) fn without_comments(text: &str) -> String {
     text.lines().filter(|line| !line.trim_start().starts_with("//")).fold(String::new(), |text, line| text + line + "\n")
 }
 
@@ -149,8 +149,10 @@ fn tool_action(tool: &Tool, needs: Option<&Needs>, out: &mut String) {
     let groups: Vec<String> = groups(tool).map(|g| format!("Gate::Action::{g:?}")).collect();
     let opaque = plain("args_opaque", "Bool", needs) + &plain("args_opaque_names", "Set<String>", needs);
     let host = match needs.map(|needs| &needs.host) {
+        None => format!("args_host: {}, ", tool.shape.view_type(View::Host, None)),
         Some(needed) if needed.is_empty() => String::new(),
-        needed => format!("args_host: {}, ", tool.shape.view_type(View::Host, needed)),
+        // One part of the policies may look at it, and the other not.
+        needed @ Some(_) => format!("args_host?: {}, ", tool.shape.view_type(View::Host, needed)),
     };
     if needs.is_none() {
         for part in tool.shape.unseen() {

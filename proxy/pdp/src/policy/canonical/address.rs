@@ -15,7 +15,7 @@ pub(super) fn canonical(text: &str) -> Result<String, Doubt> {
 }
 
 /// The host that mail to an address goes to: its domain.
-pub(super) fn host(text: &str) -> Result<String, Doubt> {
+pub(super) fn host_of(text: &str) -> Result<String, Doubt> {
     parts(text).map(|(_, domain)| domain)
 }
 

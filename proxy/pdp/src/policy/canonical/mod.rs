@@ -66,9 +66,9 @@ pub(super) fn host(text: &str, form: Form) -> Result<String, Doubt> {
     }
     match form {
         Form::Host => host::of(text),
-        Form::Url => url::host(text),
-        Form::Address if address::seems(text) => address::host(text),
-        Form::Any | Form::Address | Form::Path if url::seems(text) && url::parsed(text).is_some() => url::host(text),
+        Form::Url => url::host_of(text),
+        Form::Address if address::seems(text) => address::host_of(text),
+        Form::Any | Form::Address | Form::Path if url::seems(text) && url::parsed(text).is_some() => url::host_of(text),
         Form::Any | Form::Address | Form::Path => Ok(NOWHERE.to_owned()),
     }
 }

@@ -43,7 +43,7 @@ pub(super) fn canonical(text: &str) -> Result<String, Doubt> {
 }
 
 /// The host.
-pub(super) fn host(text: &str) -> Result<String, Doubt> {
+pub(super) fn host_of(text: &str) -> Result<String, Doubt> {
     let url = clear(text)?;
     match url.host_str().filter(|found| !found.is_empty()) {
         Some(found) => placed(found),

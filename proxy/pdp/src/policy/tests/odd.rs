@@ -68,7 +68,8 @@ fn any_name_can_be_written_into_a_policy() {
         }
         let law = format!(
             "@id(\"one\") permit (principal, action == s::Action::{name:?}, resource) when {{ context.args has {name:?} \
-             && context.args[{name:?}] == \"yes\" && context.args_canonical[{name:?}] == \"yes\" }};"
+             && context.args[{name:?}] == \"yes\" && context.args_canonical has {name:?} && \
+             context.args_canonical[{name:?}] == \"yes\" }};"
         );
         let snapshot = build("s", &[(name, &schema), ("other", "{}")], &law).unwrap_or_else(|f| panic!("{name:?}: {f:#?}"));
         let given = |word: &str| format!("{{{}:{word:?}}}", serde_json::to_string(name).unwrap());
@@ -142,6 +143,18 @@ fn a_text_in_doubt_is_denied_where_a_policy_looks_at_its_form_and_nowhere_else()
     let (decision, _) = judge(&looks, args, &[], &[]);
     assert!(matches!(&decision, Decision::Deny(crate::decision::Reason::Unjudgeable(why)) if why.contains("`path`")));
     assert_eq!(judge(OPEN, args, &[], &[]).0, Decision::allow());
+}
+
+/// What one rule looks at is not given to the others, which are asked apart.
+#[test]
+fn a_rule_that_looks_at_a_host_stands_beside_one_that_does_not() {
+    let law = format!(
+        "{OPEN}@id(\"away\") forbid (principal, action == bank::Action::\"send_money\", resource) \
+         unless {{ context.args_host.to == \"office.example\" }};"
+    );
+    assert_eq!(judge(&law, r#"{"to":"Bo <bo@OFFICE.example>","amount":1}"#, &[], &[]).0, Decision::allow());
+    let (decision, rules) = judge(&law, r#"{"to":"bo@office.example.evil.example","amount":1}"#, &[], &[]);
+    assert_eq!((decision.word(), rules), ("deny", vec!["away".to_owned()]));
 }
 
 #[test]
