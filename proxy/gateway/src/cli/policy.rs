@@ -12,7 +12,7 @@ use crate::reload;
 pub(super) enum Policy {
     /// Print the Cedar schema that is generated from the registry, for editors and other Cedar tools
     Schema {
-        /// Print the policies instead, as they are compiled: pure Cedar, in which `@approval` is an `unless`
+        /// Print the policies instead, as they are compiled: pure Cedar, in which `@approval` is a condition
         #[arg(long)]
         compiled: bool,
     },

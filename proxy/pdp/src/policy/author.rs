@@ -129,11 +129,13 @@ impl Desk<'_> {
         }
         conditions(id, policy, self.registry, &mut fault);
         let name = PolicyId::new(id);
-        if let Some((other, _)) = self.places.get(&name) {
-            fault(
-                format!("the name `{id}` is taken by a policy in {}", other.path),
-                "give each policy a name of its own",
-            );
+        if let Some((other, first)) = self.places.get(&name) {
+            // Of two policies with one text the second stands further on.
+            let own = policy.to_cedar().filter(|_| other.path == file.path && *first == at).unwrap_or_default();
+            let again = file.text.match_indices(own.trim()).map(|(at, _)| at).find(|place| *place > at);
+            let words = format!("the name `{id}` is taken by a policy in {}", other.path);
+            let at = again.filter(|_| !own.is_empty()).unwrap_or(at);
+            faults.push(Fault::at(file, at, words, "give each policy a name of its own"));
             return;
         }
         let reason = policy.annotation("reason").unwrap_or_default().to_owned();

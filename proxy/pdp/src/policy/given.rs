@@ -271,8 +271,12 @@ impl Kind {
             return Ok(None);
         }
         match self {
-            Self::Text(form, _) => {
-                let texts = given.iter().filter_map(|value| text_of(value)).map(|text| view.of(text, *form));
+            Self::Text(form, words) => {
+                let texts = given.iter().filter_map(|value| text_of(value)).map(|text| match words {
+                    // A word that the schema lists is what it is.
+                    Some(_) => Ok(RestrictedExpression::new_string(text.to_owned())),
+                    None => view.of(text, *form),
+                });
                 let mut texts: Vec<RestrictedExpression> = texts.collect::<Result<_, _>>()?;
                 Ok(if many { Some(RestrictedExpression::new_set(texts)) } else { texts.pop() })
             }

@@ -35,7 +35,7 @@ pub struct PrintFault {
 }
 
 impl Policies {
-    /// The compiled policies as Cedar text, in the order of their names: `@approval` stands as the `unless` that it means.
+    /// The compiled policies as Cedar text, in the order of their names: `@approval` stands as the condition that it means.
     ///
     /// # Errors
     /// A policy that Cedar compiled and does not write. None is left out in silence.

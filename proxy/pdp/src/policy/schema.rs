@@ -175,3 +175,19 @@ fn tool_action(tool: &Tool, needs: Option<&Needs>, out: &mut String) {
 pub(super) fn groups(tool: &Tool) -> impl Iterator<Item = &'static str> {
     std::iter::once("call").chain(tool.effects.iter().map(|e| e.name()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cedar_does_not_take_is_told() {
+        assert_eq!(read("type Args = { \"a b\": String };"), Ok(()));
+        assert!(read("type Args = { \"a\u{7}b: String };").is_err_and(|why| !why.is_empty()));
+    }
+
+    #[test]
+    fn comments_are_no_part_of_the_law() {
+        assert_eq!(without_comments("// a\nx;\n  // \"b\"\n  y \"//\";\n"), "x;\n  y \"//\";\n");
+    }
+}

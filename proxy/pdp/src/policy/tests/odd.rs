@@ -14,7 +14,7 @@ use crate::snapshot::{Snapshot, Sources};
 const OPEN: &str = "@id(\"all\") permit (principal, action, resource);";
 
 /// A snapshot of one server with these tools, each a name and an input schema.
-fn build(server: &str, tools: &[(&str, &str)], policies: &str) -> Result<Snapshot, Vec<Fault>> {
+pub(super) fn build(server: &str, tools: &[(&str, &str)], policies: &str) -> Result<Snapshot, Vec<Fault>> {
     let quoted = |text: &str| serde_json::to_string(text).unwrap();
     let definition = |(name, schema): &(&str, &str)| format!(r#"{{"name":{},"inputSchema":{schema}}}"#, quoted(name));
     let mut text = format!("name = \"{server}\"\n[transport]\nkind = \"builtin\"\nserver = \"office\"\n");
@@ -33,7 +33,7 @@ fn build(server: &str, tools: &[(&str, &str)], policies: &str) -> Result<Snapsho
     Snapshot::build(&Sources { policies: vec![file("p.cedar", policies)], registry })
 }
 
-fn decided(snapshot: &Snapshot, server: &str, tool: &str, arguments: &str) -> Decision {
+pub(super) fn decided(snapshot: &Snapshot, server: &str, tool: &str, arguments: &str) -> Decision {
     let principal = Principal {
         agent: "a".into(),
         teams: Vec::new(),
@@ -99,16 +99,31 @@ fn any_servers_name_can_be_written_into_a_policy() {
 }
 
 #[test]
-fn a_tool_that_no_schema_holds_is_withheld_alone() {
-    // Cedar takes every name there is today; what it would not take is told, and by its own tool alone.
-    let broken = crate::policy::holds("t\u{1f}", &crate::policy::shape::Shape::default());
-    assert_eq!(broken, Ok(()));
+fn a_tool_whose_schema_cannot_be_used_is_withheld_alone() {
     for (schema, why) in [("5", "no input schema"), (r#"{"type":5}"#, "cannot be used")] {
         let snapshot = build("s", &[("bad", schema), ("good", r#"{"type":"object"}"#)], OPEN).unwrap();
         let withheld = snapshot.server("s").unwrap().tools.get("bad").unwrap().withheld.clone().unwrap_or_default();
         assert!(withheld.contains(why), "{schema}: {withheld}");
         assert_eq!(decided(&snapshot, "s", "good", "{}"), Decision::allow(), "{schema}");
     }
+}
+
+#[test]
+fn a_schema_that_nests_without_end_is_typed_as_far_as_it_goes() {
+    let mut schema = r#"{"type":"string"}"#.to_owned();
+    let mut value = r#""x""#.to_owned();
+    for n in 0..40 {
+        let (array, object) = (n % 3 == 0, format!(r#"{{"type":"object","properties":{{"p":{schema}}}}}"#));
+        schema = if array { format!(r#"{{"type":"array","items":{schema}}}"#) } else { object };
+        value = if array { format!("[{value}]") } else { format!(r#"{{"p":{value}}}"#) };
+    }
+    let schema = format!(r#"{{"type":"object","properties":{{"a":{schema}}}}}"#);
+    let snapshot = build("s", &[("t", &schema)], OPEN).unwrap();
+    assert!(snapshot.notes().iter().any(|note| note.message.contains("it is too large")), "{:#?}", snapshot.notes());
+    let arguments = format!(r#"{{"a":{value}}}"#);
+    let read = Json::read(&arguments, 64).unwrap();
+    let tool = snapshot.server("s").unwrap().reviewed("t").unwrap();
+    assert_eq!(tool.shape.hides(&read), Ok(true));
 }
 
 #[test]
