@@ -27,6 +27,9 @@ async fn brief(record: &Record) -> String {
 
 fn denied() -> Record {
     let note = DecisionNote {
+        along: Vec::new(),
+        calls: 3,
+        now_ms: 1,
         decision: Decision::Deny(Reason::Forbidden),
         rules: vec![rule("trifecta", "Egress after reading untrusted and private data"), rule("quiet", "")],
         labels: ["private", "untrusted"].into_iter().collect(),

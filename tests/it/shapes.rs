@@ -97,7 +97,9 @@ when { ["/notes/a.md", "/notes/b.md"].containsAll(context.args_canonical.paths) 
 when { context.args_canonical.path like "/notes/*" };
 @id("docs") permit (principal, action == github::Action::"push_files", resource)
 when { context.args.owner == "us" && ["docs/a.md"].containsAll(context.args_canonical.files.path) };
-@id("our-pages") permit (principal, action in [playwright::Action::"browser_navigate", fetch::Action::"fetch"], resource)
+@id("our-pages") permit (principal, action == playwright::Action::"browser_navigate", resource)
+when { ["ours.example", "docs.ours.example"].contains(context.args_host.url) };
+@id("our-pages-fetched") permit (principal, action == fetch::Action::"fetch", resource)
 when { ["ours.example", "docs.ours.example"].contains(context.args_host.url) };
 @id("no-prompting") permit (principal, action == sequential_thinking::Action::"sequentialthinking", resource)
 unless { context.args.nextThoughtNeeded has string };

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use pep::ports::Snapshots as _;
 use serde_json::json;
 
 use crate::gate::bundle::Bundle;
@@ -114,6 +115,119 @@ async fn an_edit_is_the_law_of_the_next_call_and_a_bad_one_is_told_with_its_plac
     assert_eq!((fault["file"].as_str(), fault["line"].as_u64()), (Some("policies/all.cedar"), Some(1)), "{fault}");
     assert!(fault["message"].as_str().unwrap().contains("lables"), "{fault}");
     assert_eq!(text_of(&agent.call("echo", json!({ "text": "x" })).await), "x", "the old law stays in force");
+    gate.close().await;
+    web.stop().await;
+}
+
+/// How often two engineers promote at once.
+const ROUNDS: usize = 40;
+
+/// Two engineers who each stage a candidate from what is in force and promote it at once, while agents call; now and then
+/// what was before is brought back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_engineers_one_wins_each_round_and_no_call_is_lost() {
+    let web = Upstream::start().await;
+    let gate = Gate::start(&Bundle::new().http("web", &web.url())).await;
+    std::fs::write(gate.folder.path().join("policies/all.cedar"), law("first")).unwrap();
+    let store = Arc::clone(&gate.running.store);
+    let first = store.reload("test").unwrap().0.to_string();
+    let over = Arc::new(AtomicBool::new(false));
+    let to = gate.at();
+    let calling: Vec<_> = (0..AGENTS)
+        .map(|_| {
+            let over = Arc::clone(&over);
+            tokio::spawn(async move {
+                let mut answered = 0;
+                while !over.load(Ordering::SeqCst) {
+                    let request = Request::post("/web/mcp", call(1, "echo", json!({ "text": "x" }))).token(ADA);
+                    let answer = request.send(to).await;
+                    assert_eq!((answer.status, text_of(&answer.message())), (200, "x"), "{answer:?}");
+                    answered += 1;
+                }
+                answered
+            })
+        })
+        .collect();
+    let mut in_force = vec![first];
+    for round in 0..ROUNDS {
+        let base = in_force.last().unwrap().clone();
+        let registry = store.history().files(base.parse().unwrap()).unwrap().unwrap().registry;
+        let mut candidates = Vec::new();
+        for engineer in ["ann", "ben"] {
+            let mut files: BTreeMap<String, String> =
+                registry.iter().map(|file| (file.path.clone(), file.text.clone())).collect();
+            files.insert("policies/all.cedar".to_owned(), law(&format!("{engineer}-{round}")));
+            let body = json!({ "files": files, "reason": engineer, "base": base });
+            let staged = Request::post("/v1/snapshots", body.to_string()).token(OPERATOR).send(gate.control()).await;
+            assert_eq!(staged.status, 201, "{staged:?}");
+            candidates.push(staged.message()["digest"].as_str().unwrap().to_owned());
+        }
+        let promote = |digest: &str| {
+            let body = json!({ "base": base, "reason": "now" }).to_string();
+            Request::post(&format!("/v1/snapshots/{digest}/promote"), body).token(OPERATOR)
+        };
+        let (ann, ben) = (promote(&candidates[0]), promote(&candidates[1]));
+        let (ann, ben) = tokio::join!(ann.send(gate.control()), ben.send(gate.control()));
+        let won: Vec<usize> =
+            [&ann, &ben].iter().enumerate().filter(|(_, a)| a.status == 200).map(|(n, _)| n).collect();
+        let [winner] = won[..] else { panic!("round {round}: {ann:?} {ben:?}") };
+        let loser = if winner == 0 { &ben } else { &ann };
+        assert_eq!(
+            (loser.status, &loser.message()["in_force"]["digest"]),
+            (409, &json!(candidates[winner])),
+            "{loser:?}"
+        );
+        in_force.push(candidates[winner].clone());
+        if round % 10 == 9 {
+            let back = json!({ "base": candidates[winner], "reason": "back" }).to_string();
+            let back = Request::post(&format!("/v1/snapshots/{base}/promote"), back).token(OPERATOR);
+            let back = back.send(gate.control()).await;
+            assert_eq!((back.status, &back.message()["how"]), (200, &json!("rollback")), "{back:?}");
+            in_force.push(base);
+        }
+    }
+    over.store(true, Ordering::SeqCst);
+    let mut answered = 0;
+    for task in calling {
+        answered += task.await.unwrap();
+    }
+    let turns = store.history().turns(usize::MAX).unwrap();
+    let told: Vec<String> = turns.iter().rev().map(|turn| turn.digest.to_string()).collect();
+    assert!(told.ends_with(&in_force), "the history is what happened, in order");
+    let entries = gate.close().await;
+    let calls: Vec<_> = records(entries).into_iter().filter(|r| r.method.as_deref() == Some("tools/call")).collect();
+    assert_eq!(calls.len(), answered, "each call that was answered has one record");
+    let known: BTreeSet<&String> = in_force.iter().collect();
+    let met: BTreeSet<String> = calls.iter().map(|record| record.snapshot.to_string()).collect();
+    assert!(met.iter().all(|digest| known.contains(digest)), "each was judged by a law that was in force");
+    assert!(met.len() > 1, "calls were judged under several of them");
+    web.stop().await;
+}
+
+#[tokio::test]
+async fn a_stream_that_stays_open_keeps_no_old_law_in_memory() {
+    let web = Upstream::start().await;
+    let gate = Gate::start(&Bundle::new().http("web", &web.url())).await;
+    let file = gate.folder.path().join("policies/all.cedar");
+    let swap = |name: &str| {
+        std::fs::write(&file, law(name)).unwrap();
+        let store = &gate.running.store;
+        assert!(store.reload("test").unwrap().1);
+        Arc::downgrade(&store.current())
+    };
+    let mut streams = Vec::new();
+    let mut old = Vec::new();
+    for n in 0..4 {
+        old.push(swap(if n % 2 == 0 { "even" } else { "odd" }));
+        let agent = Agent::legacy(gate.at(), "web", ADA).await;
+        let mut stream = agent.listening().open(gate.at()).await;
+        assert_eq!(stream.head().await.0, 200);
+        streams.push(stream);
+    }
+    let last = old.pop().unwrap();
+    assert!(old.iter().all(|law| law.upgrade().is_none()), "an open stream holds a law that is no longer in force");
+    assert!(last.upgrade().is_some());
+    drop(streams);
     gate.close().await;
     web.stop().await;
 }

@@ -20,7 +20,9 @@ use crate::auth::{Borders, Doorkeeper, token_digest};
 use crate::clock::{SystemClock, SystemEntropy, rfc3339};
 use crate::config::{Config, Known, Role};
 use crate::control::{self, Control};
-use crate::ledger::{Options, SqliteLedger};
+use crate::desk::shadow::Shadow;
+use crate::history::History;
+use crate::ledger::{Options, Sink, SqliteLedger};
 use crate::listen::{self, Listener};
 use crate::reload::{self, Store, Watch};
 use crate::telemetry::{Exporter, Settings};
@@ -41,6 +43,7 @@ pub struct Running {
     pub gate: Arc<Gate>,
     /// The snapshot.
     pub store: Arc<Store>,
+    shadow: Arc<Shadow>,
     ledger: Arc<SqliteLedger>,
     exporter: Arc<Exporter>,
     upstreams: Arc<Upstreams>,
@@ -101,8 +104,9 @@ pub async fn start(config: &Config, environment: Environment) -> anyhow::Result<
     let exporter = Arc::new(Exporter::start(&telemetry, &instance)?);
     let ledger = open_ledger(config, Arc::clone(&clock), Arc::clone(&exporter)).await?;
     let port: Arc<dyn Ledger> = Arc::clone(&ledger) as Arc<dyn Ledger>;
-    let opened = Store::open(config.bundle.clone(), Arc::clone(&port), Arc::clone(&clock));
-    let store = Arc::new(opened.map_err(|faults| anyhow::anyhow!("the bundle does not build:\n{}", told(&faults)))?);
+    let store = open_store(config, Arc::clone(&port), Arc::clone(&clock))?;
+    let shadow = Arc::new(Shadow::new(Arc::clone(&store) as _));
+    ledger.subscribe(shown_to(Arc::clone(&shadow)));
     let (known, generated) = principals(config, environment.token.as_deref(), &entropy)?;
     let vault = Arc::new(LocalVault);
     let upstreams = Arc::new(upstreams(config, Arc::clone(&vault))?);
@@ -133,6 +137,7 @@ pub async fn start(config: &Config, environment: Environment) -> anyhow::Result<
         control: config.control,
         gate,
         store,
+        shadow,
         ledger,
         exporter,
         upstreams,
@@ -169,6 +174,8 @@ impl Running {
         let control = Arc::new(Control {
             gate: Arc::clone(&self.gate),
             store: Arc::clone(&self.store),
+            shadow: Arc::clone(&self.shadow),
+            building: tokio::sync::Mutex::default(),
             ledger: Arc::clone(&self.ledger),
             ledger_path: config.ledger(),
             upstreams: Arc::clone(&self.upstreams),
@@ -259,6 +266,22 @@ async fn open_ledger(
         SqliteLedger::open(&path, Options { sinks: vec![sink], ..Options::new(clock) })
     });
     Ok(Arc::new(opened.await??))
+}
+
+/// Opens the bundle that is to be in force, and what is kept of those that were.
+fn open_store(config: &Config, ledger: Arc<dyn Ledger>, clock: Arc<dyn Clock>) -> anyhow::Result<Arc<Store>> {
+    let history = Arc::new(History::open(&config.data));
+    let opened = Store::open(config.bundle.clone(), history, ledger, clock);
+    opened.map(Arc::new).map_err(|faults| anyhow::anyhow!("the bundle does not build:\n{}", told(&faults)))
+}
+
+/// Shows every durable record to the shadow.
+fn shown_to(shadow: Arc<Shadow>) -> Sink {
+    Box::new(move |entry: &Entry| {
+        if let Entry::Record(record) = entry {
+            shadow.offer(record);
+        }
+    })
 }
 
 fn upstreams(config: &Config, vault: Arc<LocalVault>) -> anyhow::Result<Upstreams> {

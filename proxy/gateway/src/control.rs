@@ -2,6 +2,9 @@
 //!
 //! Nothing here can send to a server or approve a call for its own caller; it looks, reloads and reports.
 
+mod shadow;
+mod snapshots;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -21,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::auth::{Borders, Doorkeeper, Visitor};
 use crate::config::Role;
+use crate::desk::shadow::Shadow;
 use crate::ledger::{Reader, SqliteLedger};
 use crate::reload::Store;
 use crate::story;
@@ -34,6 +38,10 @@ pub struct Control {
     pub gate: Arc<Gate>,
     /// The snapshot.
     pub store: Arc<Store>,
+    /// The candidate on live traffic.
+    pub shadow: Arc<Shadow>,
+    /// Held while a candidate is built: one at a time, so that traffic keeps its processors.
+    pub building: tokio::sync::Mutex<()>,
     /// The ledger's owner.
     pub ledger: Arc<SqliteLedger>,
     /// Where the ledger lies, for readers.
@@ -58,6 +66,8 @@ pub async fn serve(socket: TcpListener, control: Arc<Control>, stop: Cancellatio
         .route("/v1/snapshot", get(snapshot))
         .route("/v1/reload", post(reload))
         .route("/v1/traces/{id}", get(trace))
+        .merge(snapshots::routes())
+        .merge(shadow::routes())
         .fallback(|| async { error(StatusCode::NOT_FOUND, "no_route", "there is nothing here; see `/v1/health`") })
         .layer(middleware::from_fn_with_state(Arc::clone(&control), admit))
         .with_state(control);
@@ -122,11 +132,14 @@ fn report(control: &Control) -> Value {
     let last = control.store.last();
     let telemetry = control.exporter.stats();
     let stats = control.ledger.stats();
-    let well = ledger.is_none() && last.faults.is_empty();
+    let history = control.store.history().fault().map(|fault| fault.to_string());
+    let well = ledger.is_none() && history.is_none() && last.faults.is_empty();
     json!({
         "status": if well { "ok" } else { "degraded" },
         "snapshot": control.store.current().digest(),
         "last_reload": last,
+        "history": { "fault": history },
+        "shadow": control.shadow.candidate(),
         "ledger": { "fault": ledger, "stats": format!("{stats:?}") },
         "telemetry": format!("{telemetry:?}"),
         "channels": control.gate.ports.channels.len(),
@@ -140,7 +153,7 @@ async fn snapshot(State(control): State<Arc<Control>>, visitor: Asked) -> Respon
     if let Err(refused) = needs(&visitor, Role::Viewer) {
         return *refused;
     }
-    let snapshot = control.store.current();
+    let (snapshot, turn) = control.store.in_force();
     let servers: Vec<Value> = snapshot
         .registry()
         .servers
@@ -155,7 +168,12 @@ async fn snapshot(State(control): State<Arc<Control>>, visitor: Asked) -> Respon
         })
         .collect();
     let notes: Vec<String> = snapshot.notes().iter().map(ToString::to_string).collect();
-    Json(json!({ "digest": snapshot.digest(), "servers": servers, "notes": notes })).into_response()
+    let mut body = snapshots::told(&turn);
+    if let Some(members) = body.as_object_mut() {
+        members.insert("servers".to_owned(), servers.into());
+        members.insert("notes".to_owned(), notes.into());
+    }
+    Json(body).into_response()
 }
 
 async fn reload(State(control): State<Arc<Control>>, visitor: Asked) -> Response {
@@ -167,12 +185,9 @@ async fn reload(State(control): State<Arc<Control>>, visitor: Asked) -> Response
     match tokio::task::spawn_blocking(move || store.reload(&by)).await {
         Ok(Ok((digest, changed))) => Json(json!({ "snapshot": digest, "changed": changed })).into_response(),
         Ok(Err(faults)) => {
-            let faults: Vec<Value> = faults
-                .iter()
-                .map(|f| json!({ "file": f.file, "line": f.line, "column": f.column, "message": f.message, "remedy": f.remedy }))
-                .collect();
             let kept = control.store.current().digest();
-            (StatusCode::UNPROCESSABLE_ENTITY, Json(json!({ "faults": faults, "snapshot": kept }))).into_response()
+            let body = json!({ "faults": snapshots::told_faults(&faults), "snapshot": kept });
+            (StatusCode::UNPROCESSABLE_ENTITY, Json(body)).into_response()
         }
         Err(e) => error(StatusCode::INTERNAL_SERVER_ERROR, "failed", &format!("the reload failed: {e}")),
     }

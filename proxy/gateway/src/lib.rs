@@ -12,6 +12,7 @@ pub mod vault;
 pub mod ledger;
 pub mod story;
 pub mod telemetry;
+pub mod history;
 pub mod reload;
 pub mod desk;
 pub mod control;

@@ -33,6 +33,14 @@ impl Obligation {
             _ => None,
         }
     }
+
+    /// The name, as an annotation has it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Quote => "quote",
+        }
+    }
 }
 
 /// Why not.
@@ -75,6 +83,16 @@ impl Decision {
         }
     }
 
+    /// How strict it is: 0 allows, 1 escalates, 2 denies.
+    #[must_use]
+    pub fn rank(&self) -> u8 {
+        match self {
+            Self::Allow(_) => 0,
+            Self::Escalate(_) => 1,
+            Self::Deny(_) => 2,
+        }
+    }
+
     /// One word, for records, spans and matrices.
     #[must_use]
     pub fn word(&self) -> &'static str {
@@ -102,20 +120,12 @@ mod tests {
         ]
     }
 
-    fn rank(decision: &Decision) -> u8 {
-        match decision {
-            Decision::Allow(_) => 0,
-            Decision::Escalate(_) => 1,
-            Decision::Deny(_) => 2,
-        }
-    }
-
     proptest! {
         #[test]
         fn the_stricter_wins(a in any_decision(), b in any_decision(), c in any_decision()) {
             let ab = a.clone().and(b.clone());
-            prop_assert_eq!(rank(&ab), rank(&a).max(rank(&b)));
-            prop_assert_eq!(rank(&ab), rank(&b.clone().and(a.clone())));
+            prop_assert_eq!(ab.rank(), a.rank().max(b.rank()));
+            prop_assert_eq!(ab.rank(), b.clone().and(a.clone()).rank());
             prop_assert_eq!(ab.clone().and(c.clone()), a.clone().and(b.and(c)));
             prop_assert_eq!(a.clone().and(a.clone()), a);
         }

@@ -3,7 +3,7 @@
 //! A bundle that does not build changes nothing. The digest is over a canonical projection, so that a comment does not
 //! change it and a changed rule does. This module does not know where bundles come from nor how they are swapped.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use serde::Serialize;
 
@@ -37,22 +37,43 @@ impl Snapshot {
     /// # Errors
     /// Every fault of the registry; if there is none, every fault of the policies.
     pub fn build(sources: &Sources) -> Result<Self, Vec<Fault>> {
-        let registry = registry::load(&sources.registry);
+        Self::rebuild(sources, None)
+    }
+
+    /// Builds a snapshot as [`Self::build`] does, in less time: what `before` found out and still holds is taken over.
+    ///
+    /// # Errors
+    /// As [`Self::build`].
+    pub fn rebuild(sources: &Sources, before: Option<&Self>) -> Result<Self, Vec<Fault>> {
+        let registry = registry::load(&sources.registry, before.map(Self::registry));
         let registry = match registry {
             Ok(registry) => registry,
             Err(mut faults) => {
-                // The policies are still read against an empty registry for the faults that need none: syntax, names.
-                let alone = Policies::load(&sources.policies, &Registry::default()).err().unwrap_or_default();
+                // The policies are still read against an empty registry for the faults that need none: syntax, names. It has
+                // the words every vocabulary has: without any, there is no schema to read them by.
+                let empty = registry::load(&[], None).unwrap_or_default();
+                let alone = Policies::load(&sources.policies, &empty, None).err().unwrap_or_default();
                 faults.extend(alone.into_iter().filter(|f| is_of_writing(&f.message)));
                 return Err(faults);
             }
         };
-        let policies = Policies::load(&sources.policies, &registry)?;
+        let policies = Policies::load(&sources.policies, &registry, before.map(Self::policies))?;
         let digest = digest(&registry, &policies);
         let mut notes = withheld(&registry);
         notes.extend(unseen(&registry));
         notes.extend(policies.warnings().iter().cloned());
         Ok(Self { registry, policies, digest, notes })
+    }
+
+    /// A snapshot in which nothing exists and nothing is allowed. It stands in for one that a frame has no more need of.
+    #[must_use]
+    pub fn nothing() -> Option<Arc<Self>> {
+        static NOTHING: LazyLock<Option<Arc<Snapshot>>> = LazyLock::new(|| {
+            let text = "@id(\"nothing\") forbid (principal, action, resource);".to_owned();
+            let policies = vec![SourceFile { path: "nothing.cedar".to_owned(), text }];
+            Snapshot::build(&Sources { policies, registry: Vec::new() }).ok().map(Arc::new)
+        });
+        NOTHING.clone()
     }
 
     /// The digest that stands on every decision and record.
@@ -143,12 +164,12 @@ struct Projection<'a> {
     labels: &'a std::collections::BTreeSet<String>,
     grants: &'a std::collections::BTreeSet<String>,
     schema: &'a str,
-    policies: &'a std::collections::BTreeMap<String, serde_json::Value>,
+    policies: std::collections::BTreeMap<String, Digest>,
 }
 
 fn digest(registry: &Registry, policies: &Policies) -> Digest {
     let projection = Projection {
-        version: 1,
+        version: 2,
         servers: &registry.servers,
         labels: &registry.labels,
         grants: &registry.grants,
@@ -167,3 +188,6 @@ pub fn canonical_text(value: &impl Serialize) -> Result<String, serde_json::Erro
     let text = serde_json::to_string(value)?;
     Ok(Json::read(&text, crate::digest::DEPTH_MAX).map_or(text.clone(), |value| json::canonical(&value)))
 }
+
+#[cfg(test)]
+mod tests;

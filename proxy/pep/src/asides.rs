@@ -8,7 +8,7 @@ use pdp::decision::Decision;
 use pdp::json::{self, Kind, Layout, Part, Reading};
 use pdp::method::{self, Method};
 use pdp::policy::{Act, Facts, Judgement, Query};
-use pdp::record::{Direction, FrameKind};
+use pdp::record::{ALONG_MAX, Along, Direction, FrameKind, METHOD_CHARS_MAX, TARGET_CHARS_MAX};
 use pdp::refusal::{Code, Refusal};
 use pdp::registry::Server;
 
@@ -192,6 +192,10 @@ pub(crate) fn permit(
         return Ok(());
     }
     let withheld = |why: &str| format!("the server asked for what it may not, and its answer is withheld: {why}");
+    if head.listens() {
+        // MCP 2026-07-28 has `input_required` for tools/call, prompts/get and resources/read alone.
+        return Err(Refusal::new(Code::Denied, withheld("the end of a subscription asks for nothing")));
+    }
     opened(asides, server).map_err(|refusal| Refusal::new(Code::Denied, withheld(&refusal.message)))?;
     let facts = Facts {
         labels: head.task.labels(),
@@ -219,6 +223,15 @@ pub(crate) fn note(entry: &mut OpenRecord, asides: &[Aside]) {
     for aside in asides {
         entry.note(format!("along: {}", told(aside)));
     }
+}
+
+/// What rides along as the record of its decision keeps it.
+pub(crate) fn recorded(asides: &[Aside]) -> Vec<Along> {
+    let kept = |aside: &Aside| Along {
+        method: aside.name.chars().take(METHOD_CHARS_MAX).collect(),
+        target: aside.target.chars().take(TARGET_CHARS_MAX).collect(),
+    };
+    asides.iter().take(ALONG_MAX).map(kept).collect()
 }
 
 fn told(aside: &Aside) -> String {

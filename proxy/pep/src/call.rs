@@ -182,6 +182,22 @@ impl Head {
         self.underway.as_ref().is_some_and(Underway::is_cancelled)
     }
 
+    /// Whether this asks for a stream of a server's own messages as the modern era does.
+    pub(crate) fn listens(&self) -> bool {
+        self.envelope.method.as_deref() == Some("subscriptions/listen")
+    }
+
+    /// Lets go of the snapshot where the frame may live for hours: on a server's own stream every message is a frame with a
+    /// snapshot of its own. Else each edit of the law would keep one more old snapshot in memory for every such stream.
+    /// What is asked of this head from now on is denied.
+    pub(crate) fn release_law(&mut self) {
+        if (self.kind == FrameKind::Stream || self.listens())
+            && let Some(nothing) = Snapshot::nothing()
+        {
+            self.snapshot = nothing;
+        }
+    }
+
     /// Where an answer or a refusal goes.
     pub(crate) fn address(&self) -> Address {
         Address {

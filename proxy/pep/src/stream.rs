@@ -58,8 +58,9 @@ pub struct EventStream {
 }
 
 impl EventStream {
-    pub(crate) fn new(head: Box<Head>, entry: OpenRecord, flow: Flow, gate: Arc<Gate>) -> Self {
+    pub(crate) fn new(mut head: Box<Head>, entry: OpenRecord, flow: Flow, gate: Arc<Gate>) -> Self {
         let named = entry.read(|r| (r.number, r.trace.clone())).unwrap_or_default();
+        head.release_law();
         let span = entry.read(|r| r.span.clone()).unwrap_or_default();
         Self { head, entry: Some(entry), span, named, flow, gate, resumable: false, over: false }
     }

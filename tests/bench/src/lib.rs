@@ -7,6 +7,7 @@ pub mod bundle;
 pub mod http1;
 pub mod instructions;
 pub mod load;
+pub mod loading;
 pub mod memory;
 pub mod message;
 pub mod path;

@@ -5,6 +5,7 @@ use std::io::Write as _;
 
 use crate::instructions::Cost;
 use crate::load::Measured;
+use crate::loading::Loading;
 use crate::memory::{Growth, SESSIONS};
 use crate::process::Memory;
 
@@ -196,6 +197,8 @@ pub struct Results {
     pub memory: Option<(Growth, Growth)>,
     /// Instructions and allocations.
     pub costs: Vec<Cost>,
+    /// How long bundles take.
+    pub loading: Vec<Loading>,
     /// What could not be measured, and why.
     pub failed: Vec<String>,
 }
@@ -251,6 +254,9 @@ impl Results {
         if let Some((_, speed, cpu)) = self.compared().into_iter().find(|(name, _, _)| name.starts_with("1000p/500t")) {
             most("CPU per call, 1,000 policies over 500 tools, multiple of 50 over 50", 1.2, cpu, "", 2);
             most("time per call, the same", 1.2, 1.0 / speed, "", 2);
+        }
+        if let Some(row) = self.loading.iter().find(|row| row.size.policies == 1000) {
+            most("building again after a policy was edited, 1,000 over 500", 1000.0, row.policy_ms, " ms", 0);
         }
         if let Some((gate, _)) = &self.memory {
             most("resident memory at rest", 30.0, mebibytes(gate.idle.resident), " MiB", 1);
@@ -325,6 +331,20 @@ impl Results {
             }
             out.push_str("\nUser space, counted by callgrind. Whole processes are called over 16 connections.\n");
         }
+        if !self.loading.is_empty() {
+            let head = [
+                "policies over tools",
+                "build, ms",
+                "one policy edited, ms",
+                "one tool edited, ms",
+                "one decision, us",
+            ];
+            section(&mut out, "Bundles and decisions", &head);
+            for row in &self.loading {
+                table_row(&mut out, loading_cells(row));
+            }
+            out.push_str("\nIn one process, on one thread, without traffic. An edit builds from what the bundle before it found out.\n");
+        }
         out
     }
 
@@ -344,6 +364,13 @@ impl Results {
             let [name, instructions, allocations, bytes] = cost_cells(cost);
             let _infallible =
                 writeln!(out, "{name:<44}  {instructions} instructions, {allocations} allocations, {bytes} bytes");
+        }
+        for row in &self.loading {
+            let [size, build, policy, tool, judge] = loading_cells(row);
+            let _infallible = writeln!(
+                out,
+                "{size:<20}  build {build} ms, one policy edited {policy} ms, one tool edited {tool} ms, one decision {judge} us"
+            );
         }
         for Target { what, limit, measured, met } in self.targets() {
             let word = if met { "met" } else { "MISSED" };
@@ -385,6 +412,17 @@ fn memory_rows(gate: &Growth, bare: &Growth) -> [[String; 5]; 4] {
 fn cost_cells(cost: &Cost) -> [String; 4] {
     let dash = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |v| cell(v, 0));
     [cost.name.clone(), thousands(cost.instructions), dash(cost.allocations), dash(cost.bytes)]
+}
+
+fn loading_cells(row: &Loading) -> [String; 5] {
+    let Loading { size, build_ms, policy_ms, tool_ms, judge_us } = row;
+    [
+        format!("{} over {}", size.policies, size.tools),
+        cell(*build_ms, 0),
+        cell(*policy_ms, 0),
+        cell(*tool_ms, 0),
+        cell(*judge_us, 1),
+    ]
 }
 
 fn thousands(count: u64) -> String {

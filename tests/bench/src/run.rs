@@ -8,6 +8,7 @@ use anyhow::{Context as _, ensure};
 use crate::bundle::{self, Kind, Size};
 use crate::instructions::{self, Cost};
 use crate::load::{self, Target, Traffic, Window};
+use crate::loading;
 use crate::memory::{self, Growth};
 use crate::message::{self, Answer, Era};
 use crate::process::{self, Gate, Process};
@@ -164,6 +165,10 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
         let counted = costs(Some(&program)).await;
         results.costs = counted.map_err(|e| results.failed.push(failure("instructions", &e))).unwrap_or_default();
     }
+    if more("bundles") {
+        results.loading =
+            loading::measure().map_err(|e| results.failed.push(failure("bundles", &e))).unwrap_or_default();
+    }
     report::say(&results.rest())?;
     let out = options.out.clone().or_else(|| (!options.quick && options.only.is_none()).then(default_out));
     if let Some(path) = out {
@@ -182,7 +187,7 @@ fn failure(name: &str, e: &anyhow::Error) -> String {
 }
 
 /// What is measured beside the main rows, as `--only` names it.
-const PARTS: [&str; 3] = ["sizes", "memory", "instructions"];
+const PARTS: [&str; 4] = ["sizes", "memory", "instructions", "bundles"];
 
 /// The report's place in the repository.
 fn default_out() -> PathBuf {

@@ -51,6 +51,8 @@ impl<'l> Model<'l> {
         says: &Says,
     ) -> Result<String, Code> {
         match says {
+            // Only a call, a prompt and a resource may answer that they need more (MCP 2026-07-28).
+            Says::Asks(_) | Says::SendsUser(_) if subject.method == "subscriptions/listen" => return Err(Code::Denied),
             Says::OtherId => return Err(Code::AnswerLost),
             Says::Error | Says::ForgedError | Says::NoId => {
                 self.label(record, subject);

@@ -174,6 +174,9 @@ pub(super) fn rule(id: &str, reason: &str) -> Rule {
 /// An allowed call of a tool, answered in nine milliseconds.
 pub(super) fn allowed() -> Record {
     let note = DecisionNote {
+        along: Vec::new(),
+        calls: 3,
+        now_ms: 1,
         decision: Decision::allow(),
         rules: vec![rule("read-mail", "")],
         labels: ["private"].into_iter().collect(),

@@ -89,7 +89,7 @@ fn decision() -> impl Strategy<Value = DecisionNote> {
     let rules = vec((text(), text()).prop_map(|(id, reason)| rule(&id, &reason)), 0..3);
     (decision, strings(), strings(), rules).prop_map(|(decision, grants, labels, rules)| {
         let labels = labels.iter().map(String::as_str).collect();
-        DecisionNote { decision, grants, labels, rules }
+        DecisionNote { along: Vec::new(), calls: 3, decision, grants, labels, now_ms: 1, rules }
     })
 }
 

@@ -13,7 +13,6 @@ const MAY_USE: [(&str, &[&str]); 2] = [
             "cedar-policy",
             "jiff",
             "jsonschema",
-            "memchr",
             "miette",
             "percent-encoding",
             "serde",
@@ -26,7 +25,7 @@ const MAY_USE: [(&str, &[&str]); 2] = [
             "url",
         ],
     ),
-    ("pep", &["base64", "bytes", "pdp", "serde", "serde_json", "thiserror", "tokio"]),
+    ("pep", &["base64", "bytes", "pdp", "serde", "serde_json", "simdutf8", "thiserror", "tokio"]),
 ];
 
 /// The parts of tokio that open nothing.

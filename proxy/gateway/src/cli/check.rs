@@ -7,7 +7,9 @@ use anyhow::Context as _;
 use pdp::snapshot::Snapshot;
 
 use super::{Places, print, told};
+use crate::desk::lint::{Warning, warnings};
 use crate::reload;
+use crate::story::plain;
 
 /// Validates a whole configuration.
 pub(super) fn run(places: &Places, schema: bool) -> ExitCode {
@@ -15,9 +17,10 @@ pub(super) fn run(places: &Places, schema: bool) -> ExitCode {
         Ok(config) => config,
         Err(faults) => return print::failed(&told(&faults)),
     };
-    let built = reload::read(config.bundle.as_ref()).and_then(|sources| Snapshot::build(&sources));
-    let snapshot = match built {
-        Ok(snapshot) => snapshot,
+    let built = reload::read(config.bundle.as_ref())
+        .and_then(|sources| Snapshot::build(&sources).map(|snapshot| (snapshot, sources)));
+    let (snapshot, sources) = match built {
+        Ok(built) => built,
         Err(faults) => return print::failed(&told(&faults)),
     };
     if schema {
@@ -30,8 +33,8 @@ pub(super) fn run(places: &Places, schema: bool) -> ExitCode {
         .values()
         .flat_map(|s| s.tools.values())
         .fold((0, 0), |(all, held), tool| (all + 1, held + usize::from(tool.withheld.is_some())));
-    for note in snapshot.notes() {
-        print::line(&format!("note: {note}"));
+    for Warning { lint, found } in warnings(&snapshot, &sources) {
+        print::line(&plain(&format!("note [{}]: {found}", lint.name())));
     }
     print::line(&format!(
         "good: {} servers, {tools} tools ({withheld} withheld), {} policies, snapshot {}",
@@ -52,7 +55,8 @@ pub(super) fn init(folder: &Path) -> anyhow::Result<ExitCode> {
     }
     reload::write_built_in(folder).with_context(|| format!("cannot write into {}", folder.display()))?;
     print::line(&format!(
-        "wrote {0}/policies and {0}/registry; start the gate there with `wicketgate serve`",
+        "wrote {0}/policies with their tests, and {0}/registry. There, `wicketgate policy test` judges the tests, and \
+         `wicketgate serve` starts the gate",
         folder.display()
     ));
     Ok(ExitCode::SUCCESS)

@@ -2,10 +2,15 @@
 
 mod check;
 mod demo;
+mod live;
+mod difference;
+mod explain;
 mod policy;
 mod print;
+mod prove;
 mod registry;
 mod serve;
+mod summary;
 mod trace;
 
 use std::net::SocketAddr;
@@ -170,7 +175,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Demo => demo::run().await,
         Command::Init { folder } => check::init(&folder),
         Command::Check { schema } => Ok(check::run(&places, schema)),
-        Command::Policy(asked) => Ok(policy::run(&places, &asked)),
+        Command::Policy(asked) => Ok(policy::run(&places, &asked).await),
         Command::Registry(Registry::Scan(scan)) => registry::scan(&places, scan).await,
         Command::Trace { id, json } => trace::run(&places, &id, json),
         Command::Health => serve::health(&places).await,

@@ -27,10 +27,12 @@ pub(super) async fn run(places: &Places, log_json: bool) -> anyhow::Result<ExitC
         tracing::warn!("{}: {}", fault.variable, fault.message);
     }
     let environment = Environment { telemetry, token: lookup(TOKEN).filter(|t| !t.is_empty()) };
-    let (running, generated) = assemble::start(&config, environment).await?;
-    assemble::announce(&running, &config, generated.as_ref());
+    // Before anything is opened: who sees the gate answer may tell it to stop, and must find it listening to that too.
     let mut hangup = signal(SignalKind::hangup())?;
     let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let (running, generated) = assemble::start(&config, environment).await?;
+    assemble::announce(&running, &config, generated.as_ref());
     loop {
         tokio::select! {
             _ = hangup.recv() => {
@@ -39,10 +41,7 @@ pub(super) async fn run(places: &Places, log_json: bool) -> anyhow::Result<ExitC
                 let _told = tokio::task::spawn_blocking(move || store.reload("SIGHUP").is_ok()).await;
             }
             _ = terminate.recv() => break,
-            interrupted = tokio::signal::ctrl_c() => {
-                interrupted?;
-                break;
-            }
+            _ = interrupt.recv() => break,
         }
     }
     tracing::info!("stopping");

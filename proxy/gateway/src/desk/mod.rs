@@ -4,3 +4,17 @@
 //! line, the control API and the tests use the same code. Printing is the command line's.
 
 pub mod case;
+pub mod format;
+pub mod lint;
+pub mod suite;
+pub mod recorded;
+pub mod compare;
+pub mod replay;
+pub mod shadow;
+pub mod law;
+pub mod telling;
+pub mod samples;
+pub mod difference;
+pub mod explain;
+pub mod summary;
+pub mod prove;

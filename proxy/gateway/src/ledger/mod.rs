@@ -26,7 +26,7 @@ use pep::ports::{BoxFuture, Clock, Ledger, LedgerFault};
 
 pub use fault::StoreFault;
 pub use queue::Stats;
-pub use reader::{Filter, Reader, TraceLine};
+pub use reader::{Filter, Page, Reader, TraceLine};
 pub(crate) use recovery::ranges;
 pub use writer::Sink;
 

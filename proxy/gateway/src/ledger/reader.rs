@@ -4,9 +4,11 @@
 //! this; it knows none of them.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use pdp::record::{Ending, Entry};
+use pdp::json::JsonFault;
+use pdp::record::{Ending, Entry, Record};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags, params_from_iter};
 
@@ -133,6 +135,55 @@ pub struct TraceLine {
     pub principal: Option<String>,
 }
 
+/// A page of records in the order of time: those that fit every field given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// Not before, in microseconds since 1970-01-01T00:00Z.
+    pub from_us: i64,
+    /// Of those at that very time, only what stands behind this place in the sequence.
+    pub after: u64,
+    /// Before, in microseconds since 1970-01-01T00:00Z.
+    pub until_us: i64,
+    /// The server.
+    pub server: Option<String>,
+    /// The tool, on calls of tools.
+    pub tool: Option<String>,
+    /// At most so many, the earliest.
+    pub limit: usize,
+}
+
+impl Page {
+    /// The query and its parameters: along the index of time, from where the page before ended.
+    pub(super) fn statement(&self) -> (String, Vec<Value>) {
+        let mut query = "SELECT at_us, seq, body FROM entries WHERE (at_us, seq) > (?, ?) AND at_us < ? \
+            AND +kind = 'record'"
+            .to_owned();
+        let mut values: Vec<Value> = vec![self.from_us.into(), signed(self.after).into(), self.until_us.into()];
+        if let Some(server) = &self.server {
+            query.push_str(" AND +server = ?");
+            values.push(server.clone().into());
+        }
+        if let Some(tool) = &self.tool {
+            query.push_str(" AND +target = ? AND +method = 'tools/call'");
+            values.push(tool.clone().into());
+        }
+        query.push_str(" ORDER BY at_us, seq LIMIT ?");
+        values.push(i64::try_from(self.limit).unwrap_or(i64::MAX).into());
+        (query, values)
+    }
+}
+
+/// A record of a page, and where it stands.
+#[derive(Debug)]
+pub struct PageRow {
+    /// Its place in the sequence.
+    pub seq: u64,
+    /// When its frame arrived, in microseconds since 1970-01-01T00:00Z.
+    pub at_us: i64,
+    /// The record, or why it cannot be read: one that is damaged does not hide those behind it.
+    pub record: Result<Arc<Record>, JsonFault>,
+}
+
 /// A connection that only reads. It may be sent to another thread, not shared.
 #[derive(Debug)]
 pub struct Reader {
@@ -189,6 +240,30 @@ impl Reader {
         let (query, values) = filter.statement();
         let mut found = self.select(&query, values)?;
         found.reverse();
+        Ok(found)
+    }
+
+    /// The next records in the order of time. Each page is a read of its own: who goes through years of records holds up
+    /// neither memory nor the writer.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn records(&self, page: &Page) -> Result<Vec<PageRow>, StoreFault> {
+        let asked = StoreFault::database(&self.path, "read");
+        let (query, values) = page.statement();
+        let mut statement = self.connection.prepare_cached(&query).map_err(asked)?;
+        let mut rows = statement.query(params_from_iter(values)).map_err(asked)?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next().map_err(asked)? {
+            let at_us = row.get(0).map_err(asked)?;
+            let seq = row.get::<_, i64>(1).map_err(asked)?.unsigned_abs();
+            let record = match Entry::read(&row.get::<_, String>(2).map_err(asked)?) {
+                Ok(Entry::Record(record)) => Ok(record),
+                Ok(Entry::Intent(_) | Entry::Event(_)) => Err(JsonFault::Syntax("it is no record".to_owned())),
+                Err(fault) => Err(fault),
+            };
+            found.push(PageRow { seq, at_us, record });
+        }
         Ok(found)
     }
 

@@ -72,7 +72,8 @@ pub async fn serve(socket: TcpListener, listener: Arc<Listener>, stop: Cancellat
             .max_header_list_size(u32::try_from(listener.head_bytes_max.saturating_mul(2)).unwrap_or(u32::MAX));
         let service = service_fn(move |request| {
             let listener = Arc::clone(&serving);
-            async move { Ok::<_, std::convert::Infallible>(answer(request, peer, &listener).await) }
+            // Boxed, so that a connection that waits for its next request does not hold room for one.
+            Box::pin(async move { Ok::<_, std::convert::Infallible>(answer(request, peer, &listener).await) })
         });
         // A client that does not read holds what was written for it; it is given up before it holds that for ever.
         let mut stream = TimeoutStream::new(stream);

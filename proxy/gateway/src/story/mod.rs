@@ -3,7 +3,7 @@
 //! It reads entries and adds nothing to them. What a client or a server wrote is shown escaped, and what is shortened
 //! says by how much. The command line around it is not here.
 
-mod visible;
+pub(crate) mod visible;
 mod frame;
 mod layout;
 #[cfg(test)]
@@ -14,6 +14,7 @@ use pdp::record::Entry;
 use crate::ledger::{Reader, StoreFault, TraceLine};
 
 pub use layout::{Telling, tell};
+pub(crate) use visible::plain;
 
 /// How many digits of a trace id are enough to ask for it.
 const PREFIX_MIN: usize = 6;

@@ -51,7 +51,15 @@ fn labels(names: &[&str]) -> LabelSet {
 
 fn decision(decision: Decision, rule: (&str, &str), held: &[&str]) -> DecisionNote {
     let rules = vec![Rule { id: rule.0.into(), reason: rule.1.into() }];
-    DecisionNote { decision, rules, labels: labels(held), grants: BTreeSet::new() }
+    DecisionNote {
+        along: Vec::new(),
+        calls: 3,
+        decision,
+        grants: BTreeSet::new(),
+        labels: labels(held),
+        now_ms: 1,
+        rules,
+    }
 }
 
 /// An allowed, served call of a tool, `at` microseconds after noon.

@@ -16,7 +16,7 @@ const STRING_MAX: usize = 80;
 const ARGUMENTS_MAX: usize = 1200;
 
 /// A text in one line, its backslashes doubled so that an escape cannot be forged.
-pub(super) fn text(text: &str) -> String {
+pub(crate) fn text(text: &str) -> String {
     let mut out = String::new();
     for character in text.chars().take(TEXT_MAX) {
         match character {
@@ -25,6 +25,18 @@ pub(super) fn text(text: &str) -> String {
         }
     }
     out.push_str(&left_out(text.chars().skip(TEXT_MAX).count()));
+    out
+}
+
+/// A text of any length that was written to be shown, with its line ends: nothing is cut and no backslash is doubled.
+pub(crate) fn plain(text: &str) -> String {
+    let mut out = String::new();
+    for character in text.chars() {
+        match character {
+            '\n' => out.push('\n'),
+            other => push(other, &mut out),
+        }
+    }
     out
 }
 
@@ -51,7 +63,7 @@ fn left_out(count: usize) -> String {
 }
 
 /// A JSON text in one line, as [`json`] writes it.
-pub(super) fn json_text(text: &str) -> String {
+pub(crate) fn json_text(text: &str) -> String {
     serde_json::from_str(text).map_or_else(|_| pdp::json::quoted(text), |value: Value| json(&value))
 }
 
@@ -141,6 +153,7 @@ mod tests {
         assert_eq!(text("Grüße, Ελλάδα, 漢字 \"'"), "Grüße, Ελλάδα, 漢字 \"'");
         assert_eq!(text("\\u{200b}"), "\\\\u{200b}", "an escape cannot be forged");
         assert_eq!(super::json(&json!("\\u{200b} \u{200b}\n")), r#""\\u{200b} \u{200b}\n""#);
+        assert_eq!(plain("a\\b\n\u{1b}[2J\u{202e}é"), "a\\b\n\\u{1b}[2J\\u{202e}é");
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Server-sent events (WHATWG HTML, section 9.2): bytes in, events out, and back. Knows nothing of what events carry.
 
+use memchr::memchr2;
 use pep::Event;
+use simdutf8::basic::from_utf8;
 
 /// Reads events out of a byte stream, however it is cut. Holds at most one event and one line.
 #[derive(Debug)]
@@ -61,7 +63,7 @@ impl SseReader {
 
     fn read(&mut self, bytes: &[u8], out: &mut Vec<Event>) -> Result<(), SseFault> {
         let mut rest = bytes;
-        while let Some(end) = rest.iter().position(|b| *b == b'\n' || *b == b'\r') {
+        while let Some(end) = memchr2(b'\n', b'\r', rest) {
             let (head, tail) = rest.split_at(end);
             let Some((terminator, tail)) = tail.split_first() else { break };
             // A line may end in CR, LF or both: the LF after a CR ends nothing of its own.
@@ -91,9 +93,9 @@ impl SseReader {
 
     fn end_line(&mut self) -> Result<Option<Event>, SseFault> {
         let bytes = std::mem::take(&mut self.line);
-        let line = String::from_utf8(bytes).map_err(|_| SseFault::NotText)?;
+        let line = from_utf8(&bytes).map_err(|_| SseFault::NotText)?;
         let first = std::mem::take(&mut self.first);
-        let line = line.strip_prefix('\u{feff}').filter(|_| first).unwrap_or(&line);
+        let line = line.strip_prefix('\u{feff}').filter(|_| first).unwrap_or(line);
         if line.is_empty() {
             self.size = 0;
             return Ok(std::mem::take(&mut self.started).then(|| std::mem::take(&mut self.event)));
@@ -125,12 +127,17 @@ impl SseReader {
 pub fn written(event: &Event) -> String {
     let mut out = String::with_capacity(event.data.as_ref().map_or(0, String::len) + 64);
     let mut field = |name: &str, value: &str| {
-        // A lone CR ends a line of the format too; in JSON it is white space, as LF is.
-        for line in value.replace("\r\n", "\n").split(['\n', '\r']) {
+        let mut rest = value;
+        loop {
             out.push_str(name);
             out.push_str(": ");
+            // A lone CR ends a line of the format too; in JSON it is white space, as LF is.
+            let end = memchr2(b'\n', b'\r', rest.as_bytes());
+            let (line, tail) = rest.split_at_checked(end.unwrap_or(rest.len())).unwrap_or((rest, ""));
             out.push_str(line);
             out.push('\n');
+            let Some(after) = tail.strip_prefix("\r\n").or_else(|| tail.get(1..)) else { break };
+            rest = after;
         }
     };
     if let Some(comment) = &event.comment {

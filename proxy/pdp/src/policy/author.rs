@@ -4,17 +4,20 @@
 //! Cedar's public syntax tree. Hand-written uses of `gate.grants` are refused. An approval can therefore only switch a
 //! forbid off; it can never create a permit. Does not read files.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 use std::sync::Arc;
 
-use cedar_policy::{Effect, Policy, PolicyId, PolicySet, Schema, ValidationMode, Validator, pst};
+use cedar_policy::{Effect, Policy, PolicyId, PolicySet, pst};
 use miette::Diagnostic;
 
+use super::known::{Examined, Known, Placed};
+use super::needs::Needs;
+use super::validate::Bench;
 use super::words::{Never, nearest, never};
 use crate::decision::Obligation;
+use crate::digest::Digest;
 use crate::fault::{Fault, SourceFile};
-use crate::registry::Registry;
 
 /// What a policy says of itself beside its conditions.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,12 +30,16 @@ pub(super) struct Notes {
     pub(super) obligation: Option<Obligation>,
 }
 
-/// Policies as compiled, with their notes.
+/// Policies as compiled.
 #[derive(Debug)]
 pub(super) struct Compiled {
-    pub(super) policies: PolicySet,
-    pub(super) notes: HashMap<PolicyId, Notes>,
+    /// In the order of their names.
+    pub(super) policies: Vec<Placed>,
     pub(super) warnings: Vec<Fault>,
+    /// What a later bundle need not find out again.
+    pub(super) known: Known,
+    /// The policies the validator warns of.
+    pub(super) warned: BTreeSet<PolicyId>,
 }
 
 /// The annotations an author may write.
@@ -40,72 +47,121 @@ const ANNOTATIONS: [&str; 5] = ["id", "reason", "approval", "obligation", "descr
 
 /// Reads, checks and compiles every policy file.
 ///
+/// `before` is what is known from an earlier bundle; `sound` says of a policy whether the validator found nothing in it
+/// under this very schema.
+///
 /// # Errors
 /// Every fault found.
 pub(super) fn compile(
     files: &[SourceFile],
-    schema: &Schema,
-    registry: &Registry,
+    bench: &Bench<'_>,
+    grants: &BTreeSet<String>,
+    before: Option<&Known>,
+    sound: &dyn Fn(&Arc<Examined>) -> bool,
 ) -> Result<Compiled, Vec<Fault>> {
     let mut faults = Vec::new();
-    let mut desk = Desk { registry, policies: PolicySet::new(), places: HashMap::new(), notes: HashMap::new() };
-    for file in files {
-        desk.file(file, &mut faults);
+    let before = before.and_then(|known| known.usable(grants));
+    let mut desk = Desk { grants, before, placed: BTreeMap::new(), known: Known::under(grants) };
+    for (number, file) in files.iter().enumerate() {
+        desk.file(number, file, files, &mut faults);
     }
-    if desk.places.is_empty() && faults.is_empty() {
+    if desk.placed.is_empty() && faults.is_empty() {
         let remedy = "write at least one `permit` in a `.cedar` file; without one every call is denied";
         faults.push(Fault::of_file("policies", "there is no policy at all", remedy));
     }
-    let warnings = desk.validate(schema, &mut faults);
+    let (warnings, warned) = desk.validate(files, bench, sound, &mut faults);
     if !faults.is_empty() {
         return Err(faults);
     }
-    let policies = desk.with_approvals().map_err(|fault| vec![fault])?;
-    Ok(Compiled { policies, notes: desk.notes, warnings })
+    Ok(Compiled { policies: desk.placed.into_values().collect(), warnings, known: desk.known, warned })
 }
 
 /// Where policies lie while they are read.
 struct Desk<'a> {
-    registry: &'a Registry,
-    policies: PolicySet,
-    places: HashMap<PolicyId, (SourceFile, usize)>,
-    notes: HashMap<PolicyId, Notes>,
+    grants: &'a BTreeSet<String>,
+    before: Option<&'a Known>,
+    placed: BTreeMap<PolicyId, Placed>,
+    known: Known,
 }
 
 impl Desk<'_> {
-    fn file(&mut self, file: &SourceFile, faults: &mut Vec<Fault>) {
-        let parsed = match PolicySet::from_str(&file.text) {
-            Ok(parsed) => parsed,
-            Err(errors) => {
-                faults.extend(errors.iter().map(|e| fault_of(file, e, 0)));
-                return;
+    fn file(&mut self, number: usize, file: &SourceFile, files: &[SourceFile], faults: &mut Vec<Fault>) {
+        let mut mine = Vec::new();
+        if let Some(known) = self.before.and_then(|before| before.file(file)) {
+            mine = known.to_vec();
+        } else {
+            match PolicySet::from_str(&file.text) {
+                Ok(parsed) => self.read(file, &parsed, &mut mine, faults),
+                Err(errors) => faults.extend(errors.iter().map(|e| fault_of(file, e, 0))),
             }
-        };
+        }
+        for (at, policy) in &mine {
+            self.known.learn(policy);
+            self.place(Placed { file: number, at: *at, policy: Arc::clone(policy) }, files, faults);
+        }
+        self.known.learn_file(file, mine);
+    }
+
+    fn read(
+        &self,
+        file: &SourceFile,
+        parsed: &PolicySet,
+        mine: &mut Vec<(usize, Arc<Examined>)>,
+        faults: &mut Vec<Fault>,
+    ) {
         for template in parsed.templates() {
             let words = format!("`{}` is a template", template.id());
             faults.push(Fault::of_file(&file.path, words, "write a policy without `?principal` and `?resource`"));
         }
-        for policy in parsed.policies() {
-            self.policy(file, policy, faults);
+        let mut policies: Vec<&Policy> = parsed.policies().collect();
+        // Cedar names them `policy0`, `policy1` and so on: in the order they are written, each is found behind the last.
+        policies.sort_by_key(|policy| {
+            let id: &str = policy.id().as_ref();
+            (id.len(), id.to_owned())
+        });
+        let mut from = 0;
+        for policy in policies {
+            let text = policy.to_cedar().unwrap_or_default();
+            let text = text.trim();
+            let at = offset_of_policy(&file.text, text, from);
+            from = at + text.len();
+            match self.before.and_then(|before| before.policy(text)) {
+                Some(known) => mine.push((at, Arc::clone(known))),
+                None => mine.extend(self.policy(file, policy, at, faults).map(|written| (at, Arc::new(written)))),
+            }
         }
     }
 
-    fn policy(&mut self, file: &SourceFile, policy: &Policy, faults: &mut Vec<Fault>) {
+    /// Puts a policy where it belongs, unless its name is taken.
+    fn place(&mut self, placed: Placed, files: &[SourceFile], faults: &mut Vec<Fault>) {
+        let id = placed.policy.id().clone();
+        if let Some(other) = self.placed.get(&id) {
+            let path = |number: usize| files.get(number).map_or("", |file| file.path.as_str());
+            let words = format!("the name `{id}` is taken by a policy in {}", path(other.file));
+            faults.extend(
+                files
+                    .get(placed.file)
+                    .map(|file| Fault::at(file, placed.at, words, "give each policy a name of its own")),
+            );
+            return;
+        }
+        self.placed.insert(id, placed);
+    }
+
+    fn policy(&self, file: &SourceFile, policy: &Policy, at: usize, faults: &mut Vec<Fault>) -> Option<Examined> {
         let Some(id) = policy.annotation("id").filter(|id| !id.is_empty()) else {
             let words = "a policy without `@id(\"...\")`";
-            let at = offset_of_policy(&file.text, policy);
             faults.push(Fault::at(
                 file,
                 at,
                 words,
                 "give each policy a name of its own: it stands in every record it decides",
             ));
-            return;
+            return None;
         };
-        let at = offset_of_policy(&file.text, policy);
         let mut fault = |words: String, remedy: &str| faults.push(Fault::at(file, at, words, remedy));
         for (name, _) in policy.annotations().filter(|(name, _)| !ANNOTATIONS.contains(name)) {
-            let meant = nearest(name, ANNOTATIONS).map(|known| format!("did you mean `@{known}`? ")).unwrap_or_default();
+            let meant = meant(name, ANNOTATIONS, |known| format!("`@{known}`"));
             fault(
                 format!("`{id}` has the unknown annotation `@{name}`"),
                 &format!("{meant}known are @id, @reason, @approval, @obligation and @description"),
@@ -113,7 +169,7 @@ impl Desk<'_> {
         }
         let grant = policy.annotation("approval").map(str::to_owned);
         if let Some(grant) = &grant {
-            approval(id, policy, grant, &self.registry.grants, &mut fault);
+            approval(id, policy, grant, self.grants, &mut fault);
         }
         let obligation = policy.annotation("obligation").and_then(Obligation::named);
         if let Some(word) = policy.annotation("obligation") {
@@ -127,48 +183,51 @@ impl Desk<'_> {
                 );
             }
         }
-        conditions(id, policy, self.registry, &mut fault);
-        let name = PolicyId::new(id);
-        if let Some((other, first)) = self.places.get(&name) {
-            // Of two policies with one text the second stands further on.
-            let own = policy.to_cedar().filter(|_| other.path == file.path && *first == at).unwrap_or_default();
-            let again = file.text.match_indices(own.trim()).map(|(at, _)| at).find(|place| *place > at);
-            let words = format!("the name `{id}` is taken by a policy in {}", other.path);
-            let at = again.filter(|_| !own.is_empty()).unwrap_or(at);
-            faults.push(Fault::at(file, at, words, "give each policy a name of its own"));
-            return;
+        // What cannot be looked through cannot be vouched for.
+        if policy.to_json().map_or(true, |json| touches_grants(&json)) {
+            fault(
+                format!("`{id}` reads `context.gate.grants`, or `context` or `context.gate` as a whole"),
+                "write `@approval(\"...\")` on a forbid instead",
+            );
         }
         let reason = policy.annotation("reason").unwrap_or_default().to_owned();
-        if let Err(e) = self.policies.add(policy.new_id(name.clone())) {
-            fault(format!("`{id}`: {e}"), "");
-        }
-        self.notes.insert(name.clone(), Notes { reason, grant, obligation });
-        self.places.insert(name, (file.clone(), at));
+        let source = policy.new_id(PolicyId::new(id));
+        let compiled = match grant.as_deref().map(|grant| unless_granted(&source, grant)) {
+            None => source.clone(),
+            Some(Ok(compiled)) => compiled,
+            Some(Err(e)) => {
+                fault(format!("`{id}` cannot be compiled: {e}"), "");
+                return None;
+            }
+        };
+        let json = compiled.to_json().map(|json| json.to_string()).unwrap_or_default();
+        let digest = Digest::of_json(&json).unwrap_or_else(|_| Digest::of_bytes(json.as_bytes()));
+        let needs = Needs::of(&compiled);
+        let text = Digest::of_bytes(policy.to_cedar().unwrap_or_default().trim().as_bytes());
+        let notes = Notes { reason, grant, obligation };
+        Some(Examined { text, read_at: at, source, compiled, notes, needs, digest })
     }
 
-    fn validate(&self, schema: &Schema, faults: &mut Vec<Fault>) -> Vec<Fault> {
-        let result = Validator::new(schema.clone()).validate(&self.policies, ValidationMode::Strict);
+    fn validate(
+        &self,
+        files: &[SourceFile],
+        bench: &Bench<'_>,
+        sound: &dyn Fn(&Arc<Examined>) -> bool,
+        faults: &mut Vec<Fault>,
+    ) -> (Vec<Fault>, BTreeSet<PolicyId>) {
+        let open: Vec<&Placed> = self.placed.values().filter(|placed| !sound(&placed.policy)).collect();
+        let result = bench.validate(&open);
         let placed = |id: &PolicyId, finding: &dyn Diagnostic| {
-            self.places.get(id).map(|(file, at)| fault_of(file, finding, *at))
+            let placed = self.placed.get(id)?;
+            Some(fault_of_policy(files.get(placed.file)?, finding, placed))
         };
         faults.extend(result.validation_errors().filter_map(|e| placed(e.policy_id(), e)));
-        result.validation_warnings().filter_map(|w| placed(w.policy_id(), w)).collect()
-    }
-
-    fn with_approvals(&self) -> Result<PolicySet, Fault> {
-        let mut out = PolicySet::new();
-        for policy in self.policies.policies() {
-            let grant = self.notes.get(policy.id()).and_then(|n| n.grant.as_deref());
-            let broken = |e: &dyn std::fmt::Display| {
-                Fault::of_file("policies", format!("`{}` cannot be compiled: {e}", policy.id()), "")
-            };
-            let compiled = match grant {
-                Some(grant) => unless_granted(policy, grant).map_err(|e| broken(&e))?,
-                None => policy.clone(),
-            };
-            out.add(compiled).map_err(|e| broken(&e))?;
-        }
-        Ok(out)
+        faults.extend(open.iter().filter_map(|p| Some((files.get(p.file)?, p))).flat_map(|(file, placed)| {
+            let found = never(&placed.policy.source, bench.registry);
+            found.into_iter().map(|never| fault_of_words(file, placed, &never))
+        }));
+        let warned = result.validation_warnings().map(|w| w.policy_id().clone()).collect();
+        (result.validation_warnings().filter_map(|w| placed(w.policy_id(), w)).collect(), warned)
     }
 }
 
@@ -181,17 +240,13 @@ fn approval(
     fault: &mut impl FnMut(String, &str),
 ) {
     if policy.effect() == Effect::Permit {
-        fault(
-            format!("`{id}` is a permit with `@approval`"),
-            "an approval switches a forbid off: write the forbid",
-        );
+        fault(format!("`{id}` is a permit with `@approval`"), "an approval switches a forbid off: write the forbid");
     }
     let known = grants.iter().map(|g| format!("`{g}`")).collect::<Vec<_>>().join(", ");
     if grant.is_empty() {
         fault(format!("`{id}` has `@approval` without a grant"), &format!("say whose approval: one of {known}"));
     } else if !grants.contains(grant) {
-        let meant = nearest(grant, grants.iter().map(String::as_str));
-        let meant = meant.map(|known| format!("did you mean `{known}`? ")).unwrap_or_default();
+        let meant = meant(grant, grants.iter().map(String::as_str), |known| format!("`{known}`"));
         fault(
             format!("`{id}` asks for the unknown grant `{grant}`"),
             &format!("{meant}use one of {known}, or add it to `vocabulary.toml`"),
@@ -199,28 +254,22 @@ fn approval(
     }
 }
 
-/// What is wrong with a policy's conditions that Cedar's validator cannot know.
-fn conditions(id: &str, policy: &Policy, registry: &Registry, fault: &mut impl FnMut(String, &str)) {
-    // What cannot be looked through cannot be vouched for.
-    let Ok(json) = policy.to_json() else {
-        fault(format!("`{id}` cannot be read back"), "write its conditions otherwise");
-        return;
-    };
-    if touches_grants(&json) {
-        fault(
-            format!("`{id}` reads `context.gate.grants`, or `context` or `context.gate` as a whole"),
-            "write `@approval(\"...\")` on a forbid instead",
-        );
-    }
-    for Never { argument, word, words } in never(policy, &json, registry) {
-        let meant = nearest(&word, words.iter().map(String::as_str));
-        let meant = meant.map(|known| format!("did you mean `{known}`? ")).unwrap_or_default();
-        let words = words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
-        fault(
-            format!("`{id}` compares `{argument}` with `{word}`, which it never is"),
-            &format!("{meant}it may be {words}"),
-        );
-    }
+/// A question after the word that was probably meant; nothing where none is like it.
+fn meant<'w>(word: &str, known: impl IntoIterator<Item = &'w str>, shown: impl Fn(&str) -> String) -> String {
+    nearest(word, known).map(|known| format!("did you mean {}? ", shown(known))).unwrap_or_default()
+}
+
+/// The fault of a comparison that never holds.
+fn fault_of_words(file: &SourceFile, placed: &Placed, never: &Never) -> Fault {
+    let Never { argument, word, words } = never;
+    let id = placed.policy.id();
+    let meant = meant(word, words.iter().map(String::as_str), |known| format!("`{known}`"));
+    let words = words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
+    // The word itself, where its policy's text has it as it is.
+    let own = placed.policy.source.to_cedar().unwrap_or_default();
+    let at = own.trim().find(&format!("\"{word}\"")).map_or(placed.at, |at| placed.at + at);
+    let message = format!("`{id}` compares `{argument}` with `{word}`, which it never is");
+    Fault::over(file, at..at + word.len() + 2, message, format!("{meant}it may be {words}"))
 }
 
 /// The forbid, switched off where the call holds the grant.
@@ -287,13 +336,23 @@ fn touches_grants(json: &serde_json::Value) -> bool {
 }
 
 /// A fault at the first place a finding names, or at `otherwise`.
-fn fault_of(file: &SourceFile, finding: &dyn Diagnostic, otherwise: usize) -> Fault {
-    let offset = finding.labels().and_then(|mut labels| labels.next()).map_or(otherwise, |label| label.offset());
+pub(super) fn fault_of(file: &SourceFile, finding: &dyn Diagnostic, otherwise: usize) -> Fault {
+    let label = finding.labels().and_then(|mut labels| labels.next());
+    let range = label.map_or(otherwise..otherwise, |label| label.offset()..label.offset() + label.len());
     let remedy = finding.help().map(|h| h.to_string()).unwrap_or_default();
-    Fault::at(file, offset, finding.to_string(), remedy)
+    Fault::over(file, range, finding.to_string(), remedy)
 }
 
-/// Where a policy without a name stands: its own text is part of the file's.
-fn offset_of_policy(text: &str, policy: &Policy) -> usize {
-    policy.to_cedar().and_then(|own| text.find(own.trim())).unwrap_or(0)
+/// A fault in a policy, at the place a finding names. The finding counts from the text that the policy was first read in.
+fn fault_of_policy(file: &SourceFile, finding: &dyn Diagnostic, placed: &Placed) -> Fault {
+    let label = finding.labels().and_then(|mut labels| labels.next());
+    let moved = |offset: usize| placed.at + offset.saturating_sub(placed.policy.read_at);
+    let range = label.map_or(placed.at..placed.at, |label| moved(label.offset())..moved(label.offset() + label.len()));
+    let remedy = finding.help().map(|h| h.to_string()).unwrap_or_default();
+    Fault::over(file, range, finding.to_string(), remedy)
+}
+
+/// Where a policy stands in its file's text, at this byte or behind it.
+fn offset_of_policy(text: &str, own: &str, from: usize) -> usize {
+    text.get(from..).and_then(|rest| rest.find(own)).map_or(from, |at| from + at)
 }

@@ -5,6 +5,7 @@
 //!    forbid without `@approval` is final. Otherwise evaluate once more with the grants the forbids name: Allow means
 //!    Escalate with exactly those grants, anything else Deny.
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 use cedar_policy::{
@@ -103,6 +104,19 @@ impl Judgement {
     fn deny(reason: Reason) -> Self {
         Self { decision: Decision::Deny(reason), rules: Vec::new() }
     }
+
+    /// Two judgements as one: the stricter decides, and its rules are the ones that spoke.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let mut rules = match self.decision.rank().cmp(&other.decision.rank()) {
+            Ordering::Greater => self.rules,
+            Ordering::Less => other.rules,
+            Ordering::Equal => self.rules.into_iter().chain(other.rules).collect(),
+        };
+        rules.sort();
+        rules.dedup();
+        Self { decision: self.decision.and(other.decision), rules }
+    }
 }
 
 impl Policies {
@@ -140,7 +154,7 @@ impl Policies {
         }
         let rules = self.rules(&first.forbids);
         let asked: Option<BTreeSet<String>> =
-            first.forbids.iter().map(|id| self.notes.get(id).and_then(|n| n.grant.clone())).collect();
+            first.forbids.iter().map(|id| self.notes(id).and_then(|n| n.grant.clone())).collect();
         let Some(asked) = asked else {
             return Judgement { decision: Decision::Deny(Reason::Forbidden), rules };
         };
@@ -317,11 +331,11 @@ impl Policies {
 
     /// The duties of every permit that allowed: each of them holds.
     fn obligations(&self, permits: &[PolicyId]) -> BTreeSet<Obligation> {
-        permits.iter().filter_map(|id| self.notes.get(id).and_then(|n| n.obligation)).collect()
+        permits.iter().filter_map(|id| self.notes(id).and_then(|n| n.obligation)).collect()
     }
 
     fn rules(&self, spoke: &[PolicyId]) -> Vec<Rule> {
-        let reason = |id: &PolicyId| self.notes.get(id).map(|n| n.reason.clone()).unwrap_or_default();
+        let reason = |id: &PolicyId| self.notes(id).map(|n| n.reason.clone()).unwrap_or_default();
         let mut rules: Vec<Rule> = spoke.iter().map(|id| Rule { id: id.to_string(), reason: reason(id) }).collect();
         rules.sort();
         rules

@@ -12,17 +12,23 @@ mod given;
 mod schema;
 mod words;
 mod author;
+mod validate;
+mod known;
 mod load;
 mod evaluate;
 mod memory;
 mod names;
 mod needs;
 mod printed;
+mod reach;
+mod written;
 
 pub use evaluate::{Act, Facts, Judgement, Query, Rule};
 pub use load::Policies;
 pub use printed::{PrintFault, Question};
+pub use reach::Reach;
 pub(crate) use schema::{holds, without_comments};
+pub use written::{Written, written};
 
 #[cfg(test)]
 mod tests;

@@ -41,10 +41,11 @@ impl Policies {
     /// A policy that Cedar compiled and does not write. None is left out in silence.
     pub fn compiled_text(&self) -> Result<String, PrintFault> {
         let mut out = String::new();
-        for (id, json) in self.projection() {
+        let mut compiled = self.compiled();
+        for id in self.projection().into_keys() {
             let fault = |why: String| PrintFault { id: id.clone(), why };
-            let policy =
-                Policy::from_json(Some(PolicyId::new(id)), json.clone()).map_err(|e| fault(e.to_string()))?;
+            let json = compiled.remove(&id).ok_or_else(|| fault("it has no form as data".to_owned()))?;
+            let policy = Policy::from_json(Some(PolicyId::new(&id)), json).map_err(|e| fault(e.to_string()))?;
             let text = policy.to_cedar().ok_or_else(|| fault("it is made of a template".to_owned()))?;
             out.push_str(text.trim_end());
             out.push_str("\n\n");

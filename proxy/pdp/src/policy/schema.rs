@@ -63,6 +63,25 @@ pub(super) fn lean<'n>(registry: &Registry, needs: &dyn Fn(Option<&str>, &str) -
     written(registry, needs)
 }
 
+/// The schema of some tools alone, without methods. What it says of them is what the whole schema says; validating a policy
+/// of one tool against it costs a fraction.
+pub(super) fn excerpt<'r>(registry: &Registry, tools: impl IntoIterator<Item = (&'r Server, &'r Tool)>) -> String {
+    let mut out = String::new();
+    words(registry, &mut out);
+    out.push_str("}\n");
+    let mut namespace = None;
+    for (server, tool) in tools {
+        if namespace != Some(&server.namespace) {
+            out.push_str(if namespace.is_some() { "}\n" } else { "" });
+            let _infallible = writeln!(out, "namespace {} {{", server.namespace);
+            namespace = Some(&server.namespace);
+        }
+        tool_action(tool, None, &mut out);
+    }
+    out.push_str(if namespace.is_some() { "}\n" } else { "" });
+    out
+}
+
 /// An action whose needs are not known has all members, as they are declared.
 fn written<'n>(registry: &Registry, needs: &dyn Fn(Option<&str>, &str) -> Option<&'n Needs>) -> String {
     let mut out = String::new();
@@ -91,6 +110,19 @@ fn facts(needs: Option<&Needs>) -> String {
 }
 
 fn gate<'n>(registry: &Registry, needs: &dyn Fn(&str) -> Option<&'n Needs>, out: &mut String) {
+    words(registry, out);
+    let mut written = std::collections::BTreeSet::new();
+    for method in METHODS {
+        if written.insert(method.action) {
+            method_action(method.action, method.feature.name(), needs(method.action), out);
+        }
+    }
+    method_action(OTHER_ACTION, "feature", needs(OTHER_ACTION), out);
+    out.push_str("}\n");
+}
+
+/// The namespace `Gate` without methods, left open: its entities, types and groups.
+fn words(registry: &Registry, out: &mut String) {
     let words =
         |set: &std::collections::BTreeSet<String>| set.iter().map(|w| format!("{w:?}")).collect::<Vec<_>>().join(", ");
     let _infallible = write!(
@@ -107,14 +139,6 @@ fn gate<'n>(registry: &Registry, needs: &dyn Fn(&str) -> Option<&'n Needs>, out:
         let parent = if Feature::OPENABLE.iter().any(|f| f.name() == group) { " in [\"feature\"]" } else { "" };
         let _infallible = writeln!(out, "  action {group:?}{parent};");
     }
-    let mut written = std::collections::BTreeSet::new();
-    for method in METHODS {
-        if written.insert(method.action) {
-            method_action(method.action, method.feature.name(), needs(method.action), out);
-        }
-    }
-    method_action(OTHER_ACTION, "feature", needs(OTHER_ACTION), out);
-    out.push_str("}\n");
 }
 
 /// A member of the context, where it is needed.
@@ -157,6 +181,11 @@ fn tool_action(tool: &Tool, needs: Option<&Needs>, out: &mut String) {
     if needs.is_none() {
         for part in tool.shape.unseen() {
             let _infallible = writeln!(out, "  // not seen by policies: {} ({})", part.path, part.why);
+        }
+        // Told in the text, so that a law is read again where they change.
+        for (path, words) in tool.shape.listed() {
+            let words = words.iter().map(|word| format!("{word:?}")).collect::<Vec<_>>().join(", ");
+            let _infallible = writeln!(out, "  // {path} is one of {words}");
         }
     }
     let _infallible = writeln!(

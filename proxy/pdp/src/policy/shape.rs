@@ -113,8 +113,27 @@ impl Shape {
     #[must_use]
     pub fn unseen(&self) -> Vec<Unseen> {
         let mut out = Vec::new();
-        self.fields.iter().for_each(|field| field.kind.unseen(&plain(&field.name), &mut out));
+        self.parts(&mut |path, kind| {
+            if let Kind::Opaque(why) = kind {
+                out.push(Unseen { path: path.to_owned(), why: *why });
+            }
+        });
         out
+    }
+
+    /// The texts whose words are listed: where each stands, and the words.
+    pub(super) fn listed(&self) -> Vec<(String, BTreeSet<String>)> {
+        let mut out = Vec::new();
+        self.parts(&mut |path, kind| {
+            if let Kind::Text(_, Some(words)) = kind {
+                out.push((path.to_owned(), words.clone()));
+            }
+        });
+        out
+    }
+
+    fn parts(&self, told: &mut dyn FnMut(&str, &Kind)) {
+        self.fields.iter().for_each(|field| field.kind.parts(&plain(&field.name), told));
     }
 
     /// The words that the argument at this path may be, if they are listed; nothing where the path is no text.
@@ -256,14 +275,14 @@ impl Kind {
         }
     }
 
-    fn unseen(&self, path: &str, out: &mut Vec<Unseen>) {
+    /// What stands at this path and below, innermost parts alone.
+    fn parts(&self, path: &str, told: &mut dyn FnMut(&str, &Self)) {
         match self {
-            Self::Text(..) | Self::Long | Self::Decimal | Self::Bool => {}
-            Self::Opaque(why) => out.push(Unseen { path: path.to_owned(), why: *why }),
-            Self::Set(inner) => inner.unseen(&format!("{path}[]"), out),
-            Self::Map(inner) => inner.unseen(&format!("{path}.*"), out),
+            Self::Text(..) | Self::Long | Self::Decimal | Self::Bool | Self::Opaque(_) => told(path, self),
+            Self::Set(inner) => inner.parts(&format!("{path}[]"), told),
+            Self::Map(inner) => inner.parts(&format!("{path}.*"), told),
             Self::Record(shape) | Self::Tuple(shape) | Self::Either(shape) => {
-                shape.fields.iter().for_each(|f| f.kind.unseen(&format!("{path}.{}", plain(&f.name)), out));
+                shape.parts(&mut |below, kind| told(&format!("{path}.{below}"), kind));
             }
         }
     }

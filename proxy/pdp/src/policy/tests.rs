@@ -172,6 +172,19 @@ fn faults_name_line_column_and_remedy_and_come_all_at_once() {
 }
 
 #[test]
+fn a_fault_in_the_registry_hides_none_in_the_policies() {
+    let registry = vec![file("servers/bank.toml", "name = 3\n")];
+    let told = |policies: &str| {
+        let sources = Sources { policies: vec![file("p.cedar", policies)], registry: registry.clone() };
+        let faults = Snapshot::build(&sources).unwrap_err();
+        faults.into_iter().map(|f| format!("{}:{}:{}", f.file, f.line, f.column)).collect::<Vec<_>>()
+    };
+    assert_eq!(told(PERMIT), ["servers/bank.toml:1:8"]);
+    assert_eq!(told("@id(\"a\") permit (principal, action resource);"), ["servers/bank.toml:1:8", "p.cedar:1:36"]);
+    assert_eq!(told("permit (principal, action, resource);"), ["servers/bank.toml:1:8", "p.cedar:1:1"]);
+}
+
+#[test]
 fn grants_cannot_be_reached_by_an_alias() {
     for sneaky in [
         "context.gate has grants",

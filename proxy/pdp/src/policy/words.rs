@@ -21,8 +21,9 @@ pub(super) struct Never {
     pub(super) words: Vec<String>,
 }
 
-/// The comparisons of a policy, in Cedar's JSON form, that never hold.
-pub(super) fn never(policy: &Policy, json: &Value, registry: &Registry) -> Vec<Never> {
+/// The comparisons of a policy that never hold.
+pub(super) fn never(policy: &Policy, registry: &Registry) -> Vec<Never> {
+    let Ok(json) = policy.to_json() else { return Vec::new() };
     let mut compared = Vec::new();
     json.get("conditions").into_iter().for_each(|conditions| comparisons(conditions, &mut compared));
     if compared.is_empty() {

@@ -99,9 +99,16 @@ pub struct StageTime {
     pub stage: Cow<'static, str>,
 }
 
-/// The decision and what it rests on.
+/// The decision and what it rests on: with the record's principal, server, method, target, arguments and task, everything
+/// the decision point saw, so that it can be asked again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DecisionNote {
+    /// What rode along in the message and was judged with it, the first [`ALONG_MAX`] of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub along: Vec<Along>,
+    /// How many calls the task had made.
+    #[serde(default)]
+    pub calls: u64,
     /// Allow, escalate or deny.
     pub decision: Decision,
     /// The grants the call held.
@@ -109,9 +116,30 @@ pub struct DecisionNote {
     pub grants: BTreeSet<String>,
     /// The labels of the task when it was judged.
     pub labels: LabelSet,
+    /// The time it was judged at, in milliseconds since 1970-01-01T00:00Z; zero in records of gates that did not keep it.
+    #[serde(default)]
+    pub now_ms: i64,
     /// The policies that determined it.
     pub rules: Vec<Rule>,
 }
+
+/// An action that rode along in a message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Along {
+    /// The method.
+    pub method: String,
+    /// What it acts on, at most [`TARGET_CHARS_MAX`] characters of it; empty for nothing.
+    pub target: String,
+}
+
+/// How much of what rides along a record keeps.
+pub const ALONG_MAX: usize = 16;
+
+/// How many characters of a target a record keeps.
+pub const TARGET_CHARS_MAX: usize = 1024;
+
+/// How many characters of a method a record keeps.
+pub const METHOD_CHARS_MAX: usize = 256;
 
 /// One attempt at an upstream.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -290,7 +318,9 @@ pub struct Intent {
 pub struct Event {
     /// When, in microseconds since 1970-01-01T00:00Z.
     pub at_us: i64,
-    /// What: `started`, `stopped`, `snapshot`, `snapshot_refused`, `recovered`, `authentication_limited`, `ledger_resumed`.
+    /// What: `started`, `stopped`, `snapshot`, `snapshot_refused`, `snapshot_promoted`, `snapshot_rolled_back`,
+    /// `promotion_settled`, `promotion_torn`, `shadow_begun`, `shadow_ended`, `recovered`, `authentication_limited`,
+    /// `ledger_resumed`.
     pub what: String,
     /// Who caused it, as far as known.
     #[serde(default)]

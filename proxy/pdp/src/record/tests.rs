@@ -47,9 +47,12 @@ fn full(text: &str, number: u64, arguments: &str) -> Record {
         arguments: Some(CanonicalJson::of(&Json::read(arguments, 9).unwrap())),
         snapshot: digest,
         decision: Some(DecisionNote {
+            along: vec![Along { method: words(), target: words() }],
+            calls: number,
             decision: Decision::Escalate(BTreeSet::from([words()])),
             grants: BTreeSet::from([words()]),
             labels: labels.clone(),
+            now_ms: 1_790_000_000_000,
             rules: vec![rule],
         }),
         credential: Some(words()),

@@ -4,6 +4,7 @@
 //! bundle from loading, nor its siblings from working. Does not read files.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use toml::Spanned;
@@ -26,11 +27,12 @@ const GRANTS: [&str; 2] = ["owner", "security"];
 /// How long a call may take unless the registry says otherwise.
 const TIMEOUT_MS: u64 = 120_000;
 
-/// Builds the registry from `servers/*.toml` with their `*.tools.json`, and `vocabulary.toml`.
+/// Builds the registry from `servers/*.toml` with their `*.tools.json`, and `vocabulary.toml`. A server whose files are as
+/// they were is taken from `before`.
 ///
 /// # Errors
 /// Every fault found.
-pub fn load(files: &[SourceFile]) -> Result<Registry, Vec<Fault>> {
+pub fn load(files: &[SourceFile], before: Option<&Registry>) -> Result<Registry, Vec<Fault>> {
     let mut faults = Vec::new();
     let mut registry = Registry {
         servers: BTreeMap::new(),
@@ -48,13 +50,14 @@ pub fn load(files: &[SourceFile]) -> Result<Registry, Vec<Fault>> {
     }
     let mut namespaces: BTreeMap<String, String> = BTreeMap::new();
     for file in files.iter().filter(|f| is_server_file(&f.path)) {
-        let mut reader = Reader {
-            file,
-            definitions: definitions_of(file, files, &mut faults),
-            registry: &registry,
-            faults: &mut faults,
+        let source = source_of(file, files);
+        let known = before.and_then(|before| before.servers.values().find(|server| server.source == Some(source)));
+        let read = || {
+            let definitions = definitions_of(file, files, &mut faults);
+            let server = Reader { file, definitions, registry: &registry, faults: &mut faults }.server()?;
+            Some(Arc::new(Server { source: Some(source), ..server }))
         };
-        let Some(server) = reader.server() else { continue };
+        let Some(server) = known.cloned().or_else(read) else { continue };
         if let Some(other) = namespaces.insert(server.namespace.clone(), server.name.clone()) {
             let words = format!(
                 "servers `{other}` and `{}` would share the Cedar namespace `{}`",
@@ -62,9 +65,27 @@ pub fn load(files: &[SourceFile]) -> Result<Registry, Vec<Fault>> {
             );
             faults.push(Fault::of_file(&file.path, words, "rename one of them"));
         }
-        registry.servers.insert(server.name.clone(), Arc::new(server));
+        registry.servers.insert(server.name.clone(), server);
     }
     if faults.is_empty() { Ok(registry) } else { Err(faults) }
+}
+
+/// The digest of all that a server's entry follows from: its two files, and every file that is no server's.
+fn source_of(file: &SourceFile, files: &[SourceFile]) -> Digest {
+    let tools = definitions_path(file);
+    let is_of_a_server = |path: &str| stem(path).0 == stem(&file.path).0;
+    let mine = |path: &str| path == file.path || path == tools || !is_of_a_server(path);
+    let mut text = String::new();
+    for part in files.iter().filter(|part| mine(&part.path)) {
+        // Lengths before contents, so that no two sets of files read alike.
+        let _infallible = write!(text, "{}:{}{}:{}", part.path.len(), part.path, part.text.len(), part.text);
+    }
+    Digest::of_bytes(text.as_bytes())
+}
+
+/// Where the reviewed definitions of a server lie.
+fn definitions_path(file: &SourceFile) -> String {
+    format!("{}.tools.json", file.path.trim_end_matches(".toml"))
 }
 
 /// A path's folder and file name.
@@ -86,7 +107,7 @@ fn toml_fault(file: &SourceFile, e: &toml::de::Error) -> Fault {
 
 /// The reviewed definitions beside a server file: name to raw text.
 fn definitions_of(file: &SourceFile, files: &[SourceFile], faults: &mut Vec<Fault>) -> BTreeMap<String, String> {
-    let path = format!("{}.tools.json", file.path.trim_end_matches(".toml"));
+    let path = definitions_path(file);
     let Some(source) = files.iter().find(|f| f.path == path) else { return BTreeMap::new() };
     let mut out = BTreeMap::new();
     let whole = json::check(&source.text, DEPTH_MAX).and_then(|()| json::items(&source.text));
@@ -155,6 +176,7 @@ impl Reader<'_> {
             credential,
             timeout_ms,
             tools: BTreeMap::new(),
+            source: None,
         };
         for (tool, table) in &written.tools {
             if let Some(tool) = self.tool(tool, table, &server) {

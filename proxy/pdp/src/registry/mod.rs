@@ -65,6 +65,9 @@ pub struct Server {
     pub timeout_ms: u64,
     /// Its tools by name, reviewed and withheld alike.
     pub tools: BTreeMap<String, Arc<Tool>>,
+    /// The digest of the files it was read from.
+    #[serde(skip)]
+    pub source: Option<Digest>,
 }
 
 impl Server {

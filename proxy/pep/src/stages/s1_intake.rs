@@ -8,7 +8,7 @@ use pdp::digest::Digest;
 use pdp::json;
 use pdp::label::LabelSet;
 use pdp::principal::Principal;
-use pdp::record::{Direction, Ending, FrameKind, RECORD_VERSION, Record};
+use pdp::record::{Direction, Ending, FrameKind, METHOD_CHARS_MAX, RECORD_VERSION, Record};
 use pdp::refusal::{Code, Refusal};
 use pdp::snapshot::Snapshot;
 
@@ -121,7 +121,7 @@ fn read(frame: &Frame, depth_max: usize) -> Result<Message, Refusal> {
         Content::Close => return Ok(bare(FrameKind::EndSession, "session/end")),
         Content::Unreadable(why) => return Err(why.clone()),
         Content::Event(event) => event.text.as_str(),
-        Content::Message(bytes) => std::str::from_utf8(bytes)
+        Content::Message(bytes) => simdutf8::basic::from_utf8(bytes)
             .map_err(|_| Refusal::new(Code::NotJson, "the message is not valid UTF-8, hence not JSON (RFC 8259)"))?,
     };
     let envelope = Envelope::read(text, depth_max)?;
@@ -191,7 +191,7 @@ fn note_message(entry: &mut OpenRecord, frame: &Frame, message: &Message, versio
     entry.write(|record| {
         record.kind = message.kind;
         record.request_id = message.envelope.id.as_ref().map(|id| id.chars().take(256).collect());
-        record.method = message.envelope.method.as_ref().map(|m| m.chars().take(256).collect());
+        record.method = message.envelope.method.as_ref().map(|m| m.chars().take(METHOD_CHARS_MAX).collect());
         record.protocol = version;
         if let Some(ambient) = &incoming.ambient {
             record.link = Some(ambient.header());

@@ -14,7 +14,7 @@ use pdp::digest::Digest;
 use pdp::json::{self, Json, Kind, Part};
 use pdp::label::LabelSet;
 use pdp::method::{self, Feature, Method};
-use pdp::record::{CanonicalJson, Direction, FrameKind};
+use pdp::record::{CanonicalJson, Direction, FrameKind, TARGET_CHARS_MAX};
 use pdp::refusal::{Code, Refusal};
 use pdp::registry::{Deliver, Server, Tool, Transport};
 
@@ -324,7 +324,7 @@ fn note(call: &mut Call<Proposed>, subject: &Subject, bytes_max: usize) -> Resul
         }
         Subject::Method { target, .. } => {
             if !target.is_empty() {
-                entry.write(|record| record.target = Some(target.chars().take(1024).collect()));
+                entry.write(|record| record.target = Some(target.chars().take(TARGET_CHARS_MAX).collect()));
             }
             Ok(serde_json::Value::Null)
         }

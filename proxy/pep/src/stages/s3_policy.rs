@@ -1,11 +1,10 @@
 //! Policy: asks the decision point and records its answer. A denial ends here.
 
-use std::cmp::Ordering;
 use std::sync::Arc;
 
 use pdp::decision::{Decision, Reason};
 use pdp::policy::{Act, Facts, Judgement, Query, Rule};
-use pdp::record::DecisionNote;
+use pdp::record::{Along, DecisionNote};
 use pdp::refusal::{Code, Refusal};
 use pdp::registry::Server;
 
@@ -43,8 +42,9 @@ pub(crate) fn judge(mut call: Call<Classified>, ports: &Ports) -> Result<Call<Ju
         calls: call.head().task.calls(),
         now_ms: ports.clock.now_us() / 1000,
     };
-    let judgement = ask(call.head(), call.state().server(), call.state().subject(), &facts);
-    call.entry().write(|record| record.decision = Some(note(&judgement, &facts)));
+    let (judgement, along) = ask(call.head(), call.state().server(), call.state().subject(), &facts);
+    let noted = note(&judgement, along, &facts);
+    call.entry().write(|record| record.decision = Some(noted));
     match &judgement.decision {
         Decision::Deny(reason) => {
             let refusal = Refusal::new(Code::Denied, denial(reason, &judgement.rules, call.state().subject()));
@@ -58,8 +58,8 @@ pub(crate) fn judge(mut call: Call<Classified>, ports: &Ports) -> Result<Call<Ju
     }
 }
 
-/// Asks the decision point, under these facts.
-pub(super) fn ask(head: &Head, server: &Server, subject: &Subject, facts: &Facts) -> Judgement {
+/// Asks the decision point, under these facts. Answers with what rode along, as a record keeps it.
+pub(super) fn ask(head: &Head, server: &Server, subject: &Subject, facts: &Facts) -> (Judgement, Vec<Along>) {
     let judge = |act| head.snapshot.judge(Query { principal: &head.principal, server, act, facts });
     let own = match subject {
         Subject::Tool { tool, .. } => match head.envelope.arguments(&head.text) {
@@ -70,32 +70,20 @@ pub(super) fn ask(head: &Head, server: &Server, subject: &Subject, facts: &Facts
     };
     // What could not be read was refused when the call was classified.
     let along = asides::of(head).unwrap_or_default();
-    along.iter().fold(own, |whole, aside| stricter(whole, asides::judge(head, server, aside, facts)))
+    let whole = along.iter().fold(own, |whole, aside| whole.and(asides::judge(head, server, aside, facts)));
+    (whole, asides::recorded(&along))
 }
 
-/// Two judgements as one: the stricter decides, and its rules are the ones that spoke.
-fn stricter(a: Judgement, b: Judgement) -> Judgement {
-    let rank = |decision: &Decision| match decision {
-        Decision::Allow(_) => 0,
-        Decision::Escalate(_) => 1,
-        Decision::Deny(_) => 2,
-    };
-    let mut rules = match rank(&a.decision).cmp(&rank(&b.decision)) {
-        Ordering::Greater => a.rules,
-        Ordering::Less => b.rules,
-        Ordering::Equal => a.rules.into_iter().chain(b.rules).collect(),
-    };
-    rules.sort();
-    rules.dedup();
-    Judgement { decision: a.decision.and(b.decision), rules }
-}
-
-pub(super) fn note(judgement: &Judgement, facts: &Facts) -> DecisionNote {
+/// What was decided and everything it was decided on that the record does not hold elsewhere.
+pub(super) fn note(judgement: &Judgement, along: Vec<Along>, facts: &Facts) -> DecisionNote {
     DecisionNote {
+        along,
+        calls: facts.calls,
         decision: judgement.decision.clone(),
-        rules: judgement.rules.clone(),
-        labels: facts.labels.clone(),
         grants: facts.grants.clone(),
+        labels: facts.labels.clone(),
+        now_ms: facts.now_ms,
+        rules: judgement.rules.clone(),
     }
 }
 

@@ -92,8 +92,9 @@ fn judged_again(
         now_ms: ports.clock.now_us() / 1000,
         ..call.state().facts().clone()
     };
-    let judgement = s3_policy::ask(call.head(), call.state().server(), call.state().subject(), &facts);
-    call.entry().write(|record| record.decision = Some(s3_policy::note(&judgement, &facts)));
+    let (judgement, along) = s3_policy::ask(call.head(), call.state().server(), call.state().subject(), &facts);
+    let noted = s3_policy::note(&judgement, along, &facts);
+    call.entry().write(|record| record.decision = Some(noted));
     match judgement.decision {
         Decision::Allow(obligations) => Ok(obligations),
         Decision::Escalate(_) | Decision::Deny(_) => {

@@ -173,7 +173,8 @@ fn whole(
         let words = format!("the server refused the gate or its credential (HTTP {status}); its operator must look");
         return Err(Refusal::new(Code::CredentialUnavailable, words));
     }
-    let text = std::str::from_utf8(body).map_err(|_| lost("the server's answer is not valid UTF-8".to_owned()))?;
+    let text =
+        simdutf8::basic::from_utf8(body).map_err(|_| lost("the server's answer is not valid UTF-8".to_owned()))?;
     let awaited = head.kind == FrameKind::Request;
     if text.trim().is_empty() {
         let accepted = !awaited || status == 404;

@@ -122,6 +122,9 @@ pub(super) fn bare_record(number: u64) -> Record {
         arguments: Some(serde_json::json!({"to": "bob", "text": "hello"}).into()),
         snapshot: Digest::of_bytes(b"snapshot"),
         decision: Some(DecisionNote {
+            along: Vec::new(),
+            calls: 3,
+            now_ms: 1,
             decision: Decision::allow(),
             rules: Vec::new(),
             labels: LabelSet::default(),

@@ -2,7 +2,7 @@
 
 use pdp::decision::Reason;
 
-use super::super::Filter;
+use super::super::{Filter, Page};
 use super::*;
 
 /// A ledger with two tasks, four servers' worth of variety, and an event.
@@ -124,4 +124,44 @@ fn a_reader_reads_while_the_gate_writes() {
     }
     close(ledger);
     assert_eq!(reader.by_number(50).unwrap().len(), 1, "and after it has gone");
+}
+
+#[test]
+fn records_are_read_page_by_page_in_the_order_of_time() {
+    let place = place();
+    let ledger = open(&place.path);
+    // Five at the same time, of which one is damaged, between others; written in another order than they arrived.
+    for (number, at) in [(1, 30), (2, 20), (3, 20), (4, 20), (5, 20), (6, 20), (7, 10), (8, 40)] {
+        let mut one = bare_record(number);
+        one.started_us = at;
+        one.server = if number % 2 == 0 { "bank" } else { "office" }.to_owned();
+        wait(ledger.commit(Entry::Record(one.into()))).unwrap();
+    }
+    wait(ledger.commit(intent(9))).unwrap();
+    close(ledger);
+    let other = Connection::open(&place.path).unwrap();
+    other.execute_batch("DROP TRIGGER entries_never_change; UPDATE entries SET body = '{}' WHERE seq = 4").unwrap();
+    let reader = reader(&place.path);
+    let read = |page: Page| {
+        let (mut page, mut found, mut pages) = (page, Vec::new(), 0);
+        loop {
+            let rows = reader.records(&page).unwrap();
+            assert!(rows.len() <= page.limit);
+            let Some(last) = rows.last() else { return (found, pages) };
+            (page.from_us, page.after) = (last.at_us, last.seq);
+            pages += 1;
+            found.extend(rows.iter().map(|row| row.record.as_ref().map_or(0, |record| record.number)));
+        }
+    };
+    let all = || Page { from_us: 0, after: 0, until_us: 100, server: None, tool: None, limit: 2 };
+    assert_eq!(read(all()), (vec![7, 2, 3, 0, 5, 6, 1, 8], 4));
+    assert_eq!(read(Page { limit: 100, ..all() }).1, 1);
+    assert_eq!(read(Page { from_us: 20, until_us: 30, ..all() }).0, [2, 3, 0, 5, 6]);
+    assert_eq!(read(Page { server: Some("bank".to_owned()), ..all() }).0, [2, 0, 6, 8]);
+    assert_eq!(read(Page { tool: Some("none".to_owned()), ..all() }).0, Vec::<u64>::new());
+    let (query, values) = Page { server: Some("x".to_owned()), tool: Some("x".to_owned()), ..all() }.statement();
+    let mut plan = other.prepare(&format!("EXPLAIN QUERY PLAN {query}")).unwrap();
+    let steps = plan.query_map(rusqlite::params_from_iter(values), |row| row.get::<_, String>(3)).unwrap();
+    let steps: Vec<String> = steps.map(Result::unwrap).collect();
+    assert!(matches!(&steps[..], [one] if one.starts_with("SEARCH entries USING INDEX entries_time (")), "{steps:?}");
 }

@@ -11,7 +11,7 @@ use crate::policy::{Act, Facts, Query};
 use crate::principal::Principal;
 use crate::snapshot::{Snapshot, Sources};
 
-const OPEN: &str = "@id(\"all\") permit (principal, action, resource);";
+pub(super) const OPEN: &str = "@id(\"all\") permit (principal, action, resource);";
 
 /// A snapshot of one server with these tools, each a name and an input schema.
 pub(super) fn build(server: &str, tools: &[(&str, &str)], policies: &str) -> Result<Snapshot, Vec<Fault>> {

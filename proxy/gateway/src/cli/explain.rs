@@ -1,0 +1,232 @@
+//! `wicketgate policy explain`: one call, imagined or recorded, and why it is decided as it is.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use pdp::policy::Facts;
+use pdp::principal::Principal;
+use pep::ports::Clock as _;
+use serde_json::json;
+
+use super::{Places, print};
+use crate::clock::SystemClock;
+use crate::desk::case::{Asked, Case};
+use crate::desk::explain::{Explanation, Recorded, Spoke, explain, recorded};
+use crate::desk::law::Law;
+use crate::desk::telling;
+use crate::ledger::Reader;
+
+/// What is to be explained.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  wicketgate policy explain --agent robin --server office --tool mail_send \\\n    \
+--args '{\"to\":\"eve@elsewhere.example\",\"subject\":\"x\",\"body\":\"x\"}' --labels private\n  \
+wicketgate policy explain --record 118"
+)]
+pub(super) struct Explain {
+    /// A recorded call instead: a record's number, or a trace or task, of which the last call that was not allowed is taken
+    #[arg(long, value_name = "NUMBER|TRACE|TASK", conflicts_with_all = ["server", "tool", "method"])]
+    record: Option<String>,
+    #[command(flatten)]
+    who: Who,
+    /// The server
+    #[arg(long, required_unless_present = "record")]
+    server: Option<String>,
+    /// The tool
+    #[arg(long, required_unless_present_any = ["record", "method"], conflicts_with = "method")]
+    tool: Option<String>,
+    /// The tool's arguments, as JSON
+    #[arg(long, default_value = "{}", value_name = "JSON")]
+    args: String,
+    /// Another method than a tool call, such as resources/read
+    #[arg(long)]
+    method: Option<String>,
+    /// What the method acts on, such as a URI
+    #[arg(long, default_value = "")]
+    target: String,
+    /// The labels the task has gathered
+    #[arg(long, value_delimiter = ',', value_name = "LABEL")]
+    labels: Vec<String>,
+    /// The grants the call holds
+    #[arg(long, value_delimiter = ',', value_name = "GRANT")]
+    grants: Vec<String>,
+    /// How many calls the task has made, this one counted
+    #[arg(long, default_value_t = 1)]
+    calls: u64,
+    /// The time of the call, as RFC 3339 has it [default: now]
+    #[arg(long, value_name = "TIME")]
+    now: Option<jiff::Timestamp>,
+    /// Print the explanation as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Somebody.
+#[derive(Debug, Args)]
+pub(super) struct Who {
+    /// The agent; one of the configuration comes with its teams and user
+    #[arg(long, value_name = "NAME")]
+    agent: Option<String>,
+    /// Its teams
+    #[arg(long, value_delimiter = ',', value_name = "TEAM")]
+    teams: Vec<String>,
+    /// The person it acts for
+    #[arg(long, value_name = "NAME")]
+    user: Option<String>,
+    /// Its tenant
+    #[arg(long, value_name = "NAME")]
+    tenant: Option<String>,
+}
+
+impl Who {
+    /// Whether nobody is named.
+    pub(super) fn is_nobody(&self) -> bool {
+        self.agent.is_none() && self.teams.is_empty() && self.user.is_none() && self.tenant.is_none()
+    }
+
+    /// The principal, out of the configuration where it is known there.
+    pub(super) fn principal(&self, known: &[Principal]) -> Principal {
+        let name = self.agent.clone().unwrap_or_else(|| "anybody".to_owned());
+        let mut found = known.iter().find(|one| one.agent == name).cloned().unwrap_or(Principal {
+            agent: name,
+            method: "token".to_owned(),
+            teams: Vec::new(),
+            tenant: "default".to_owned(),
+            user: String::new(),
+        });
+        if !self.teams.is_empty() {
+            found.teams.clone_from(&self.teams);
+        }
+        if let Some(user) = &self.user {
+            found.user.clone_from(user);
+        }
+        if let Some(tenant) = &self.tenant {
+            found.tenant.clone_from(tenant);
+        }
+        found
+    }
+}
+
+pub(super) fn run(places: &Places, asked: &Explain) -> ExitCode {
+    match explained(places, asked) {
+        Ok(text) => {
+            print::line(text.trim_end());
+            ExitCode::SUCCESS
+        }
+        Err(words) => print::failed(&words),
+    }
+}
+
+fn explained(places: &Places, asked: &Explain) -> Result<String, String> {
+    let loaded = super::policy::loaded(places)?;
+    let known: Vec<Principal> = loaded.config.principals.iter().map(|known| known.principal.clone()).collect();
+    let (case, record) = match &asked.record {
+        Some(id) => {
+            let reader = Reader::open(&loaded.config.ledger()).map_err(|e| e.to_string())?;
+            let (case, record) = recorded(&reader, id, &loaded.snapshot).map_err(|e| e.to_string())?;
+            (case, Some(record))
+        }
+        None => (imagined(asked, &known), None),
+    };
+    let law = Law::of(&loaded.snapshot, &loaded.sources.policies);
+    let explanation = explain(&loaded.snapshot, &law, &case, &known);
+    if asked.json {
+        let told = match &explanation {
+            Ok(explanation) => json!({ "record": record, "explanation": explanation }),
+            Err(fault) => json!({ "record": record, "refused": fault.to_string() }),
+        };
+        return serde_json::to_string_pretty(&told).map_err(|e| e.to_string());
+    }
+    let mut out = record.as_ref().map(record_lines).unwrap_or_default();
+    match explanation {
+        Ok(explanation) => out.push_str(&shown(&explanation, &loaded.snapshot.digest().to_string())),
+        Err(fault) if record.is_some() => {
+            out.push_str(&format!("It cannot be judged again by the bundle at hand: {fault}\n"));
+        }
+        Err(fault) => return Err(format!("it would be refused before policy is asked: {fault}")),
+    }
+    Ok(out)
+}
+
+fn imagined(asked: &Explain, known: &[Principal]) -> Case {
+    let what = match (&asked.tool, &asked.method) {
+        (Some(tool), _) => Asked::Tool { name: tool.clone(), arguments: asked.args.clone() },
+        (None, method) => Asked::Method { name: method.clone().unwrap_or_default(), target: asked.target.clone() },
+    };
+    let now_ms = asked.now.map_or_else(|| SystemClock::start().now_us() / 1000, |now| now.as_millisecond());
+    let facts = Facts {
+        labels: asked.labels.iter().map(String::as_str).collect(),
+        grants: asked.grants.iter().cloned().collect(),
+        task: "imagined".to_owned(),
+        calls: asked.calls,
+        now_ms,
+    };
+    let server = asked.server.clone().unwrap_or_default();
+    Case { principal: asked.who.principal(known), server, asked: what, facts }
+}
+
+fn record_lines(record: &Recorded) -> String {
+    let rules = if record.rules.is_empty() { "no rule".to_owned() } else { record.rules.join(", ") };
+    let snapshot = record.snapshot.get(..19).unwrap_or(&record.snapshot);
+    let mut out = format!(
+        "Record {} of {}, trace {}\n  decided then: {} (by {rules}), under snapshot {snapshot}\n",
+        record.number, record.at, record.trace, record.decision
+    );
+    if !record.same_snapshot {
+        out.push_str("  the bundle at hand is another one: what follows is how it decides the call now\n");
+    }
+    if !record.lacks.is_empty() {
+        out.push_str(&format!("  {}\n", record.lacks));
+    }
+    out.push('\n');
+    out
+}
+
+fn shown(explained: &Explanation, snapshot: &str) -> String {
+    let mut out = format!("{}\n\nCall\n{}", explained.sentence, telling::aligned(&explained.call, 2));
+    let detail = if explained.detail.is_empty() { String::new() } else { format!(": {}", explained.detail) };
+    let snapshot = snapshot.get(..19).unwrap_or(snapshot);
+    out.push_str(&format!("\nDecision\n  {}{detail} (snapshot {snapshot})\n", explained.decision));
+    section("Policies that spoke", &explained.spoke, &mut out);
+    section("Permits for this that do not apply", &explained.near, &mut out);
+    out.push_str(if explained.decision == "allow" { "\nWhat would stop it\n" } else { "\nNearest change\n" });
+    if explained.search.turns.is_empty() {
+        out.push_str(&format!(
+            "  none found: no change of one or two facts among {} calls that were tried turns it\n",
+            explained.search.tried
+        ));
+    }
+    for turn in &explained.search.turns {
+        let by = if turn.by.is_empty() { String::new() } else { format!(", by {}", turn.by.join(", ")) };
+        out.push_str(&format!("  {}: {}{by}\n", turn.changes.join(" and "), turn.decision));
+    }
+    out
+}
+
+fn section(heading: &str, policies: &[Spoke], out: &mut String) {
+    if policies.is_empty() {
+        return;
+    }
+    out.push_str(&format!("\n{heading}\n"));
+    for policy in policies {
+        let place = if policy.place.is_empty() { String::new() } else { format!("  {}", policy.place) };
+        out.push_str(&format!("  {} `{}`{place}\n", policy.effect, policy.id));
+        let mut lines = Vec::new();
+        if !policy.reason.is_empty() {
+            lines.push(("reason", policy.reason.clone()));
+        }
+        let applies = if policy.applies.is_empty() { "always" } else { &policy.applies };
+        lines.push(("applies", applies.to_owned()));
+        for (fact, value) in &policy.saw {
+            lines.push(("it saw", format!("{fact}: {value}")));
+        }
+        if policy.effect == "forbid" {
+            let lifted = match policy.lifted_by.as_str() {
+                "" => "by nothing".to_owned(),
+                grant => format!("by the grant `{grant}`"),
+            };
+            lines.push(("lifted", lifted));
+        }
+        out.push_str(&telling::aligned(&lines, 4));
+    }
+}

@@ -1,0 +1,191 @@
+//! `wicketgate policy replay`, `shadow`, `stage`, `promote`, `rollback`, `history`: changing the law while traffic flows.
+//!
+//! Reads directories and the ledger, asks [`crate::desk`] or a running gate, prints.
+
+mod change;
+mod client;
+mod shadow;
+mod told;
+mod when;
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{Args, Subcommand, ValueEnum};
+use pdp::digest::Digest;
+use pdp::snapshot::{Snapshot, Sources};
+use pep::ports::Clock as _;
+
+use super::{Places, print, told as faults_told};
+use crate::clock::{SystemClock, rfc3339};
+use crate::config::{Bundle, Config};
+use crate::desk::compare::Report;
+use crate::desk::replay::{self, Traffic};
+use crate::history::History;
+use crate::ledger::Reader;
+use crate::reload;
+use when::When;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Live {
+    /// Put recorded traffic to a bundle: every decision that would change, grouped by rule, widenings first
+    Replay(Replay),
+    /// Judge live traffic by a candidate, without effect, and show what it would change
+    Shadow(shadow::Shadow),
+    /// Write the files of a snapshot into a new directory, to work on
+    Checkout(change::Checkout),
+    /// Have a running gate build and keep a candidate; nothing changes
+    Stage(change::Stage),
+    /// Put a candidate in force, unless something else came in force since it was made
+    Promote(change::Promote),
+    /// Put an earlier snapshot in force again
+    Rollback(change::Rollback),
+    /// List what was in force: when, by whom, why, and what changed
+    History(change::Past),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Replay {
+    /// The candidate: a directory with `policies/`, `registry/` or both [default: the working bundle]
+    dir: Option<PathBuf>,
+    /// From when on: a time such as 2026-11-20T08:00:00Z, a day, or how long ago, such as 2h or 7d
+    #[arg(long, value_name = "TIME", value_parser = When::read)]
+    since: When,
+    /// Until when [default: now]
+    #[arg(long, value_name = "TIME", value_parser = When::read)]
+    until: Option<When>,
+    /// Only calls of this agent
+    #[arg(long)]
+    agent: Option<String>,
+    /// Only calls to this server
+    #[arg(long)]
+    server: Option<String>,
+    /// Only calls of this tool
+    #[arg(long)]
+    tool: Option<String>,
+    /// Exit with 1 if a decision would be wider, or if any would change
+    #[arg(long, value_name = "WHAT")]
+    fail_on: Option<FailOn>,
+    /// Print the report as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What makes a replay fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum FailOn {
+    /// A decision that would be wider.
+    Wider,
+    /// Any that would change.
+    Any,
+}
+
+/// Runs one of them.
+pub(super) async fn run(places: &Places, asked: &Live) -> ExitCode {
+    let config = match places.config() {
+        Ok(config) => config,
+        Err(faults) => return print::failed(&faults_told(&faults)),
+    };
+    let outcome = match asked {
+        Live::Replay(replay) => replayed(&config, replay),
+        Live::Shadow(shadow) => shadow::run(&config, shadow).await,
+        Live::Checkout(checkout) => change::checkout(&config, checkout).await,
+        Live::Stage(stage) => change::stage(&config, stage).await,
+        Live::Promote(promote) => change::promote(&config, promote).await,
+        Live::Rollback(rollback) => change::rollback(&config, rollback).await,
+        Live::History(past) => change::past(&config, past),
+    };
+    outcome.unwrap_or_else(|words| print::failed(&words))
+}
+
+/// The files of a candidate. What the directory leaves out is the working bundle's.
+fn sources(config: &Config, dir: Option<&Path>) -> Result<Sources, String> {
+    let read = |bundle: Option<&Bundle>| reload::read(bundle).map_err(|faults| faults_told(&faults));
+    let Some(dir) = dir else { return read(config.bundle.as_ref()) };
+    let there = Bundle { policies: dir.join("policies"), registry: dir.join("registry") };
+    match (there.policies.is_dir(), there.registry.is_dir()) {
+        (true, true) => read(Some(&there)),
+        (false, false) => Err(format!("{} has neither `policies/` nor `registry/`", dir.display())),
+        (policies, _) => {
+            let working = config.bundle.clone().ok_or_else(|| {
+                let missing = if policies { "registry" } else { "policies" };
+                format!("{} has no `{missing}/`, and there is no working bundle to take it from", dir.display())
+            })?;
+            read(Some(&if policies {
+                Bundle { policies: there.policies, ..working }
+            } else {
+                Bundle { registry: there.registry, ..working }
+            }))
+        }
+    }
+}
+
+fn replayed(config: &Config, asked: &Replay) -> Result<ExitCode, String> {
+    let candidate =
+        reload::build(&sources(config, asked.dir.as_deref())?, None).map_err(|faults| faults_told(&faults))?;
+    let candidate = Arc::new(candidate);
+    let now_us = SystemClock::start().now_us();
+    let traffic = Traffic {
+        since_us: asked.since.us(now_us),
+        until_us: asked.until.map_or(now_us, |until| until.us(now_us)),
+        agent: asked.agent.clone(),
+        server: asked.server.clone(),
+        tool: asked.tool.clone(),
+    };
+    let reader = Reader::open(&config.ledger()).map_err(|e| e.to_string())?;
+    let mut own = own_snapshots(config, &candidate);
+    let tally = replay::replay(&reader, &traffic, &candidate, &mut own).map_err(|e| e.to_string())?;
+    let report = tally.report();
+    if asked.json {
+        let text = serde_json::json!({
+            "candidate": candidate.digest(),
+            "since": rfc3339(traffic.since_us),
+            "until": rfc3339(traffic.until_us),
+            "report": report,
+        });
+        print::line(&text.to_string());
+    } else {
+        print::line(&format!(
+            "candidate {}, traffic from {} to {}",
+            candidate.digest().short(),
+            rfc3339(traffic.since_us),
+            rfc3339(traffic.until_us)
+        ));
+        print::line(&told::report(&report));
+    }
+    Ok(if fails(&report, asked.fail_on) { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn fails(report: &Report, on: Option<FailOn>) -> bool {
+    match on {
+        None => false,
+        Some(FailOn::Wider) => report.wider > 0,
+        Some(FailOn::Any) => report.wider + report.narrower > 0,
+    }
+}
+
+/// How many earlier snapshots are held at a time. Traffic goes through them in the order of time.
+const HELD_MAX: usize = 4;
+
+/// The snapshots that decided the traffic, where they are kept: built when first asked for.
+fn own_snapshots(config: &Config, candidate: &Arc<Snapshot>) -> impl FnMut(Digest) -> Option<Arc<Snapshot>> {
+    let history = History::read_only(&config.data);
+    let like = Arc::clone(candidate);
+    let mut held = VecDeque::from([(candidate.digest(), Some(Arc::clone(candidate)))]);
+    move |digest| {
+        if let Some((_, known)) = held.iter().find(|(of, _)| *of == digest) {
+            return known.clone();
+        }
+        let sources = history.files(digest).ok().flatten();
+        let built =
+            sources.and_then(|sources| reload::build(&sources, Some(&like)).ok()).filter(|own| own.digest() == digest);
+        let built = built.map(Arc::new);
+        if held.len() >= HELD_MAX {
+            held.pop_front();
+        }
+        held.push_back((digest, built.clone()));
+        built
+    }
+}

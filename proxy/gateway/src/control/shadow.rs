@@ -1,0 +1,129 @@
+//! The shadow over HTTP: begun with a candidate, looked at, ended.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Json, Response};
+use axum::routing::get;
+use pdp::record::{Entry, Event};
+use pdp::snapshot::Snapshot;
+use pep::ports::{Ledger as _, Snapshots as _};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::snapshots::{BUNDLE_BYTES_MAX, aside, kept, read, told_faults};
+use super::{Asked, Control, error, needs};
+use crate::config::Role;
+use crate::desk::shadow::Sight;
+use crate::reload;
+
+/// The routes of the shadow.
+pub(super) fn routes() -> Router<Arc<Control>> {
+    Router::new().route("/v1/shadow", get(look).post(begin).delete(end)).layer(DefaultBodyLimit::max(BUNDLE_BYTES_MAX))
+}
+
+/// The candidate: kept here, or sent along.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Beginning {
+    digest: Option<String>,
+    files: Option<BTreeMap<String, String>>,
+}
+
+fn nothing() -> Response {
+    error(StatusCode::NOT_FOUND, "no_shadow", "no candidate is in shadow; begin with `POST /v1/shadow`")
+}
+
+async fn look(State(control): State<Arc<Control>>, visitor: Asked) -> Response {
+    if let Err(refused) = needs(&visitor, Role::Viewer) {
+        return *refused;
+    }
+    control.shadow.sight().map_or_else(nothing, |sight| Json(sight).into_response())
+}
+
+async fn begin(State(control): State<Arc<Control>>, visitor: Asked, body: Result<Bytes, BytesRejection>) -> Response {
+    if let Err(refused) = needs(&visitor, Role::Operator) {
+        return *refused;
+    }
+    let beginning: Beginning = match read(body) {
+        Ok(beginning) => beginning,
+        Err(answer) => return *answer,
+    };
+    let _one_at_a_time = control.building.lock().await;
+    let asked = Arc::clone(&control);
+    let candidate = match aside(move || built(&asked, beginning)).await {
+        Ok(Ok(candidate)) => candidate,
+        Ok(Err(answer)) | Err(answer) => return *answer,
+    };
+    let (digest, by) = (candidate.digest(), visitor.principal.key());
+    let before = control.shadow.sight();
+    if let Err(e) = control.shadow.begin(Arc::new(candidate), &by, control.gate.ports.clock.now_us()) {
+        return error(StatusCode::SERVICE_UNAVAILABLE, "failed", &format!("the shadow cannot be begun: {e}"));
+    }
+    if let Some(before) = before {
+        ended(&control, &by, &before);
+    }
+    event(&control, "shadow_begun", &by, &format!("{digest} is judged on live traffic, and decides nothing"));
+    (StatusCode::CREATED, Json(json!({ "candidate": digest }))).into_response()
+}
+
+fn built(control: &Control, beginning: Beginning) -> Result<Snapshot, Box<Response>> {
+    let faulty = |faults: Vec<pdp::fault::Fault>| {
+        let body = json!({ "faults": told_faults(&faults), "snapshot": control.store.current().digest() });
+        Box::new((StatusCode::UNPROCESSABLE_ENTITY, Json(body)).into_response())
+    };
+    let current = control.store.current();
+    match beginning {
+        Beginning { digest: Some(named), files: None } => {
+            kept(control, &named).and_then(|(_, sources)| reload::build(&sources, Some(&current)).map_err(faulty))
+        }
+        Beginning { digest: None, files: Some(files) } => {
+            reload::candidate(files, Some(&current)).map(|(_, snapshot)| snapshot).map_err(faulty)
+        }
+        Beginning { digest: Some(_), files: Some(_) } | Beginning { digest: None, files: None } => {
+            let words = "give `digest`, of a snapshot that is kept, or `files`, by path";
+            Err(Box::new(error(StatusCode::BAD_REQUEST, "bad_request", words)))
+        }
+    }
+}
+
+async fn end(State(control): State<Arc<Control>>, visitor: Asked) -> Response {
+    if let Err(refused) = needs(&visitor, Role::Operator) {
+        return *refused;
+    }
+    match control.shadow.end() {
+        None => nothing(),
+        Some(sight) => {
+            ended(&control, &visitor.principal.key(), &sight);
+            Json(sight).into_response()
+        }
+    }
+}
+
+/// Records what a shadow had seen when it ended.
+pub(super) fn ended(control: &Control, by: &str, sight: &Sight) {
+    let report = &sight.report;
+    let words = format!(
+        "{}: {} compared, {} as before, {} wider, {} narrower, {} dropped",
+        sight.candidate, report.compared, report.same, report.wider, report.narrower, sight.dropped
+    );
+    event(control, "shadow_ended", by, &words);
+}
+
+fn event(control: &Control, what: &str, by: &str, detail: &str) {
+    let event = Event {
+        at_us: control.gate.ports.clock.now_us(),
+        what: what.to_owned(),
+        by: Some(by.to_owned()),
+        snapshot: Some(control.store.current().digest()),
+        detail: detail.to_owned(),
+    };
+    if let Err(e) = control.ledger.append(Entry::Event(event)) {
+        tracing::error!("`{what}` could not be recorded: {e}");
+    }
+}

@@ -1,0 +1,192 @@
+//! What differs between two bundles: which calls one permits and the other does not, each with an example, and what of the
+//! registry changed.
+//!
+//! Two ways. Exact: the solver compares both bundles' policies for every request of an action. Tried: calls made up from
+//! what policies and schemas name are judged by both. A report says for each action which way was taken, and what that
+//! way cannot see.
+
+mod registry;
+mod tried;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use pdp::decision::Decision;
+use pdp::principal::Principal;
+use pdp::snapshot::Snapshot;
+use serde::Serialize;
+
+use super::case::{Asked, Case};
+use super::law::{Law, Written};
+use super::telling;
+
+/// One of the two bundles.
+#[derive(Debug, Clone, Copy)]
+pub struct Side<'a> {
+    /// As people call it.
+    pub name: &'a str,
+    /// The bundle.
+    pub snapshot: &'a Snapshot,
+    /// Its policies.
+    pub law: &'a Law,
+}
+
+/// What differs.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Difference {
+    /// Calls that are decided otherwise, one example for each action and direction.
+    pub calls: Vec<Changed>,
+    /// What changed in the registry, in words.
+    pub registry: Vec<String>,
+    /// Policies that are new, gone or other: what was written, whatever it does.
+    pub policies: Vec<String>,
+    /// Actions for which both differ, though no call was found that shows it.
+    pub paper: Vec<String>,
+    /// Actions that the solver did not settle, and why; they were tried.
+    pub open: Vec<String>,
+    /// The way that was taken, and what it cannot see.
+    pub ways: Vec<Way>,
+}
+
+impl Difference {
+    /// Whether nothing differs in what is decided or exists. A rule that only reads otherwise is no difference.
+    #[must_use]
+    pub fn is_same(&self) -> bool {
+        self.calls.is_empty() && self.registry.is_empty() && self.paper.is_empty()
+    }
+}
+
+/// How actions were compared.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Way {
+    /// `exact` or `tried`.
+    pub way: &'static str,
+    /// How many actions.
+    pub actions: usize,
+    /// What it cannot see, or why it was taken.
+    pub note: String,
+}
+
+/// Which way a decision went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// More is permitted.
+    Wider,
+    /// Less is permitted.
+    Narrower,
+    /// As much, but others are asked or other duties come with it.
+    Other,
+}
+
+impl Direction {
+    /// The word for it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Wider => "wider",
+            Self::Narrower => "narrower",
+            Self::Other => "other",
+        }
+    }
+}
+
+/// Calls that are decided otherwise.
+#[derive(Debug, Clone, Serialize)]
+pub struct Changed {
+    /// Which way.
+    pub direction: Direction,
+    /// The server and what is asked of it.
+    pub action: String,
+    /// One such call, line by line.
+    pub example: Vec<(&'static str, String)>,
+    /// The decision before.
+    pub before: String,
+    /// The decision after.
+    pub after: String,
+}
+
+/// Compares two bundles by trying calls on both. `skip` leaves out actions that were compared otherwise, as
+/// `server name`.
+#[must_use]
+pub fn by_trying(before: Side<'_>, after: Side<'_>, known: &[Principal], skip: &BTreeSet<String>) -> Difference {
+    let (calls, way) = tried::tried(before, after, known, skip);
+    let ways = if way.actions == 0 { Vec::new() } else { vec![way] };
+    Difference {
+        calls,
+        ways,
+        registry: registry::changes(before, after),
+        policies: policies(before, after),
+        ..Difference::default()
+    }
+}
+
+/// What one decision is to another.
+#[must_use]
+pub(super) fn direction(before: &Decision, after: &Decision) -> Option<Direction> {
+    let rank = |decision: &Decision| match decision {
+        Decision::Allow(_) => 0,
+        Decision::Escalate(_) => 1,
+        Decision::Deny(_) => 2,
+    };
+    match (before, after) {
+        // Why a call is denied is told to the agent; that it is denied is what counts here.
+        (Decision::Deny(_), Decision::Deny(_)) => None,
+        _ if before == after => None,
+        _ if rank(after) < rank(before) => Some(Direction::Wider),
+        _ if rank(after) > rank(before) => Some(Direction::Narrower),
+        _ => match (before, after) {
+            (Decision::Escalate(few), Decision::Escalate(more)) if more.is_superset(few) => Some(Direction::Narrower),
+            (Decision::Escalate(more), Decision::Escalate(few)) if more.is_superset(few) => Some(Direction::Wider),
+            _ => Some(Direction::Other),
+        },
+    }
+}
+
+/// A call's decision by one side, and in words with the rules that determined it. What would be refused before policy is
+/// asked is no allowance.
+pub(super) fn judged(side: Side<'_>, case: &Case) -> (Decision, String) {
+    match case.judge(side.snapshot) {
+        Err(fault) => (Decision::Deny(pdp::decision::Reason::NoPermit), format!("refused: {fault}")),
+        Ok(judgement) => {
+            let shown = |id: &str| side.law.get(id).map_or_else(|| format!("`{id}`"), Written::shown);
+            let rules: Vec<String> = judgement.rules.iter().map(|rule| shown(&rule.id)).collect();
+            let by = if rules.is_empty() { "no policy permits it".to_owned() } else { rules.join(", ") };
+            let words = format!("{}: {by}", telling::decision(&judgement.decision));
+            (judgement.decision, words)
+        }
+    }
+}
+
+/// A call that both sides decide otherwise, told.
+#[must_use]
+pub(super) fn changed(before: Side<'_>, after: Side<'_>, case: &Case) -> Option<Changed> {
+    let ((old, was), (new, is)) = (judged(before, case), judged(after, case));
+    let direction = direction(&old, &new)?;
+    Some(Changed { direction, action: action(case), example: telling::lines(case), before: was, after: is })
+}
+
+/// The server and what is asked of it, as one name.
+pub(super) fn action(case: &Case) -> String {
+    match &case.asked {
+        Asked::Tool { name, .. } | Asked::Method { name, .. } => format!("{} {name}", case.server),
+    }
+}
+
+/// Policies by what is written, without what only reads otherwise.
+fn policies(before: Side<'_>, after: Side<'_>) -> Vec<String> {
+    let of = |side: Side<'_>| -> BTreeMap<String, Written> {
+        side.law.iter().map(|policy| (policy.id.clone(), policy.clone())).collect()
+    };
+    let (old, new) = (of(before), of(after));
+    let mut out = Vec::new();
+    for (id, policy) in &new {
+        match old.get(id) {
+            None => out.push(format!("new: {}", policy.shown())),
+            Some(was) if was.compiled != policy.compiled => out.push(format!("other: {}", policy.shown())),
+            Some(_) => {}
+        }
+    }
+    let gone = old.iter().filter(|(id, _)| !new.contains_key(*id));
+    out.extend(gone.map(|(_, policy)| format!("gone: {}", policy.shown())));
+    out
+}

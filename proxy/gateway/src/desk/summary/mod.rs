@@ -1,0 +1,200 @@
+//! What each agent may do, for people who do not read Cedar: a table of principal, tool and labels, and sentences.
+//!
+//! Every cell was judged by the decision point, with arguments made up from what policies compare with and what reviewed
+//! schemas offer. Where the answer depends on them, the conditions of the policies that spoke are put into words.
+
+mod notes;
+mod sentences;
+
+use std::collections::BTreeSet;
+
+use pdp::decision::Decision;
+use pdp::label::LabelSet;
+use pdp::policy::Facts;
+use pdp::principal::Principal;
+use pdp::registry::{Server, Tool};
+use pdp::snapshot::Snapshot;
+use serde::Serialize;
+
+use super::case::{Asked, Case};
+use super::law::{self, Effect, Entity, Law, Written};
+use super::{samples, telling};
+
+/// What everybody may do.
+#[derive(Debug, Clone, Serialize)]
+pub struct Summary {
+    /// The bundle's digest.
+    pub snapshot: String,
+    /// Those whose tables are the same stand together.
+    pub people: Vec<Person>,
+    /// How many calls were judged.
+    pub judged: usize,
+}
+
+/// Somebody, or several who may do the same.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Person {
+    /// Who.
+    pub who: Vec<String>,
+    /// What they may do, in words.
+    pub sentences: Vec<String>,
+    /// The sets of labels that make a difference: the table's columns.
+    pub labels: Vec<BTreeSet<String>>,
+    /// One row per tool.
+    pub rows: Vec<Row>,
+    /// Conditions on arguments; cells name them by their number, from 1.
+    pub notes: Vec<String>,
+}
+
+/// What somebody may do with one tool.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Row {
+    /// The server.
+    pub server: String,
+    /// The tool.
+    pub tool: String,
+    /// One cell per set of labels.
+    pub cells: Vec<Cell>,
+}
+
+/// One answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Cell {
+    /// The mildest decision that some arguments lead to: `allow`, `ask security`, `deny`.
+    pub answer: String,
+    /// The number of the condition on arguments, where others lead to another.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<usize>,
+}
+
+/// Sums up what these principals may do.
+#[must_use]
+pub fn summary(snapshot: &Snapshot, law: &Law, principals: &[Principal]) -> Summary {
+    let sets = samples::subsets(&law.labels());
+    let compared = samples::compared(&[law]);
+    let mut people: Vec<Person> = Vec::new();
+    let mut judged = 0;
+    for principal in principals {
+        let mut notes = Vec::new();
+        let mut rows = Vec::new();
+        for (server, tool) in tools(snapshot) {
+            let arguments = samples::arguments(tool, &compared);
+            let subject = Subject { snapshot, law, principal, server, tool };
+            let cells = sets.iter().map(|labels| {
+                judged += arguments.len();
+                subject.cell(labels, &arguments, &mut notes)
+            });
+            rows.push(Row { server: server.name.clone(), tool: tool.name.clone(), cells: cells.collect() });
+        }
+        let mut person = Person {
+            who: vec![telling::who(principal)],
+            sentences: sentences::of(snapshot, principal, &sets, &rows, &notes),
+            labels: sets.clone(),
+            rows,
+            notes,
+        };
+        narrow(&mut person);
+        match people.iter_mut().find(|other| other.rows == person.rows && other.notes == person.notes) {
+            Some(same) => same.who.append(&mut person.who),
+            None => people.push(person),
+        }
+    }
+    Summary { snapshot: snapshot.digest().to_string(), people, judged }
+}
+
+/// Every tool that can be called.
+fn tools(snapshot: &Snapshot) -> impl Iterator<Item = (&Server, &Tool)> {
+    let servers = snapshot.registry().servers.values();
+    servers.flat_map(|server| {
+        server.tools.values().filter(|tool| tool.withheld.is_none()).map(|tool| (&**server, &**tool))
+    })
+}
+
+/// Takes out the columns that say nothing new: where each cell is one that a smaller set of labels has already.
+fn narrow(person: &mut Person) {
+    let says: Vec<bool> = (0..person.labels.len())
+        .map(|n| {
+            person.labels.get(n).is_some_and(|set| set.len() <= 1)
+                || person.rows.iter().any(|row| !is_implied(&person.labels, &row.cells, n))
+        })
+        .collect();
+    let keep = |n: &usize| says.get(*n).copied().unwrap_or(true);
+    let kept = |n: usize| keep(&n);
+    person.labels = person.labels.iter().enumerate().filter(|(n, _)| kept(*n)).map(|(_, set)| set.clone()).collect();
+    for row in &mut person.rows {
+        row.cells = row.cells.iter().enumerate().filter(|(n, _)| kept(*n)).map(|(_, cell)| cell.clone()).collect();
+    }
+}
+
+/// Whether a cell is what a reader expects: the strictest of those with a label fewer. Data read only adds to what was read.
+pub(super) fn is_implied(sets: &[BTreeSet<String>], cells: &[Cell], n: usize) -> bool {
+    let (Some(set), Some(cell)) = (sets.get(n), cells.get(n)) else { return true };
+    let strict = |cell: &Cell| match cell.answer.strip_prefix("ask ") {
+        Some(grants) => (1, grants.split('+').count(), cell.note.is_some()),
+        None if cell.answer == "deny" => (2, 0, false),
+        None => (0, 0, cell.note.is_some()),
+    };
+    let smaller = sets.iter().zip(cells).filter(|(other, _)| other.len() + 1 == set.len() && other.is_subset(set));
+    let strictest = smaller.map(|(_, other)| other).max_by_key(|other: &&Cell| strict(*other));
+    strictest.is_some_and(|strictest| strictest == cell)
+}
+
+/// One tool asked for by somebody.
+struct Subject<'a> {
+    snapshot: &'a Snapshot,
+    law: &'a Law,
+    principal: &'a Principal,
+    server: &'a Server,
+    tool: &'a Tool,
+}
+
+impl Subject<'_> {
+    fn cell(&self, labels: &BTreeSet<String>, arguments: &[String], notes: &mut Vec<String>) -> Cell {
+        let labels: LabelSet = labels.iter().map(String::as_str).collect();
+        let mut answers = Vec::new();
+        for arguments in arguments {
+            let facts = Facts {
+                labels: labels.clone(),
+                grants: BTreeSet::new(),
+                task: "task".to_owned(),
+                calls: 1,
+                now_ms: samples::NOW_MS,
+            };
+            let asked = Asked::Tool { name: self.tool.name.clone(), arguments: arguments.clone() };
+            let case = Case { principal: self.principal.clone(), server: self.server.name.clone(), asked, facts };
+            answers.extend(case.judge(self.snapshot));
+        }
+        let mildest = answers.iter().map(|judgement| rank(&judgement.decision)).min();
+        let best = answers.iter().find(|judgement| Some(rank(&judgement.decision)) == mildest);
+        let answer = best.map_or_else(|| "deny".to_owned(), |judgement| telling::decision(&judgement.decision));
+        let note = notes::condition(self.law, &self.permits(), &answers).map(|words| {
+            match notes.iter().position(|n| *n == words) {
+                Some(known) => known + 1,
+                None => {
+                    notes.push(words);
+                    notes.len()
+                }
+            }
+        });
+        Cell { answer, note }
+    }
+
+    /// The permits whose scope fits.
+    fn permits(&self) -> Vec<&Written> {
+        let (action, above) = law::tool_action(self.server, self.tool);
+        let teams = self.principal.teams.iter().map(|team| Entity { kind: "Gate::Team".to_owned(), id: team.clone() });
+        let (who, teams) =
+            (Entity { kind: "Gate::Agent".to_owned(), id: self.principal.agent.clone() }, teams.collect());
+        let permits = self.law.iter().filter(|policy| policy.effect == Effect::Permit);
+        permits.filter(|policy| policy.action.fits(&action, &above) && policy.principal.fits(&who, &teams)).collect()
+    }
+}
+
+/// How far a decision is from an allowance.
+pub(super) fn rank(decision: &Decision) -> (u8, usize) {
+    match decision {
+        Decision::Allow(_) => (0, 0),
+        Decision::Escalate(grants) => (1, grants.len()),
+        Decision::Deny(_) => (2, 0),
+    }
+}
