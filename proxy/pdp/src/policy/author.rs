@@ -221,7 +221,7 @@ impl Desk<'_> {
             let placed = self.placed.get(id)?;
             Some(fault_of_policy(files.get(placed.file)?, finding, placed))
         };
-        faults.extend(result.validation_errors().filter_map(|e| placed(e.policy_id(), e)));
+        faults.extend(told_once(result.validation_errors().filter_map(|e| placed(e.policy_id(), e)).collect()));
         faults.extend(open.iter().filter_map(|p| Some((files.get(p.file)?, p))).flat_map(|(file, placed)| {
             let found = never(&placed.policy.source, bench.registry);
             found.into_iter().map(|never| fault_of_words(file, placed, &never))
@@ -350,6 +350,25 @@ fn fault_of_policy(file: &SourceFile, finding: &dyn Diagnostic, placed: &Placed)
     let range = label.map_or(placed.at..placed.at, |label| moved(label.offset())..moved(label.offset() + label.len()));
     let remedy = finding.help().map(|h| h.to_string()).unwrap_or_default();
     Fault::over(file, range, finding.to_string(), remedy)
+}
+
+/// Faults with one for each place: the validator names a mistake once for every action that a policy's scope fits.
+fn told_once(faults: Vec<Fault>) -> Vec<Fault> {
+    let mut places: BTreeMap<(String, usize, usize), Vec<Fault>> = BTreeMap::new();
+    for fault in faults {
+        places.entry((fault.file.clone(), fault.line, fault.column)).or_default().push(fault);
+    }
+    let one = |mut same: Vec<Fault>| {
+        same.sort();
+        same.dedup();
+        let more = same.len().saturating_sub(1);
+        let mut first = same.into_iter().next()?;
+        if more > 0 {
+            first.message.push_str(&format!("; so for {more} more actions"));
+        }
+        Some(first)
+    };
+    places.into_values().filter_map(one).collect()
 }
 
 /// Where a policy stands in its file's text, at this byte or behind it.
