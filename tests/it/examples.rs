@@ -45,6 +45,6 @@ fn the_schema_of_the_built_in_bundle_is_as_it_is_shown() {
     assert_eq!(
         snapshot.policies().schema_text().trim(),
         shown.trim(),
-        "run `wicketgate check --schema > schemas/builtin.cedarschema`"
+        "run `wicketgate policy schema > schemas/builtin.cedarschema`"
     );
 }

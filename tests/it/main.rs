@@ -12,6 +12,7 @@ mod world;
 mod path;
 mod cancel;
 mod matrix;
+mod shapes;
 mod policy;
 mod model;
 mod coverage;

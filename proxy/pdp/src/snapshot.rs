@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::digest::Digest;
 use crate::fault::{Fault, SourceFile};
 use crate::json::{self, Json};
-use crate::policy::{Judgement, Policies, Query};
+use crate::policy::{self, Judgement, Policies, Query};
 use crate::registry::{self, Registry, Server};
 
 /// The files of a bundle.
@@ -60,6 +60,7 @@ impl Snapshot {
         let policies = Policies::load(&sources.policies, &registry, before.map(Self::policies))?;
         let digest = digest(&registry, &policies);
         let mut notes = withheld(&registry);
+        notes.extend(unseen(&registry));
         notes.extend(policies.warnings().iter().cloned());
         Ok(Self { registry, policies, digest, notes })
     }
@@ -129,6 +130,34 @@ fn withheld(registry: &Registry) -> Vec<Fault> {
     notes
 }
 
+/// How many tools of one server are told of one by one, and how many arguments of one tool.
+const TOLD_MAX: usize = 6;
+
+/// The arguments that policies cannot see by value: each once, and no more than a person reads.
+fn unseen(registry: &Registry) -> Vec<Fault> {
+    let mut notes = Vec::new();
+    for server in registry.servers.values() {
+        let file = format!("servers/{}.toml", server.name);
+        let reviewed = server.tools.values().filter(|tool| tool.withheld.is_none());
+        let blind: Vec<_> =
+            reviewed.map(|tool| (tool, tool.shape.unseen())).filter(|(_, all)| !all.is_empty()).collect();
+        for (tool, all) in blind.iter().take(TOLD_MAX) {
+            let mut told: Vec<String> =
+                all.iter().take(TOLD_MAX).map(|part| format!("{} ({})", part.path, part.why)).collect();
+            if let Some(more) = all.len().checked_sub(TOLD_MAX).filter(|more| *more > 0) {
+                told.push(format!("{more} more"));
+            }
+            let words = format!("policies cannot see in `{}`: {}", tool.name, told.join(", "));
+            notes.push(Fault::of_file(&file, words, ""));
+        }
+        if let Some(more) = blind.len().checked_sub(TOLD_MAX).filter(|more| *more > 0) {
+            let words = format!("policies cannot see arguments of {more} more tools; the generated schema names them");
+            notes.push(Fault::of_file(&file, words, ""));
+        }
+    }
+    notes
+}
+
 #[derive(Serialize)]
 struct Projection<'a> {
     version: u32,
@@ -145,7 +174,7 @@ fn digest(registry: &Registry, policies: &Policies) -> Digest {
         servers: &registry.servers,
         labels: &registry.labels,
         grants: &registry.grants,
-        schema: policies.schema_text(),
+        schema: &policy::without_comments(policies.schema_text()),
         policies: policies.projection(),
     };
     let text = serde_json::to_string(&projection).unwrap_or_default();

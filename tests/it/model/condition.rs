@@ -126,7 +126,9 @@ impl Facts<'_> {
         match self.asked {
             Asked::Tool(..) => ("", "", ""),
             Asked::Method(_, target) => {
-                TARGETS.into_iter().find(|(raw, _, _)| *raw == target).unwrap_or((target, target, ""))
+                // What is given and leads to no host is told from what is not given.
+                let nowhere = if target.is_empty() { "" } else { "?" };
+                TARGETS.into_iter().find(|(raw, _, _)| *raw == target).unwrap_or((target, target, nowhere))
             }
         }
     }
@@ -252,7 +254,7 @@ impl Condition {
                 1 => Self::TargetIs(dice.one(&["", "file:///a", "greet", "t1"])),
                 2 => Self::TargetLike(dice.one(&["file:*", "*keys*", "g*t"])),
                 3 => Self::CanonicalTargetLike(dice.one(&["file:///keys/*", "https://evil*"])),
-                _ => Self::HostIs(dice.one(&["", "good.test", "evil.test"])),
+                _ => Self::HostIs(dice.one(&["", "?", "good.test", "evil.test"])),
             };
         }
         let labels: Vec<&str> = dice.some(&LABELS, 60);

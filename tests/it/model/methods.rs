@@ -131,12 +131,12 @@ pub(super) const QUESTIONS: [&str; 5] =
 
 /// Things to act on: as written, in canonical form, and the host they lead to.
 pub(super) const TARGETS: [(&str, &str, &str); 6] = [
-    ("file:///a", "file:///a", ""),
-    ("file:///a/../keys/k", "file:///keys/k", ""),
-    ("file:///keys/k", "file:///keys/k", ""),
+    ("file:///a", "file:///a", "?"),
+    ("file:///a/../keys/k", "file:///keys/k", "?"),
+    ("file:///keys/k", "file:///keys/k", "?"),
     ("https://good.test/x", "https://good.test/x", "good.test"),
     ("https://EVIL.test/x", "https://evil.test/x", "evil.test"),
-    ("greet", "greet", ""),
+    ("greet", "greet", "?"),
 ];
 
 /// The method of this name.

@@ -20,7 +20,11 @@ pub(super) enum Policy {
     /// Check policies and registry: every fault with the line it stands in, then what is probably a mistake
     Check(check::Checking),
     /// Print the Cedar schema that is generated from the registry, for editors and other Cedar tools
-    Schema,
+    Schema {
+        /// Print the policies instead, as they are compiled: pure Cedar, in which `@approval` is a condition
+        #[arg(long)]
+        compiled: bool,
+    },
     /// Judge the cases in `*.test.toml` beside the policies; say what is not as expected, and which policies no case tests
     Test(test::Tests),
     /// Lay out policy files as Cedar's editor extension does; comments stay, and no rule changes
@@ -40,13 +44,19 @@ pub(super) enum Policy {
 /// Runs one of the desk's tools.
 pub(super) async fn run(places: &Places, asked: &Policy) -> ExitCode {
     match asked {
-        Policy::Schema => match bundle(places) {
-            Ok(snapshot) => {
-                print::line(snapshot.policies().schema_text());
-                ExitCode::SUCCESS
+        Policy::Schema { compiled } => {
+            let text = |snapshot: Snapshot| match compiled {
+                true => snapshot.policies().compiled_text().map_err(|fault| fault.to_string()),
+                false => Ok(snapshot.policies().schema_text().to_owned()),
+            };
+            match bundle(places).and_then(text) {
+                Ok(text) => {
+                    print::line(text.trim_end());
+                    ExitCode::SUCCESS
+                }
+                Err(words) => print::failed(&words),
             }
-            Err(words) => print::failed(&words),
-        },
+        }
         Policy::Check(asked) => check::run(places, asked),
         Policy::Test(asked) => test::run(places, asked),
         Policy::Fmt(asked) => fmt::run(places, asked),

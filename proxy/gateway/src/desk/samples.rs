@@ -38,6 +38,11 @@ pub fn compared(laws: &[&Law]) -> Compared {
         let names = chain.strip_prefix("context.args.").or_else(|| chain.strip_prefix("context.args_canonical."));
         if let Some(name) = names.and_then(|names| names.split('.').next()) {
             out.entry(name.to_owned()).or_default().extend(values);
+        } else if let Some(name) = chain.strip_prefix("context.args_host.").and_then(|names| names.split('.').next()) {
+            // A host is given as a host, or as a part of a URL or of an address.
+            let hosts = values.iter().filter_map(|value| serde_json::from_str::<String>(value).ok());
+            let forms = hosts.flat_map(|host| [format!("https://{host}/"), format!("somebody@{host}"), host]);
+            out.entry(name.to_owned()).or_default().extend(forms.map(|form| Value::String(form).to_string()));
         }
     }
     out

@@ -14,6 +14,7 @@ use miette::Diagnostic;
 use super::known::{Examined, Known, Placed};
 use super::needs::Needs;
 use super::validate::Bench;
+use super::words::{Never, nearest, never};
 use crate::decision::Obligation;
 use crate::digest::Digest;
 use crate::fault::{Fault, SourceFile};
@@ -123,7 +124,7 @@ impl Desk<'_> {
             let text = policy.to_cedar().unwrap_or_default();
             let text = text.trim();
             let at = offset_of_policy(&file.text, text, from);
-            from = at;
+            from = at + text.len();
             match self.before.and_then(|before| before.policy(text)) {
                 Some(known) => mine.push((at, Arc::clone(known))),
                 None => mine.extend(self.policy(file, policy, at, faults).map(|written| (at, Arc::new(written)))),
@@ -160,26 +161,15 @@ impl Desk<'_> {
         };
         let mut fault = |words: String, remedy: &str| faults.push(Fault::at(file, at, words, remedy));
         for (name, _) in policy.annotations().filter(|(name, _)| !ANNOTATIONS.contains(name)) {
+            let meant = meant(name, ANNOTATIONS, |known| format!("`@{known}`"));
             fault(
                 format!("`{id}` has the unknown annotation `@{name}`"),
-                "known are @id, @reason, @approval, @obligation and @description",
+                &format!("{meant}known are @id, @reason, @approval, @obligation and @description"),
             );
         }
         let grant = policy.annotation("approval").map(str::to_owned);
         if let Some(grant) = &grant {
-            if policy.effect() == Effect::Permit {
-                fault(
-                    format!("`{id}` is a permit with `@approval`"),
-                    "an approval switches a forbid off: write the forbid",
-                );
-            }
-            if !self.grants.contains(grant) {
-                let known = self.grants.iter().map(|g| format!("`{g}`")).collect::<Vec<_>>().join(", ");
-                fault(
-                    format!("`{id}` asks for the unknown grant `{grant}`"),
-                    &format!("use one of {known}, or add it to `vocabulary.toml`"),
-                );
-            }
+            approval(id, policy, grant, self.grants, &mut fault);
         }
         let obligation = policy.annotation("obligation").and_then(Obligation::named);
         if let Some(word) = policy.annotation("obligation") {
@@ -193,7 +183,8 @@ impl Desk<'_> {
                 );
             }
         }
-        if policy.to_json().is_ok_and(|json| touches_grants(&json)) {
+        // What cannot be looked through cannot be vouched for.
+        if policy.to_json().map_or(true, |json| touches_grants(&json)) {
             fault(
                 format!("`{id}` reads `context.gate.grants`, or `context` or `context.gate` as a whole"),
                 "write `@approval(\"...\")` on a forbid instead",
@@ -230,10 +221,49 @@ impl Desk<'_> {
             let placed = self.placed.get(id)?;
             Some(fault_of_policy(files.get(placed.file)?, finding, placed))
         };
-        faults.extend(result.validation_errors().filter_map(|e| placed(e.policy_id(), e)));
+        faults.extend(told_once(result.validation_errors().filter_map(|e| placed(e.policy_id(), e)).collect()));
+        faults.extend(open.iter().filter_map(|p| Some((files.get(p.file)?, p))).flat_map(|(file, placed)| {
+            let found = never(&placed.policy.source, bench.registry);
+            found.into_iter().map(|never| fault_of_words(file, placed, &never))
+        }));
         let warned = result.validation_warnings().map(|w| w.policy_id().clone()).collect();
         (result.validation_warnings().filter_map(|w| placed(w.policy_id(), w)).collect(), warned)
     }
+}
+
+/// What is wrong with an `@approval`.
+fn approval(id: &str, policy: &Policy, grant: &str, grants: &BTreeSet<String>, fault: &mut impl FnMut(String, &str)) {
+    if policy.effect() == Effect::Permit {
+        fault(format!("`{id}` is a permit with `@approval`"), "an approval switches a forbid off: write the forbid");
+    }
+    let known = grants.iter().map(|g| format!("`{g}`")).collect::<Vec<_>>().join(", ");
+    if grant.is_empty() {
+        fault(format!("`{id}` has `@approval` without a grant"), &format!("say whose approval: one of {known}"));
+    } else if !grants.contains(grant) {
+        let meant = meant(grant, grants.iter().map(String::as_str), |known| format!("`{known}`"));
+        fault(
+            format!("`{id}` asks for the unknown grant `{grant}`"),
+            &format!("{meant}use one of {known}, or add it to `vocabulary.toml`"),
+        );
+    }
+}
+
+/// A question after the word that was probably meant; nothing where none is like it.
+fn meant<'w>(word: &str, known: impl IntoIterator<Item = &'w str>, shown: impl Fn(&str) -> String) -> String {
+    nearest(word, known).map(|known| format!("did you mean {}? ", shown(known))).unwrap_or_default()
+}
+
+/// The fault of a comparison that never holds.
+fn fault_of_words(file: &SourceFile, placed: &Placed, never: &Never) -> Fault {
+    let Never { argument, word, words } = never;
+    let id = placed.policy.id();
+    let meant = meant(word, words.iter().map(String::as_str), |known| format!("`{known}`"));
+    let words = words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
+    // The word itself, where its policy's text has it as it is.
+    let own = placed.policy.source.to_cedar().unwrap_or_default();
+    let at = own.trim().find(&format!("\"{word}\"")).map_or(placed.at, |at| placed.at + at);
+    let message = format!("`{id}` compares `{argument}` with `{word}`, which it never is");
+    Fault::over(file, at..at + word.len() + 2, message, format!("{meant}it may be {words}"))
 }
 
 /// The forbid, switched off where the call holds the grant.
@@ -314,6 +344,25 @@ fn fault_of_policy(file: &SourceFile, finding: &dyn Diagnostic, placed: &Placed)
     let range = label.map_or(placed.at..placed.at, |label| moved(label.offset())..moved(label.offset() + label.len()));
     let remedy = finding.help().map(|h| h.to_string()).unwrap_or_default();
     Fault::over(file, range, finding.to_string(), remedy)
+}
+
+/// Faults with one for each place: the validator names a mistake once for every action that a policy's scope fits.
+fn told_once(faults: Vec<Fault>) -> Vec<Fault> {
+    let mut places: BTreeMap<(String, usize, usize), Vec<Fault>> = BTreeMap::new();
+    for fault in faults {
+        places.entry((fault.file.clone(), fault.line, fault.column)).or_default().push(fault);
+    }
+    let one = |mut same: Vec<Fault>| {
+        same.sort();
+        same.dedup();
+        let more = same.len().saturating_sub(1);
+        let mut first = same.into_iter().next()?;
+        if more > 0 {
+            first.message.push_str(&format!("; so for {more} more actions"));
+        }
+        Some(first)
+    };
+    places.into_values().filter_map(one).collect()
 }
 
 /// Where a policy stands in its file's text, at this byte or behind it.

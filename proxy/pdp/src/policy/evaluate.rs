@@ -13,7 +13,9 @@ use cedar_policy::{
     PrincipalConstraint, Request, RestrictedExpression,
 };
 
-use super::canonical::{canonical, host};
+use super::canonical::{Doubt, canonical, host};
+use super::form::Form;
+use super::given::ArgumentFault;
 use super::load::{Part, Parts, Policies, Unit};
 use super::needs::{Members, Needs};
 use crate::decision::{Decision, Obligation, Reason};
@@ -123,7 +125,8 @@ impl Policies {
     pub fn judge(&self, query: Query<'_>) -> Judgement {
         let unit = match self.unit(query) {
             Some(unit) => unit,
-            None => return Judgement::deny(Reason::NoPermit),
+            // What acts is an entity too, and a missing one is a fault: the question was put to another snapshot's law.
+            None => return Judgement::deny(Reason::Fault("the snapshot has no such action".to_owned())),
         };
         // Whether the arguments can be judged at all is asked each time, also of those that no policy looks at.
         if let Err(reason) = checked(query) {
@@ -178,8 +181,8 @@ impl Policies {
         let empty = RestrictedExpression::new_record([]).ok();
         let Some(empty) = empty else { return false };
         let Ok(gate) = self.gate(facts, &facts.grants, principal, &Members::All) else { return false };
-        let pairs =
-            [("args".to_owned(), empty.clone()), ("args_canonical".to_owned(), empty), ("gate".to_owned(), gate)];
+        let nothing = ["args", "args_canonical", "args_host"].map(|name| (name.to_owned(), empty.clone()));
+        let pairs = nothing.into_iter().chain([("gate".to_owned(), gate)]);
         let Ok(context) = Context::from_pairs(pairs) else { return false };
         // Not validated against the schema on purpose: the arguments are unknown here, and a rule that errs for want of
         // them has not spoken.
@@ -190,7 +193,7 @@ impl Policies {
         permitted && !forbidden
     }
 
-    fn unit(&self, query: Query<'_>) -> Option<&Unit> {
+    pub(super) fn unit(&self, query: Query<'_>) -> Option<&Unit> {
         match query.act {
             Act::Tool { tool, .. } => self.tools.get(&query.server.name)?.get(&tool.name),
             Act::Method { known, .. } => self.methods.get(known.map_or(OTHER_ACTION, |m| m.action)),
@@ -246,27 +249,48 @@ impl Policies {
         })
     }
 
-    fn context(&self, query: Query<'_>, needs: &Needs, grants: &BTreeSet<String>) -> Result<Context, Reason> {
+    /// The context as far as it is looked at.
+    pub(super) fn context(
+        &self,
+        query: Query<'_>,
+        needs: &Needs,
+        grants: &BTreeSet<String>,
+    ) -> Result<Context, Reason> {
         let text = |t: &str| RestrictedExpression::new_string(t.to_owned());
         let gate = self.gate(query.facts, grants, query.principal, &needs.gate)?;
         let mut pairs = vec![("gate".to_owned(), gate)];
-        let mut plain = |name: &str, value: &dyn Fn() -> RestrictedExpression| {
+        let mut plain = |name: &str, value: &dyn Fn() -> Result<RestrictedExpression, Reason>| {
             if needs.plain.has(name) {
-                pairs.push((name.to_owned(), value()));
+                pairs.push((name.to_owned(), value()?));
             }
+            Ok(())
         };
         match query.act {
             Act::Tool { tool, arguments } => {
-                let given = tool.shape.arguments(arguments, needs).map_err(|e| Reason::Unjudgeable(e.to_string()))?;
-                plain("args_opaque", &|| RestrictedExpression::new_bool(given.opaque));
+                let unjudgeable = |e: ArgumentFault| Reason::Unjudgeable(e.to_string());
+                plain("args_opaque", &|| {
+                    Ok(RestrictedExpression::new_bool(tool.shape.hides(arguments).map_err(unjudgeable)?))
+                })?;
+                plain("args_opaque_names", &|| {
+                    let hidden = tool.shape.hidden(arguments).map_err(unjudgeable)?;
+                    Ok(RestrictedExpression::new_set(hidden.into_iter().map(text)))
+                })?;
+                let given = tool.shape.arguments(arguments, needs).map_err(unjudgeable)?;
                 pairs.push(("args".to_owned(), given.args));
                 pairs.push(("args_canonical".to_owned(), given.canonical));
+                pairs.extend(given.host.map(|host| ("args_host".to_owned(), host)));
             }
             Act::Method { name, target, .. } => {
-                plain("method", &|| text(name));
-                plain("target", &|| text(target));
-                plain("target_canonical", &|| text(&canonical(target, false)));
-                plain("target_host", &|| text(&host(target)));
+                let shown = |form: Result<String, Doubt>| match form {
+                    Ok(form) => Ok(text(&form)),
+                    Err(doubt) => {
+                        Err(Reason::Unjudgeable(format!("what it acts on can be read in more than one way: {doubt}")))
+                    }
+                };
+                plain("method", &|| Ok(text(name)))?;
+                plain("target", &|| Ok(text(target)))?;
+                plain("target_canonical", &|| shown(canonical(target, Form::Any)))?;
+                plain("target_host", &|| shown(host(target, Form::Any)))?;
             }
         }
         Context::from_pairs(pairs).map_err(|e| Reason::Fault(e.to_string()))

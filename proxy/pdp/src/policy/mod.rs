@@ -3,24 +3,31 @@
 //! Cedar answers two-valued and skips a policy that errs; everything here exists so that neither can open a door
 //! (`load.rs` compiles `@approval`, `evaluate.rs` turns errors into denials). No Cedar type leaves this folder.
 
+mod form;
+mod admits;
+pub mod shape;
 mod canonical;
+mod number;
+mod given;
+mod schema;
+mod words;
 mod author;
-mod evaluate;
+mod validate;
 mod known;
 mod load;
+mod evaluate;
 mod memory;
 mod names;
 mod needs;
-mod number;
+mod printed;
 mod reach;
-mod schema;
-mod validate;
 mod written;
-pub mod shape;
 
 pub use evaluate::{Act, Facts, Judgement, Query, Rule};
 pub use load::Policies;
+pub use printed::{PrintFault, Question};
 pub use reach::Reach;
+pub(crate) use schema::{holds, without_comments};
 pub use written::{Written, written};
 
 #[cfg(test)]

@@ -18,6 +18,8 @@ pub(super) struct Needs {
     pub(super) args: Members,
     /// Members of `context.args_canonical`.
     pub(super) canonical: Members,
+    /// Members of `context.args_host`.
+    pub(super) host: Members,
     /// Other members of `context`, by name.
     pub(super) plain: Members,
 }
@@ -76,7 +78,13 @@ impl Members {
 impl Needs {
     /// Everything.
     pub(super) fn all() -> Self {
-        Self { gate: Members::All, args: Members::All, canonical: Members::All, plain: Members::All }
+        Self {
+            gate: Members::All,
+            args: Members::All,
+            canonical: Members::All,
+            host: Members::All,
+            plain: Members::All,
+        }
     }
 
     /// What a policy looks at.
@@ -94,6 +102,7 @@ impl Needs {
             joined.gate.join(&needs.gate);
             joined.args.join(&needs.args);
             joined.canonical.join(&needs.canonical);
+            joined.host.join(&needs.host);
             joined.plain.join(&needs.plain);
         }
         joined
@@ -106,7 +115,8 @@ impl Needs {
             Members::Some(names) => names.iter().all(|name| standing.contains(&name.as_str())),
             Members::All => false,
         };
-        gate && self.args.is_empty() && self.canonical.is_empty() && self.plain.is_empty()
+        let call = [&self.args, &self.canonical, &self.host, &self.plain];
+        gate && call.into_iter().all(Members::is_empty)
     }
 
     fn walk(&mut self, value: &Value) {
@@ -128,13 +138,14 @@ impl Needs {
             ["gate", rest @ ..] => self.gate.add(rest.first()),
             ["args", rest @ ..] => self.args.add(rest.first()),
             ["args_canonical", rest @ ..] => self.canonical.add(rest.first()),
+            ["args_host", rest @ ..] => self.host.add(rest.first()),
             [name, ..] => self.plain.add(Some(name)),
         }
     }
 }
 
 /// The names of a chain of accesses that begins at `context`; nothing for another expression.
-fn chain(value: &Value) -> Option<Vec<&str>> {
+pub(super) fn chain(value: &Value) -> Option<Vec<&str>> {
     if value.get("Var").is_some_and(|name| name == "context") {
         return Some(Vec::new());
     }
@@ -165,31 +176,32 @@ mod tests {
             Members::All => "*".to_owned(),
             Members::Some(names) => names.iter().cloned().collect::<Vec<_>>().join(","),
         };
-        let Needs { gate, args, canonical, plain } = &needs;
-        let found = [gate, args, canonical, plain].map(words).join(" | ");
+        let Needs { gate, args, canonical, host, plain } = &needs;
+        let found = [gate, args, canonical, host, plain].map(words).join(" | ");
         assert_eq!(found, want, "{conditions}");
     }
 
     #[test]
     fn what_a_condition_names_is_needed_and_nothing_else() {
-        check("", " |  |  | ");
-        check("when { principal.user == \"context\" }", " |  |  | ");
-        check("when { context.gate.labels.contains(Gate::Label::\"x\") }", "labels |  |  | ");
-        check("when { context.args.amount > 3 } unless { context.gate.task.id == \"t\" }", "task | amount |  | ");
-        check("when { context.args has to && context.args.to like \"a*\" }", " | to |  | ");
-        check("when { context has args.nested.deep }", " | nested |  | ");
-        check("when { context.args_canonical[\"odd name\"] == \"\" }", " |  | odd name | ");
-        check("when { context.args_opaque || context.method == \"m\" }", " |  |  | args_opaque,method");
-        check("when { [1, context.gate.calls].contains(2) }", "calls |  |  | ");
-        check("when { if context.args.b then context.args.c == 1 else false }", " | b,c |  | ");
+        check("", " |  |  |  | ");
+        check("when { principal.user == \"context\" }", " |  |  |  | ");
+        check("when { context.gate.labels.contains(Gate::Label::\"x\") }", "labels |  |  |  | ");
+        check("when { context.args.amount > 3 } unless { context.gate.task.id == \"t\" }", "task | amount |  |  | ");
+        check("when { context.args has to && context.args.to like \"a*\" }", " | to |  |  | ");
+        check("when { context has args.nested.deep }", " | nested |  |  | ");
+        check("when { context.args_canonical[\"odd name\"] == \"\" }", " |  | odd name |  | ");
+        check("when { context.args_host.url == \"h\" }", " |  |  | url | ");
+        check("when { context.args_opaque || context.method == \"m\" }", " |  |  |  | args_opaque,method");
+        check("when { [1, context.gate.calls].contains(2) }", "calls |  |  |  | ");
+        check("when { if context.args.b then context.args.c == 1 else false }", " | b,c |  |  | ");
     }
 
     #[test]
     fn whoever_takes_a_record_whole_may_see_all_of_it() {
-        check("when { context.gate == context.gate }", "* |  |  | ");
-        check("when { context has gate }", "* |  |  | ");
-        check("when { [context.args].isEmpty() }", " | * |  | ");
-        check("when { {a: context}.a.gate.labels.isEmpty() }", "* | * | * | *");
-        check("when { (if true then context else context).args.x }", "* | * | * | *");
+        check("when { context.gate == context.gate }", "* |  |  |  | ");
+        check("when { context has gate }", "* |  |  |  | ");
+        check("when { [context.args].isEmpty() }", " | * |  |  | ");
+        check("when { {a: context}.a.gate.labels.isEmpty() }", "* | * | * | * | *");
+        check("when { (if true then context else context).args.x }", "* | * | * | * | *");
     }
 }

@@ -38,15 +38,27 @@ fn exact(digits: &str) -> Option<Exact> {
 
 /// The number as a Cedar `Long`: an integer of 64 bits.
 pub(super) fn long(digits: &str) -> Option<i64> {
+    // As most integers are written.
+    if let Ok(plain) = digits.parse() {
+        return Some(plain);
+    }
     let Exact { mantissa, scale } = exact(digits)?;
     (scale == 0).then(|| i64::try_from(mantissa).ok()).flatten()
 }
 
-/// The number as the text of a Cedar `decimal`: at most four places, 64 bits in all.
-pub(super) fn decimal(digits: &str) -> Option<String> {
+/// The number in ten-thousandths, which a Cedar `decimal` counts: at most four places, 64 bits in all.
+pub(super) fn ten_thousandths(digits: &str) -> Option<i64> {
+    if let Ok(plain) = digits.parse::<i64>() {
+        return plain.checked_mul(10_000);
+    }
     let Exact { mantissa, scale } = exact(digits)?;
     let shift = 4_u32.checked_sub(scale)?;
-    let scaled = i64::try_from(mantissa.checked_mul(10_i128.checked_pow(shift)?)?).ok()?;
+    i64::try_from(mantissa.checked_mul(10_i128.checked_pow(shift)?)?).ok()
+}
+
+/// The number as the text of a Cedar `decimal`.
+pub(super) fn decimal(digits: &str) -> Option<String> {
+    let scaled = ten_thousandths(digits)?;
     let sign = if scaled < 0 { "-" } else { "" };
     let size = scaled.unsigned_abs();
     Some(format!("{sign}{}.{:04}", size / 10_000, size % 10_000))

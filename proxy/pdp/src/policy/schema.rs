@@ -6,13 +6,56 @@
 use std::fmt::Write as _;
 
 use super::needs::Needs;
+use super::shape::{self, Shape, View};
 use crate::effect::Effect;
 use crate::method::{Feature, METHODS, OTHER_ACTION};
 use crate::registry::{Registry, Server, Tool};
 
 /// The schema's text. Identical registries give identical text.
 pub(super) fn text(registry: &Registry) -> String {
-    written(registry, &|_, _| None)
+    format!("{GUIDE}{}", written(registry, &|_, _| None))
+}
+
+/// What stands at the head of the schema, for those who write policies.
+const GUIDE: &str = "\
+// What policies may look at; generated from the registry. A member with a `?` may be missing: ask with `has` first.
+//
+// args               the arguments as they will be sent, of the types of the reviewed schema
+// args_canonical     their texts in canonical form: match paths, URLs, hosts and mail addresses here, not in `args`
+// args_host          the host that a URL, a host or a mail address leads to; \"?\" where it leads to none
+// args_opaque        whether something is given that policies cannot see by value; `args_opaque_names`: in which arguments
+// target             what a method acts on, such as a URI; also in canonical form, and its host
+// gate               what the gate knows: the task's labels and calls, the tenant, the time. Grants: write `@approval`
+//
+// In args_canonical and args_host a list of records is a record of lists: `args_canonical.files.path` holds every path.
+// An object whose names the caller chooses is a record of `keys` and `values`. An argument of several types is a record of
+// the types, such as `string` and `long`, of which one is there. A text that can be read in more than one way (a backslash
+// in a path, two `@` in a URL) has no canonical form and no host: where a policy looks at one, the call is denied.
+";
+
+/// The schema without its comments: what it means, and nothing else.
+pub(crate) fn without_comments(text: &str) -> String {
+    text.lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .fold(String::new(), |text, line| text + line + "\n")
+}
+
+/// Whether Cedar takes a tool's name and the names of its arguments. It is tried on what is unusual, so that no tool makes
+/// the schema of all of them unreadable.
+///
+/// # Errors
+/// What Cedar says.
+pub(crate) fn holds(tool: &str, shape: &Shape) -> Result<(), String> {
+    if shape::is_plain(tool) && shape.is_plain() {
+        return Ok(());
+    }
+    let [canonical, host] = [View::Canonical, View::Host].map(|view| shape.view_type(view, None));
+    let args = shape.cedar_type(None);
+    read(&format!("type Args = {args}; type Canonical = {canonical}; type Host = {host}; action {tool:?};"))
+}
+
+fn read(text: &str) -> Result<(), String> {
+    cedar_policy::SchemaFragment::from_cedarschema_str(text).map(drop).map_err(|e| e.to_string())
 }
 
 /// The schema of the contexts that are really built. What the policies of an action look at, they look at in parts, so
@@ -130,15 +173,31 @@ fn namespace<'n>(server: &Server, needs: &dyn Fn(&str) -> Option<&'n Needs>, out
 
 fn tool_action(tool: &Tool, needs: Option<&Needs>, out: &mut String) {
     let groups: Vec<String> = groups(tool).map(|g| format!("Gate::Action::{g:?}")).collect();
-    let opaque = plain("args_opaque", "Bool", needs);
+    let opaque = plain("args_opaque", "Bool", needs) + &plain("args_opaque_names", "Set<String>", needs);
+    let host = match needs.map(|needs| &needs.host) {
+        None => format!("args_host: {}, ", tool.shape.view_type(View::Host, None)),
+        Some(needed) if needed.is_empty() => String::new(),
+        // One part of the policies may look at it, and the other not.
+        needed @ Some(_) => format!("args_host?: {}, ", tool.shape.view_type(View::Host, needed)),
+    };
+    if needs.is_none() {
+        for part in tool.shape.unseen() {
+            let _infallible = writeln!(out, "  // not seen by policies: {} ({})", part.path, part.why);
+        }
+        // Told in the text, so that a law is read again where they change.
+        for (path, words) in tool.shape.listed() {
+            let words = words.iter().map(|word| format!("{word:?}")).collect::<Vec<_>>().join(", ");
+            let _infallible = writeln!(out, "  // {path} is one of {words}");
+        }
+    }
     let _infallible = writeln!(
         out,
         "  action {:?} in [{}] appliesTo {{ principal: [Gate::Agent], resource: [Gate::Server], \
-         context: {{ args: {}, args_canonical: {}, {opaque}gate: {} }} }};",
+         context: {{ args: {}, args_canonical: {}, {host}{opaque}gate: {} }} }};",
         tool.name,
         groups.join(", "),
         tool.shape.cedar_type(needs.map(|needs| &needs.args)),
-        tool.shape.canonical_type(needs.map(|needs| &needs.canonical)),
+        tool.shape.view_type(View::Canonical, needs.map(|needs| &needs.canonical)),
         facts(needs),
     );
 }
@@ -146,4 +205,20 @@ fn tool_action(tool: &Tool, needs: Option<&Needs>, out: &mut String) {
 /// The groups a tool's action is a member of.
 pub(super) fn groups(tool: &Tool) -> impl Iterator<Item = &'static str> {
     std::iter::once("call").chain(tool.effects.iter().map(|e| e.name()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cedar_does_not_take_is_told() {
+        assert_eq!(read("type Args = { \"a b\": String };"), Ok(()));
+        assert!(read("type Args = { \"a\u{7}b: String };").is_err_and(|why| !why.is_empty()));
+    }
+
+    #[test]
+    fn comments_are_no_part_of_the_law() {
+        assert_eq!(without_comments("// a\nx;\n  // \"b\"\n  y \"//\";\n"), "x;\n  y \"//\";\n");
+    }
 }

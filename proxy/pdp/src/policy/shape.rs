@@ -1,89 +1,93 @@
-//! The shape of a tool's arguments in Cedar: from the reviewed JSON Schema to types, from a call's arguments to values.
+//! The shape of a tool's arguments in Cedar: types made of its reviewed JSON Schema, written in Cedar's schema language.
 //!
-//! Values are built as restricted expressions by hand. Cedar's own JSON reader honours `__entity` and `__extn` inside
-//! data, which a caller controls. What has no Cedar type is opaque: left out, and told by `context.args_opaque`.
+//! | JSON Schema | Cedar |
+//! |---|---|
+//! | string, integer, number, boolean | `String`, `Long`, `decimal`, `Bool` |
+//! | array | `Set` of its items' type; an array of fixed places is a record of `"0"`, `"1"` and so on |
+//! | object with named members | record; a member that may be absent or null has a `?` |
+//! | object with names of the caller's choice | record of `keys` and, where they have one type, `values`, both sets |
+//! | several types | record of the types that are possible, of which one is given: `string`, `long`, `set` and so on |
+//! | any type, recursion and the like | nothing: opaque, left out and told by `context.args_opaque` |
+//!
+//! How a call's arguments become values of these types is the work of `given.rs`.
 
 use std::collections::BTreeSet;
 
-use cedar_policy::RestrictedExpression;
 use serde_json::Value;
 
-use super::canonical::canonical;
-use super::needs::{Members, Needs};
-use super::number;
-use crate::json::Json;
+pub use super::admits::Why;
+use super::admits::{Admits, Kinds, Lists, Numbers, Objects, Rest, Texts};
+use super::form::Form;
+use super::needs::Members;
 
 /// The members of a record of arguments.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Shape {
-    fields: Vec<Field>,
+    pub(super) fields: Vec<Field>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Field {
-    name: String,
-    required: bool,
-    kind: Kind,
+pub(super) struct Field {
+    pub(super) name: String,
+    pub(super) required: bool,
+    pub(super) kind: Kind,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Kind {
-    Text { host: bool },
+pub(super) enum Kind {
+    /// A text in a form, and the words it may be where they are listed.
+    Text(Form, Option<BTreeSet<String>>),
     Long,
     Decimal,
     Bool,
     Set(Box<Kind>),
+    /// An array of fixed places, by number.
+    Tuple(Shape),
     Record(Shape),
-    Opaque,
+    /// An object with names of the caller's choice, and what its values are.
+    Map(Box<Kind>),
+    /// Several types, by their names.
+    Either(Shape),
+    Opaque(Why),
 }
 
-/// A call's arguments as Cedar sees them.
-pub(super) struct Arguments {
-    pub(super) args: RestrictedExpression,
-    pub(super) canonical: RestrictedExpression,
-    pub(super) opaque: bool,
+/// The texts that are given once more, in another form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum View {
+    /// Every text, in canonical form: `context.args_canonical`.
+    Canonical,
+    /// The hosts that URLs, hosts and addresses lead to: `context.args_host`.
+    Host,
 }
 
-/// An argument that cannot be given to Cedar without loss.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ArgumentFault {
-    /// A number with no exact Cedar form.
-    #[error("the number `{value}` in `{at}` has no exact form that policies can judge")]
-    Number {
-        /// Which argument.
-        at: String,
-        /// As it was written.
-        value: String,
-    },
-    /// A name that differs from a declared one only in case: some servers read it as the same argument.
-    #[error("the argument `{found}` differs from `{declared}` only in case")]
-    CaseVariant {
-        /// The name in the call.
-        found: String,
-        /// The name in the reviewed schema.
-        declared: String,
-    },
-    /// A value that is not of the declared type.
-    #[error("`{at}` is not of the type its reviewed schema declares")]
-    Type {
-        /// Which argument.
-        at: String,
-    },
+/// A part of the arguments that policies cannot see.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Unseen {
+    /// Where it stands: `filter.where`, `rows[].cell`, `headers.*`.
+    pub path: String,
+    /// Why it has no type.
+    pub why: Why,
 }
-
-/// How deep references are followed before a type counts as recursive, hence opaque.
-const REFERENCE_DEPTH_MAX: usize = 8;
 
 impl Shape {
     /// The shape of an input schema.
     #[must_use]
     pub fn of_schema(schema: &Value) -> Self {
-        match Kind::of(schema, schema, "", REFERENCE_DEPTH_MAX) {
-            Kind::Record(shape) => shape,
-            Kind::Text { .. } | Kind::Long | Kind::Decimal | Kind::Bool | Kind::Set(_) | Kind::Opaque => {
-                Self::default()
-            }
+        match Admits::of(schema) {
+            Admits::Only(kinds) => kinds.object.map(Self::of_objects).unwrap_or_default(),
+            Admits::Anything(_) => Self::default(),
         }
+    }
+
+    fn of_objects(objects: Objects) -> Self {
+        let Objects { members, required, rest: _ } = objects;
+        let field = |(name, admits): (String, Admits)| {
+            let (kind, nullable) = Kind::of(admits);
+            let is_opaque = matches!(kind, Kind::Opaque(_));
+            Field { required: required.contains(&name) && !nullable && !is_opaque, name, kind }
+        };
+        // A map's order: the generated schema does not depend on how an author or a server ordered the members.
+        Self { fields: members.into_iter().map(field).collect() }
     }
 
     /// The record type in Cedar's schema language; only of what is needed, which then may be missing.
@@ -91,13 +95,9 @@ impl Shape {
         self.written(needed, Kind::cedar_type)
     }
 
-    /// The record type of the canonical forms: the strings alone.
-    pub(super) fn canonical_type(&self, needed: Option<&Members>) -> String {
-        self.written(needed, |kind| match kind {
-            Kind::Text { .. } => Some("String".to_owned()),
-            Kind::Set(inner) if matches!(**inner, Kind::Text { .. }) => Some("Set<String>".to_owned()),
-            Kind::Set(_) | Kind::Long | Kind::Decimal | Kind::Bool | Kind::Record(_) | Kind::Opaque => None,
-        })
+    /// The record type of a view.
+    pub(super) fn view_type(&self, view: View, needed: Option<&Members>) -> String {
+        self.written(needed, |kind| kind.view_type(view, false))
     }
 
     fn written(&self, needed: Option<&Members>, kind: impl Fn(&Kind) -> Option<String>) -> String {
@@ -109,241 +109,214 @@ impl Shape {
         format!("{{ {} }}", members.collect::<Vec<_>>().join(", "))
     }
 
-    /// The names of arguments that policies cannot see by value.
+    /// The parts of the arguments that policies cannot see by value, each once.
     #[must_use]
-    pub fn opaque_names(&self) -> BTreeSet<&str> {
-        self.fields.iter().filter(|f| f.kind == Kind::Opaque).map(|f| f.name.as_str()).collect()
-    }
-
-    /// A call's arguments as Cedar values, as far as they are needed. All of them are looked at.
-    ///
-    /// # Errors
-    /// The first argument that cannot be represented exactly.
-    pub(super) fn arguments(&self, args: &Json<'_>, needs: &Needs) -> Result<Arguments, ArgumentFault> {
-        let mut opaque = false;
-        let record = self.record(args, "", &needs.args, &mut opaque)?;
-        Ok(Arguments { args: record, canonical: self.canonical_record(args, &needs.canonical), opaque })
-    }
-
-    fn record(
-        &self,
-        value: &Json<'_>,
-        at: &str,
-        needed: &Members,
-        opaque: &mut bool,
-    ) -> Result<RestrictedExpression, ArgumentFault> {
-        let Json::Object(members) = value else { return Err(ArgumentFault::Type { at: at.to_owned() }) };
+    pub fn unseen(&self) -> Vec<Unseen> {
         let mut out = Vec::new();
-        for (name, value) in members {
-            let Some(field) = self.fields.iter().find(|f| f.name == *name) else {
-                if let Some(near) = self.fields.iter().find(|f| f.name.eq_ignore_ascii_case(name)) {
-                    return Err(ArgumentFault::CaseVariant { found: name.to_string(), declared: near.name.clone() });
-                }
-                *opaque = true;
-                continue;
-            };
-            let nested;
-            let path = if at.is_empty() {
-                field.name.as_str()
-            } else {
-                nested = format!("{at}.{}", field.name);
-                nested.as_str()
-            };
-            if let Some(value) = field.kind.value(value, path, opaque)?
-                && needed.has(&field.name)
-            {
-                out.push((field.name.clone(), value));
+        self.parts(&mut |path, kind| {
+            if let Kind::Opaque(why) = kind {
+                out.push(Unseen { path: path.to_owned(), why: *why });
             }
-        }
-        RestrictedExpression::new_record(out).map_err(|_| ArgumentFault::Type { at: at.to_owned() })
-    }
-
-    /// Whether a call's arguments can be represented exactly, also those that no policy looks at.
-    ///
-    /// # Errors
-    /// The first that cannot.
-    pub(super) fn check(&self, args: &Json<'_>) -> Result<(), ArgumentFault> {
-        self.record(args, "", &Members::default(), &mut false).map(drop)
-    }
-
-    fn canonical_record(&self, value: &Json<'_>, needed: &Members) -> RestrictedExpression {
-        let text = |value: &Json<'_>, host| match value {
-            Json::Text(text) => Some(RestrictedExpression::new_string(canonical(text, host))),
-            Json::Null | Json::Bool(_) | Json::Number(_) | Json::List(_) | Json::Object(_) => None,
-        };
-        let members = self.fields.iter().filter(|field| needed.has(&field.name)).filter_map(|field| {
-            let found = value.get(&field.name)?;
-            let form = match (&field.kind, found) {
-                (Kind::Text { host }, found) => text(found, *host)?,
-                (Kind::Set(inner), Json::List(list)) => match **inner {
-                    Kind::Text { host } => RestrictedExpression::new_set(list.iter().filter_map(|v| text(v, host))),
-                    Kind::Long | Kind::Decimal | Kind::Bool | Kind::Set(_) | Kind::Record(_) | Kind::Opaque => {
-                        return None;
-                    }
-                },
-                (Kind::Set(_) | Kind::Long | Kind::Decimal | Kind::Bool | Kind::Record(_) | Kind::Opaque, _) => {
-                    return None;
-                }
-            };
-            Some((field.name.clone(), form))
         });
-        RestrictedExpression::new_record(members).unwrap_or_else(|_| RestrictedExpression::new_string(String::new()))
+        out
+    }
+
+    /// The texts whose words are listed: where each stands, and the words.
+    pub(super) fn listed(&self) -> Vec<(String, BTreeSet<String>)> {
+        let mut out = Vec::new();
+        self.parts(&mut |path, kind| {
+            if let Kind::Text(_, Some(words)) = kind {
+                out.push((path.to_owned(), words.clone()));
+            }
+        });
+        out
+    }
+
+    fn parts(&self, told: &mut dyn FnMut(&str, &Kind)) {
+        self.fields.iter().for_each(|field| field.kind.parts(&plain(&field.name), told));
+    }
+
+    /// The words that the argument at this path may be, if they are listed; nothing where the path is no text.
+    pub(super) fn words(&self, path: &[&str]) -> Option<Option<&BTreeSet<String>>> {
+        let (first, rest) = path.split_first()?;
+        self.fields.iter().find(|field| field.name == *first)?.kind.words(rest)
+    }
+
+    /// Whether Cedar's strings hold every name as it is; names beyond these are tried out when a tool is loaded.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.fields.iter().all(|field| is_plain(&field.name) && field.kind.is_plain())
     }
 }
 
 impl Kind {
-    fn of(schema: &Value, root: &Value, name: &str, left: usize) -> Self {
-        let Some(left) = left.checked_sub(1) else { return Self::Opaque };
-        if let Some(target) = schema.get("$ref").and_then(Value::as_str) {
-            let found = target.strip_prefix('#').and_then(|pointer| root.pointer(pointer));
-            return found.map_or(Self::Opaque, |found| Self::of(found, root, name, left));
+    /// The type, and whether null is allowed beside it.
+    fn of(admits: Admits) -> (Self, bool) {
+        let kinds = match admits {
+            Admits::Anything(why) => return (Self::Opaque(why), true),
+            Admits::Only(kinds) => *kinds,
+        };
+        if kinds.are_all() {
+            return (Self::Opaque(Why::AnyType), true);
         }
-        if let Some(choices) = schema.get("enum").and_then(Value::as_array) {
-            return if choices.iter().all(Value::is_string) { Self::Text { host: false } } else { Self::Opaque };
+        let Kinds { null, boolean, text, number, list, object } = kinds;
+        let text = text.map(|text| match text {
+            Texts::Free(form) => Self::Text(form, None),
+            Texts::Words(words) => Self::Text(Form::Any, Some(words)),
+        });
+        let number = number.map(|number| match number {
+            Numbers::Whole => ("long", Self::Long),
+            Numbers::Decimal => ("decimal", Self::Decimal),
+        });
+        // In the order of their names.
+        let possible = [
+            boolean.then_some(("bool", Self::Bool)),
+            number,
+            object.map(|object| ("record", Self::of_object(object))),
+            list.map(|list| ("set", Self::of_list(list))),
+            text.map(|text| ("string", text)),
+        ];
+        let mut possible: Vec<(&str, Self)> = possible.into_iter().flatten().collect();
+        let kind = match (possible.len(), possible.pop()) {
+            (_, None) => Self::Opaque(Why::Nothing),
+            (1, Some((_, kind))) => kind,
+            (_, Some(last)) => {
+                possible.push(last);
+                let field = |(name, kind): (&str, Self)| Field { name: name.to_owned(), required: false, kind };
+                Self::Either(Shape { fields: possible.into_iter().map(field).collect() })
+            }
+        };
+        (kind, null)
+    }
+
+    fn of_object(object: Objects) -> Self {
+        match (object.members.is_empty(), object.rest) {
+            (true, Rest::Open) => Self::Map(Box::new(Self::Opaque(Why::AnyType))),
+            (true, Rest::Of(values)) => Self::Map(Box::new(Self::of(*values).0.of_many())),
+            (_, rest) => Self::Record(Shape::of_objects(Objects { rest, ..object })),
         }
-        let (kind, _) = declared(schema);
-        match kind {
-            Some("string") => Self::Text { host: names_host(schema, name) },
-            Some("integer") => Self::Long,
-            Some("number") => Self::Decimal,
-            Some("boolean") => Self::Bool,
-            Some("array") => match schema.get("items").map(|items| Self::of(items, root, name, left)) {
-                Some(Self::Opaque) | None => Self::Opaque,
-                Some(item) => Self::Set(Box::new(item)),
+    }
+
+    fn of_list(list: Lists) -> Self {
+        match list {
+            Lists::Unknown(why) => Self::Opaque(why),
+            Lists::Of(items) => match Self::of(*items).0.of_many() {
+                Self::Opaque(why) => Self::Opaque(why),
+                items => Self::Set(Box::new(items)),
             },
-            Some("object") => match schema.get("properties").and_then(Value::as_object) {
-                Some(members) => Self::Record(Shape { fields: fields(members, schema, root, left) }),
-                // The outermost object is a record even when it declares no argument.
-                None if name.is_empty() => Self::Record(Shape::default()),
-                None => Self::Opaque,
-            },
-            Some(_) | None => Self::Opaque,
+            Lists::Tuple(places, least) => {
+                let fields = places.into_iter().enumerate().map(|(at, place)| {
+                    let (kind, nullable) = Self::of(place);
+                    let required = at < least && !nullable && !matches!(kind, Self::Opaque(_));
+                    Field { name: at.to_string(), required, kind }
+                });
+                Self::Tuple(Shape { fields: fields.collect() })
+            }
+        }
+    }
+
+    /// The type of many such values in one set. Cedar finds a member of a set by equality alone, which values of several
+    /// types, each with members that are absent, are of no use for.
+    fn of_many(self) -> Self {
+        match self {
+            Self::Either(_) => Self::Opaque(Why::Mixed),
+            one => one,
         }
     }
 
     fn cedar_type(&self) -> Option<String> {
         match self {
-            Self::Text { .. } => Some("String".to_owned()),
+            Self::Text(..) => Some("String".to_owned()),
             Self::Long => Some("Long".to_owned()),
             Self::Decimal => Some("decimal".to_owned()),
             Self::Bool => Some("Bool".to_owned()),
             Self::Set(inner) => inner.cedar_type().map(|t| format!("Set<{t}>")),
-            Self::Record(shape) => Some(shape.cedar_type(None)),
-            Self::Opaque => None,
+            Self::Record(shape) | Self::Tuple(shape) | Self::Either(shape) => Some(shape.cedar_type(None)),
+            Self::Map(inner) => Some(match inner.cedar_type() {
+                Some(values) => format!("{{ \"keys\": Set<String>, \"values\": Set<{values}> }}"),
+                None => "{ \"keys\": Set<String> }".to_owned(),
+            }),
+            Self::Opaque(_) => None,
         }
     }
 
-    /// The value, or nothing where it is null or opaque.
-    fn value(
-        &self,
-        value: &Json<'_>,
-        at: &str,
-        opaque: &mut bool,
-    ) -> Result<Option<RestrictedExpression>, ArgumentFault> {
-        let number = |digits: &str| ArgumentFault::Number { at: at.to_owned(), value: digits.to_owned() };
-        let found = match (self, value) {
-            (Self::Opaque, _) => {
-                *opaque = true;
-                None
+    /// The type of a view: of texts, and of what holds texts. Below a set (`many`) the members of records become sets, one
+    /// for each name: no policy could look into a set of records.
+    fn view_type(&self, view: View, many: bool) -> Option<String> {
+        if !self.is_in(view) {
+            return None;
+        }
+        match self {
+            Self::Text(..) => Some(if many { "Set<String>" } else { "String" }.to_owned()),
+            Self::Set(inner) => inner.view_type(view, true),
+            Self::Map(inner) => Some(format!("{{ \"values\": {} }}", inner.view_type(view, true)?)),
+            Self::Record(shape) | Self::Tuple(shape) | Self::Either(shape) => {
+                let members = shape.fields.iter().filter_map(|field| {
+                    let optional = if many || field.required { "" } else { "?" };
+                    Some(format!("{:?}{optional}: {}", field.name, field.kind.view_type(view, many)?))
+                });
+                Some(format!("{{ {} }}", members.collect::<Vec<_>>().join(", ")))
             }
-            (_, Json::Null) => None,
-            (Self::Text { .. }, Json::Text(text)) => Some(RestrictedExpression::new_string(text.to_string())),
-            (Self::Bool, Json::Bool(value)) => Some(RestrictedExpression::new_bool(*value)),
-            (Self::Long, Json::Number(digits)) => {
-                Some(RestrictedExpression::new_long(number::long(digits).ok_or_else(|| number(digits))?))
-            }
-            (Self::Decimal, Json::Number(digits)) => {
-                Some(RestrictedExpression::new_decimal(number::decimal(digits).ok_or_else(|| number(digits))?))
-            }
-            (Self::Set(inner), Json::List(list)) => {
-                let items: Result<Vec<_>, _> = list.iter().map(|item| inner.value(item, at, opaque)).collect();
-                Some(RestrictedExpression::new_set(items?.into_iter().flatten()))
-            }
-            (Self::Record(shape), Json::Object(_)) => Some(shape.record(value, at, &Members::All, opaque)?),
-            (Self::Text { .. } | Self::Bool | Self::Long | Self::Decimal | Self::Set(_) | Self::Record(_), _) => {
-                return Err(ArgumentFault::Type { at: at.to_owned() });
-            }
-        };
-        Ok(found)
+            Self::Long | Self::Decimal | Self::Bool | Self::Opaque(_) => None,
+        }
     }
-}
 
-fn fields(members: &serde_json::Map<String, Value>, schema: &Value, root: &Value, left: usize) -> Vec<Field> {
-    let required: BTreeSet<&str> =
-        schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
-    let mut fields: Vec<Field> = members
-        .iter()
-        .map(|(name, member)| Field {
-            name: name.clone(),
-            required: required.contains(name.as_str()) && !declared(member).1,
-            kind: Kind::of(member, root, name, left),
-        })
-        .map(|field| Field { required: field.required && field.kind != Kind::Opaque, ..field })
-        .collect();
-    // Sorted, so that the generated schema does not depend on how an author or a server ordered the members.
-    fields.sort_by(|a, b| a.name.cmp(&b.name));
-    fields
-}
+    /// Whether a view shows something of it.
+    pub(super) fn is_in(&self, view: View) -> bool {
+        match self {
+            Self::Text(form, words) => match view {
+                View::Canonical => true,
+                View::Host => words.is_none() && form.leads_somewhere(),
+            },
+            Self::Set(inner) | Self::Map(inner) => inner.is_in(view),
+            Self::Record(shape) | Self::Tuple(shape) | Self::Either(shape) => {
+                shape.fields.iter().any(|field| field.kind.is_in(view))
+            }
+            Self::Long | Self::Decimal | Self::Bool | Self::Opaque(_) => false,
+        }
+    }
 
-/// The one type a schema declares beside `null`, and whether `null` is allowed.
-fn declared(schema: &Value) -> (Option<&str>, bool) {
-    match schema.get("type") {
-        Some(Value::String(one)) => (Some(one), one == "null"),
-        Some(Value::Array(several)) => {
-            let mut real = several.iter().filter_map(Value::as_str).filter(|t| *t != "null");
-            let nullable = several.iter().any(|t| t == "null");
-            match (real.next(), real.next()) {
-                (Some(one), None) => (Some(one), nullable),
-                (Some(_), Some(_)) | (None, _) => (None, nullable),
+    /// What stands at this path and below, innermost parts alone.
+    fn parts(&self, path: &str, told: &mut dyn FnMut(&str, &Self)) {
+        match self {
+            Self::Text(..) | Self::Long | Self::Decimal | Self::Bool | Self::Opaque(_) => told(path, self),
+            Self::Set(inner) => inner.parts(&format!("{path}[]"), told),
+            Self::Map(inner) => inner.parts(&format!("{path}.*"), told),
+            Self::Record(shape) | Self::Tuple(shape) | Self::Either(shape) => {
+                shape.parts(&mut |below, kind| told(&format!("{path}.{below}"), kind));
             }
         }
-        Some(_) | None if schema.get("properties").is_some_and(Value::is_object) => (Some("object"), false),
-        Some(_) | None => (None, true),
+    }
+
+    fn words(&self, path: &[&str]) -> Option<Option<&BTreeSet<String>>> {
+        match (self, path) {
+            (Self::Text(_, words), []) => Some(words.as_ref()),
+            (Self::Set(inner), []) => inner.words(path),
+            (Self::Map(inner), ["values"]) => inner.words(&[]),
+            (Self::Record(shape) | Self::Tuple(shape) | Self::Either(shape), path) => shape.words(path),
+            (Self::Text(..) | Self::Set(_) | Self::Map(_), _) => None,
+            (Self::Long | Self::Decimal | Self::Bool | Self::Opaque(_), _) => None,
+        }
+    }
+
+    fn is_plain(&self) -> bool {
+        match self {
+            Self::Text(..) | Self::Long | Self::Decimal | Self::Bool | Self::Opaque(_) => true,
+            Self::Set(inner) | Self::Map(inner) => inner.is_plain(),
+            Self::Record(shape) | Self::Tuple(shape) | Self::Either(shape) => shape.is_plain(),
+        }
     }
 }
 
-fn names_host(schema: &Value, name: &str) -> bool {
-    let format = schema.get("format").and_then(Value::as_str).unwrap_or_default();
-    ["hostname", "idn-hostname"].contains(&format)
-        || ["host", "hostname", "domain"].contains(&name.to_ascii_lowercase().as_str())
+/// Whether a name is written in a Cedar string as it is.
+pub(crate) fn is_plain(name: &str) -> bool {
+    name.chars().all(|c| (c.is_ascii_graphic() || c == ' ') && c != '"' && c != '\\')
+}
+
+/// A name as a part of a path; quoted where it could be taken for more than one part, or holds what is not printed.
+fn plain(name: &str) -> String {
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    if !name.is_empty() && name.chars().all(is_word) { name.to_owned() } else { format!("{name:?}") }
 }
 
 #[cfg(test)]
-mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test may panic")]
-    use super::*;
-
-    fn shape(schema: &str) -> Shape {
-        Shape::of_schema(&serde_json::from_str(schema).unwrap())
-    }
-
-    #[test]
-    fn types_come_from_the_reviewed_schema() {
-        let shape = shape(
-            r##"{"type":"object","required":["to","n","maybe"],"$defs":{"p":{"type":"object","properties":{"x":{"type":"integer"}}}},
-            "properties":{"to":{"type":"string"},"n":{"type":"number"},"tags":{"type":"array","items":{"type":"string"}},
-            "user-id":{"type":"boolean"},"maybe":{"type":["string","null"]},"p":{"$ref":"#/$defs/p"},"any":{}}}"##,
-        );
-        assert_eq!(
-            shape.cedar_type(None),
-            "{ \"maybe\"?: String, \"n\": decimal, \"p\"?: { \"x\"?: Long }, \"tags\"?: Set<String>, \"to\": String, \"user-id\"?: Bool }"
-        );
-        assert_eq!(shape.opaque_names(), BTreeSet::from(["any"]));
-    }
-
-    #[test]
-    fn a_reference_to_itself_is_opaque_and_ends() {
-        let shape = shape(r##"{"type":"object","properties":{"me":{"$ref":"#"}}}"##);
-        assert!(shape.cedar_type(None).len() < 200);
-    }
-
-    #[test]
-    fn what_cedar_cannot_hold_is_refused_with_its_name() {
-        let shape = shape(r#"{"type":"object","properties":{"n":{"type":"integer"},"Name":{"type":"string"}}}"#);
-        let fault = |text: &str| shape.arguments(&Json::read(text, 9).unwrap(), &Needs::all()).err();
-        assert_eq!(fault(r#"{"n":1,"extra":2}"#), None);
-        assert!(matches!(fault(r#"{"n":1e40}"#), Some(ArgumentFault::Number { at, .. }) if at == "n"));
-        assert!(matches!(fault(r#"{"name":"x"}"#), Some(ArgumentFault::CaseVariant { .. })));
-        assert!(matches!(fault(r#"{"n":"1"}"#), Some(ArgumentFault::Type { .. })));
-    }
-}
+mod tests;

@@ -1,6 +1,10 @@
 //! The three-valued decision and the loader's rules of writing, feature by feature, through one `judge`.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod laws;
+mod odd;
+mod schemas;
+
 use std::collections::BTreeSet;
 
 use super::{Act, Facts, Query};
@@ -132,9 +136,15 @@ fn faults_name_line_column_and_remedy_and_come_all_at_once() {
                 @id(\"u\") @approval(\"nobody\") forbid (principal, action, resource);\n\
                 @id(\"k\") @colour(\"red\") forbid (principal, action, resource);\n\
                 @id(\"g\") forbid (principal, action, resource) when { context.gate.grants.contains(Gate::Grant::\"owner\") };\n\
+                @id(\"e\") @approval(\"\") forbid (principal, action, resource);\n\
+                @id(\"m\") @approval(\"ownr\") forbid (principal, action, resource);\n\
+                @id(\"n\") @aproval(\"owner\") forbid (principal, action, resource);\n\
+                @id(\"o\") @obligation(\"quote\") forbid (principal, action, resource);\n\
+                @id(\"a\") forbid (principal, action, resource);\n\
+                @id(\"v\") @approval forbid (principal, action, resource);\n\
                 @id(\"l\") forbid (principal, action, resource) when { context.gate.labels.contains(Gate::Label::\"untrsted\") };\n";
     let faults = build(text).unwrap_err();
-    let told: Vec<String> = faults.iter().map(|f| format!("{}:{}", f.line, f.message)).collect();
+    let told: Vec<String> = faults.iter().map(|f| format!("{}:{} {}", f.line, f.message, f.remedy)).collect();
     for (line, words) in [
         (1, "amont"),
         (2, "without `@id"),
@@ -143,7 +153,13 @@ fn faults_name_line_column_and_remedy_and_come_all_at_once() {
         (5, "unknown grant"),
         (6, "@colour"),
         (7, "gate.grants"),
-        (8, "untrsted"),
+        (8, "`@approval` without a grant"),
+        (9, "did you mean `owner`?"),
+        (10, "did you mean `@approval`?"),
+        (11, "a forbid with `@obligation`"),
+        (12, "is taken"),
+        (13, "`@approval` without a grant"),
+        (14, "untrsted"),
     ] {
         assert!(
             told.iter().any(|t| t.starts_with(&format!("{line}:")) && t.contains(words)),
@@ -175,6 +191,13 @@ fn grants_cannot_be_reached_by_an_alias() {
         "context has gate.grants",
         "(if true then context.gate else context.gate).grants.isEmpty()",
         "context == context",
+        "context[\"gate\"][\"grants\"].isEmpty()",
+        "context[\"gate\"] has \"grants\"",
+        "(if context.gate.calls > 1 then context else context).gate.grants.isEmpty()",
+        "{a: context.gate}.a.grants.isEmpty()",
+        "context.gate == {labels: context.gate.labels, grants: [], task: context.gate.task, calls: 1, tenant: \"\", \
+         now: context.gate.now}",
+        "context.gate.labels.isEmpty() && [context.gate.grants, []].isEmpty()",
         "[context.gate].contains(context.gate)",
     ] {
         let policy = format!(

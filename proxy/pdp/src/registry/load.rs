@@ -21,7 +21,7 @@ use crate::fault::{Fault, SourceFile};
 use crate::json::{self, Json};
 use crate::label::LabelSet;
 use crate::method::Feature;
-use crate::policy::shape::Shape;
+use crate::policy::{self, shape::Shape};
 
 /// Labels every vocabulary has.
 const LABELS: [&str; 5] = ["untrusted", "private", "secret", "user", UNVALIDATED];
@@ -344,7 +344,10 @@ impl Reader<'_> {
             (Some(by), Some(at)) => Some(Review { by: by.clone(), at: at.clone() }),
             (Some(_) | None, Some(_) | None) => None,
         };
-        let Schema { shape, validator, output, mirrors, withheld } = schema_of(&definition);
+        let Schema { shape, validator, output, mirrors, mut withheld } = schema_of(&definition);
+        if let (None, Err(why)) = (&withheld, policy::holds(name, &shape)) {
+            withheld = Some(format!("no Cedar schema holds its name and its arguments: {why}"));
+        }
         let mut tool = Tool {
             name: name.to_owned(),
             effects,

@@ -238,6 +238,7 @@ fn seen(path: &str, case: &Case) -> (String, String) {
         ["context", "args_canonical", rest @ ..] => {
             (format!("`{}`", rest.join(".")), format!("{} (in its canonical form)", argument(rest, case)))
         }
+        ["context", "args_host", rest @ ..] => (format!("host of `{}`", rest.join(".")), argument(rest, case)),
         ["context", "method"] => (
             "method".to_owned(),
             match &case.asked {

@@ -267,6 +267,8 @@ fn name(names: &[&str]) -> Option<String> {
     Some(match names {
         ["context", "args" | "args_canonical"] => "the arguments".to_owned(),
         ["context", "args" | "args_canonical", rest @ ..] => format!("`{}`", rest.join(".")),
+        ["context", "args_host", rest @ ..] => format!("the host of `{}`", rest.join(".")),
+        ["context", "args_opaque_names"] => "the list of arguments that policies cannot read".to_owned(),
         ["context", "gate", "labels"] => "the labels of the task".to_owned(),
         ["context", "gate", "calls"] => "the number of calls in this task".to_owned(),
         ["context", "gate", "now"] => "the time".to_owned(),
