@@ -57,7 +57,9 @@ fn build(law: &str) -> Snapshot {
 
 /// The types of every tool: what stands in the generated schema between its name and the facts.
 fn told(snapshot: &Snapshot) -> String {
-    let mut out = "What policies see of the arguments of real servers' tools. Made by tests/it/shapes.rs; do not edit.\n".to_owned();
+    let mut out =
+        "What policies see of the arguments of real servers' tools. Made by tests/it/shapes.rs; do not edit.\n"
+            .to_owned();
     let own = snapshot.policies().schema_text().split_once("\nnamespace everything").unwrap().1;
     for line in format!("namespace everything{own}").lines().filter(|line| *line != "}") {
         if let Some(server) = line.strip_prefix("namespace ") {
@@ -115,16 +117,36 @@ unless { context.args has data && context.args.data.keys.contains("secret") };
         ("filesystem", "write_file", r#"{"path":"/notes/x","content":"a\\b"}"#, "allow"),
         ("filesystem", "write_file", r#"{"path":"/notes/..\\..\\x","content":""}"#, "deny"),
         ("filesystem", "write_file", r#"{"path":"/notes/%2e%2e/x","content":""}"#, "deny"),
-        ("github", "push_files", r#"{"owner":"us","repo":"r","branch":"b","message":"m","files":[{"path":"docs//a.md","content":""}]}"#, "allow"),
-        ("github", "push_files", r#"{"owner":"us","repo":"r","branch":"b","message":"m","files":[{"path":"docs/a.md","content":""},{"path":".github/x","content":""}]}"#, "deny"),
+        (
+            "github",
+            "push_files",
+            r#"{"owner":"us","repo":"r","branch":"b","message":"m","files":[{"path":"docs//a.md","content":""}]}"#,
+            "allow",
+        ),
+        (
+            "github",
+            "push_files",
+            r#"{"owner":"us","repo":"r","branch":"b","message":"m","files":[{"path":"docs/a.md","content":""},{"path":".github/x","content":""}]}"#,
+            "deny",
+        ),
         ("playwright", "browser_navigate", r#"{"url":"https://Ours.example/x"}"#, "allow"),
         ("playwright", "browser_navigate", r#"{"url":"https://ours.example@evil.example/"}"#, "deny"),
         ("playwright", "browser_navigate", r#"{"url":"https://ours.example\\@evil.example/"}"#, "deny"),
         ("playwright", "browser_navigate", r#"{"url":"ours.example"}"#, "deny"),
         ("fetch", "fetch", r#"{"url":"http://docs.ours.example./"}"#, "allow"),
         ("fetch", "fetch", r#"{"url":"http://169.254.169.254/"}"#, "deny"),
-        ("sequential-thinking", "sequentialthinking", r#"{"thought":"t","nextThoughtNeeded":true,"thoughtNumber":1,"totalThoughts":2}"#, "allow"),
-        ("sequential-thinking", "sequentialthinking", r#"{"thought":"t","nextThoughtNeeded":"yes","thoughtNumber":1,"totalThoughts":2}"#, "deny"),
+        (
+            "sequential-thinking",
+            "sequentialthinking",
+            r#"{"thought":"t","nextThoughtNeeded":true,"thoughtNumber":1,"totalThoughts":2}"#,
+            "allow",
+        ),
+        (
+            "sequential-thinking",
+            "sequentialthinking",
+            r#"{"thought":"t","nextThoughtNeeded":"yes","thoughtNumber":1,"totalThoughts":2}"#,
+            "deny",
+        ),
         ("playwright", "browser_emulate_media", r#"{"colorScheme":"light"}"#, "allow"),
         ("playwright", "browser_emulate_media", r#"{"colorScheme":null}"#, "deny"),
         ("playwright", "browser_drop", r#"{"target":"t","data":{"open":"x"}}"#, "allow"),

@@ -139,7 +139,8 @@ fn unseen(registry: &Registry) -> Vec<Fault> {
     for server in registry.servers.values() {
         let file = format!("servers/{}.toml", server.name);
         let reviewed = server.tools.values().filter(|tool| tool.withheld.is_none());
-        let blind: Vec<_> = reviewed.map(|tool| (tool, tool.shape.unseen())).filter(|(_, all)| !all.is_empty()).collect();
+        let blind: Vec<_> =
+            reviewed.map(|tool| (tool, tool.shape.unseen())).filter(|(_, all)| !all.is_empty()).collect();
         for (tool, all) in blind.iter().take(TOLD_MAX) {
             let mut told: Vec<String> =
                 all.iter().take(TOLD_MAX).map(|part| format!("{} ({})", part.path, part.why)).collect();

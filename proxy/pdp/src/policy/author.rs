@@ -184,7 +184,7 @@ impl Desk<'_> {
             }
         }
         // What cannot be looked through cannot be vouched for.
-        if policy.to_json().map_or(true, |json| touches_grants(&json)) {
+        if policy.to_json().map(|json| touches_grants(&json)).unwrap_or(true) {
             fault(
                 format!("`{id}` reads `context.gate.grants`, or `context` or `context.gate` as a whole"),
                 "write `@approval(\"...\")` on a forbid instead",
@@ -232,13 +232,7 @@ impl Desk<'_> {
 }
 
 /// What is wrong with an `@approval`.
-fn approval(
-    id: &str,
-    policy: &Policy,
-    grant: &str,
-    grants: &BTreeSet<String>,
-    fault: &mut impl FnMut(String, &str),
-) {
+fn approval(id: &str, policy: &Policy, grant: &str, grants: &BTreeSet<String>, fault: &mut impl FnMut(String, &str)) {
     if policy.effect() == Effect::Permit {
         fault(format!("`{id}` is a permit with `@approval`"), "an approval switches a forbid off: write the forbid");
     }

@@ -217,9 +217,9 @@ impl Kind {
             (Self::Opaque(_), _) | (_, Json::Null) => return Ok(None),
             (Self::Text(..), Json::Text(text)) => RestrictedExpression::new_string(text.to_string()),
             (Self::Bool, Json::Bool(value)) => RestrictedExpression::new_bool(*value),
-            (Self::Long, Json::Number(digits)) => RestrictedExpression::new_long(
-                number::long(digits).ok_or_else(|| ArgumentFault::of_number(digits))?,
-            ),
+            (Self::Long, Json::Number(digits)) => {
+                RestrictedExpression::new_long(number::long(digits).ok_or_else(|| ArgumentFault::of_number(digits))?)
+            }
             (Self::Decimal, Json::Number(digits)) => RestrictedExpression::new_decimal(
                 number::decimal(digits).ok_or_else(|| ArgumentFault::of_number(digits))?,
             ),
@@ -260,12 +260,7 @@ impl Kind {
     }
 
     /// What a view shows of the values that stand at one place: of one at most, or of many below a set.
-    fn view(
-        &self,
-        view: View,
-        given: &[&Json<'_>],
-        many: bool,
-    ) -> Result<Option<RestrictedExpression>, ArgumentFault> {
+    fn view(&self, view: View, given: &[&Json<'_>], many: bool) -> Result<Option<RestrictedExpression>, ArgumentFault> {
         let given: Vec<&Json<'_>> = given.iter().copied().filter(|value| !matches!(value, Json::Null)).collect();
         if !self.is_in(view) || (given.is_empty() && !many) {
             return Ok(None);
@@ -288,9 +283,9 @@ impl Kind {
                 let values: Vec<&Json<'_>> = given.into_iter().flat_map(members_of).map(|(_, value)| value).collect();
                 record_of(inner.view(view, &values, true)?.map(|values| ("values".to_owned(), values)))
             }
-            Self::Record(shape) => shape.columns(view, many, |field| {
-                given.iter().filter_map(|value| value.get(&field.name)).collect()
-            }),
+            Self::Record(shape) => {
+                shape.columns(view, many, |field| given.iter().filter_map(|value| value.get(&field.name)).collect())
+            }
             Self::Tuple(shape) => shape.columns(view, many, |field| {
                 let at = shape.fields.iter().position(|place| place.name == field.name).unwrap_or(usize::MAX);
                 given.iter().filter_map(|value| items_of(value).get(at)).collect()

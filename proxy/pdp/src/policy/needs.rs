@@ -78,7 +78,13 @@ impl Members {
 impl Needs {
     /// Everything.
     pub(super) fn all() -> Self {
-        Self { gate: Members::All, args: Members::All, canonical: Members::All, host: Members::All, plain: Members::All }
+        Self {
+            gate: Members::All,
+            args: Members::All,
+            canonical: Members::All,
+            host: Members::All,
+            plain: Members::All,
+        }
     }
 
     /// What a policy looks at.

@@ -35,7 +35,9 @@ const GUIDE: &str = "\
 
 /// The schema without its comments: what it means, and nothing else.
 pub(crate) fn without_comments(text: &str) -> String {
-    text.lines().filter(|line| !line.trim_start().starts_with("//")).fold(String::new(), |text, line| text + line + "\n")
+    text.lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .fold(String::new(), |text, line| text + line + "\n")
 }
 
 /// Whether Cedar takes a tool's name and the names of its arguments. It is tried on what is unusual, so that no tool makes

@@ -46,11 +46,13 @@ pub(super) fn canonical(text: &str, form: Form) -> Result<String, Doubt> {
         Form::Url => url::canonical(text),
         Form::Address if address::seems(text) => address::canonical(text),
         // Guessed by its name alone, it may be anything.
-        Form::Any | Form::Address if url::seems(text) => url::canonical(text).or_else(|doubt| match url::parsed(text) {
-            Some(_) => Err(doubt),
-            // Words with a URL among them.
-            None => path::possible(text),
-        }),
+        Form::Any | Form::Address if url::seems(text) => {
+            url::canonical(text).or_else(|doubt| match url::parsed(text) {
+                Some(_) => Err(doubt),
+                // Words with a URL among them.
+                None => path::possible(text),
+            })
+        }
         Form::Any | Form::Address => path::possible(text),
     }
 }

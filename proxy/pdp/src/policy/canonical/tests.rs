@@ -98,7 +98,11 @@ fn a_url_is_what_a_browser_would_open_or_in_doubt() {
     ];
     check(Form::Url, canonical, &both);
     check(Form::Any, canonical, &both[..19]);
-    check(Form::Url, canonical, &[("good.example", "!whole URL"), ("//evil.example/x", "!whole URL"), ("evil.example:80/x", "!whole URL")]);
+    check(
+        Form::Url,
+        canonical,
+        &[("good.example", "!whole URL"), ("//evil.example/x", "!whole URL"), ("evil.example:80/x", "!whole URL")],
+    );
 }
 
 #[test]
@@ -192,9 +196,32 @@ fn any_form() -> impl Strategy<Value = Form> {
 /// Texts of what makes readers disagree.
 fn any_text() -> impl Strategy<Value = String> {
     let part = prop_oneof![
-        Just("/"), Just("\\"), Just(".."), Just("."), Just("%2e"), Just("%2F"), Just("%25"), Just("@"), Just(":"),
-        Just("https://"), Just("file:"), Just("C:"), Just("good.example"), Just("a"), Just("é"), Just(" "), Just("\t"),
-        Just("\""), Just("<"), Just(">"), Just(","), Just("?"), Just("#"), Just("127.1"), Just("[::1]"), Just("~"),
+        Just("/"),
+        Just("\\"),
+        Just(".."),
+        Just("."),
+        Just("%2e"),
+        Just("%2F"),
+        Just("%25"),
+        Just("@"),
+        Just(":"),
+        Just("https://"),
+        Just("file:"),
+        Just("C:"),
+        Just("good.example"),
+        Just("a"),
+        Just("é"),
+        Just(" "),
+        Just("\t"),
+        Just("\""),
+        Just("<"),
+        Just(">"),
+        Just(","),
+        Just("?"),
+        Just("#"),
+        Just("127.1"),
+        Just("[::1]"),
+        Just("~"),
     ];
     proptest::collection::vec(part, 0..9).prop_map(|parts| parts.concat())
 }

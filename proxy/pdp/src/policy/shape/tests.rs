@@ -50,10 +50,7 @@ fn what_must_be_there_has_no_question_mark_unless_it_may_be_null() {
         "a": { "type": "string" }, "b": { "type": ["string", "null"] }, "c": { "enum": ["x", null] }, "d": {},
         "e": { "anyOf": [{ "type": "integer" }, { "type": "null" }] }, "f": { "const": "x" },
     } });
-    of_whole(
-        &whole,
-        "{ a: String, b?: String, c?: String, e?: Long, f: String } !d any type is allowed",
-    );
+    of_whole(&whole, "{ a: String, b?: String, c?: String, e?: Long, f: String } !d any type is allowed");
 }
 
 #[test]
@@ -80,10 +77,7 @@ fn several_types_stand_by_name() {
         json!({ "oneOf": [{ "type": "boolean" }, { "type": "array" }] }),
         "{ a?: { bool?: Bool } } !a.set any type is allowed",
     );
-    check(
-        json!({ "type": "array", "items": { "type": ["string", "integer"] } }),
-        "{  } !a its forms differ",
-    );
+    check(json!({ "type": "array", "items": { "type": ["string", "integer"] } }), "{  } !a its forms differ");
     // Several objects are one, of the members of all.
     check(
         json!({ "oneOf": [
@@ -142,10 +136,7 @@ fn references_are_followed_and_end() {
         ("#/definitions/q", "{ a?: Bool }"),
         ("#/$defs/a~1b~0c%25", "{ a?: String }"),
         ("#/%24defs/p", "{ a?: { x?: Long } }"),
-        (
-            "#/$defs/tree",
-            "{ a?: { name?: String } } !a.child it refers to itself !a.children it refers to itself",
-        ),
+        ("#/$defs/tree", "{ a?: { name?: String } } !a.child it refers to itself !a.children it refers to itself"),
         ("#", "{  } !a it refers to itself"),
         ("#/$defs/loop", "{  } !a it refers to itself"),
         ("#/$defs/none", "{  } !a its reference leads nowhere"),
@@ -196,7 +187,10 @@ fn fixed_places_are_numbered() {
         json!({ "type": "array", "prefixItems": [{ "type": "number" }, { "type": "string" }], "minItems": 1 }),
         "{ a?: { 0: decimal, 1?: String } }",
     );
-    check(json!({ "type": "array", "items": [{ "type": "integer" }, {}] }), "{ a?: { 0?: Long } } !a.1 any type is allowed");
+    check(
+        json!({ "type": "array", "items": [{ "type": "integer" }, {}] }),
+        "{ a?: { 0?: Long } } !a.1 any type is allowed",
+    );
 }
 
 #[test]

@@ -87,7 +87,11 @@ const CALLS: [(&str, &str, &str); 9] = [
     ("bank", "send", r#"{"to":"bo@office.example","amount":5,"path":"/data/../etc/x"}"#),
     ("bank", "send", r#"{"to":"Eve <eve@ELSEWHERE.example>","amount":900,"tags":["x","y"],"id":5}"#),
     ("bank", "send", r#"{"to":"x","amount":9223372036854775807,"note":{"__entity":{"type":"A","id":"b"}}}"#),
-    ("bank", "send", r#"{"to":"x","rate":0.25,"path":"/data/a","id":"5","mode":"fast","files":[{"path":"/data/./a"}]}"#),
+    (
+        "bank",
+        "send",
+        r#"{"to":"x","rate":0.25,"path":"/data/a","id":"5","mode":"fast","files":[{"path":"/data/./a"}]}"#,
+    ),
     ("bank", "send", r#"{"to":"","files":[{"path":"/data/a"},{"path":"/etc/b"}],"stranger":1}"#),
     ("bank", "list", "{}"),
     ("web-site", "get.page", r#"{"url":"https://Good.example/x"}"#),
@@ -96,9 +100,8 @@ const CALLS: [(&str, &str, &str); 9] = [
 ];
 
 fn sources(law: &str) -> Sources {
-    let definition = |(_, tool, _, schema): &(&str, &str, &str, &str)| {
-        format!(r#"{{"name":"{tool}","inputSchema":{schema}}}"#)
-    };
+    let definition =
+        |(_, tool, _, schema): &(&str, &str, &str, &str)| format!(r#"{{"name":"{tool}","inputSchema":{schema}}}"#);
     let mut registry = vec![SourceFile { path: "vocabulary.toml".into(), text: "grants = [\"third\"]".into() }];
     for (server, system) in [("bank", "Bank"), ("web-site", "Web")] {
         let mut text = format!(
@@ -115,10 +118,8 @@ fn sources(law: &str) -> Sources {
         }
         let listed: Vec<String> = tools.into_iter().map(definition).collect();
         registry.push(SourceFile { path: format!("servers/{server}.toml"), text });
-        registry.push(SourceFile {
-            path: format!("servers/{server}.tools.json"),
-            text: format!("[{}]", listed.join(",")),
-        });
+        registry
+            .push(SourceFile { path: format!("servers/{server}.tools.json"), text: format!("[{}]", listed.join(",")) });
     }
     Sources { policies: vec![SourceFile { path: "law.cedar".into(), text: law.into() }], registry }
 }
@@ -385,7 +386,9 @@ fn every_answer_comes_up() {
     let facts = Facts { now_ms: 1_795_000_000_000, ..Facts::default() };
     let found: Vec<Answer> = CALLS
         .into_iter()
-        .map(|call| answer(&Case { snapshot: &snapshot, principal: &principal, facts: &facts, call }.judged(&held(0))).0)
+        .map(|call| {
+            answer(&Case { snapshot: &snapshot, principal: &principal, facts: &facts, call }.judged(&held(0))).0
+        })
         .collect();
     let asks = Answer::Escalate(held(1));
     let (no, fault) = (Answer::NoPermit, Answer::Fault);

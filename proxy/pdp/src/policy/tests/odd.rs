@@ -50,9 +50,37 @@ pub(super) fn decided(snapshot: &Snapshot, server: &str, tool: &str, arguments: 
 
 /// What tools and arguments are called somewhere, or could be.
 const NAMES: [&str; 31] = [
-    "create-issue", "files.read", "if", "user-id", "then", "else", "in", "is", "has", "like", "true", "false", "__cedar",
-    "__entity", "__extn", "__expr", "", " ", "日本語", "é", "e\u{301}", "a\"b", "a\\b", "a\nb", "a/b", "$ref", "*", "😀",
-    "\u{202e}x", "Action", "principal",
+    "create-issue",
+    "files.read",
+    "if",
+    "user-id",
+    "then",
+    "else",
+    "in",
+    "is",
+    "has",
+    "like",
+    "true",
+    "false",
+    "__cedar",
+    "__entity",
+    "__extn",
+    "__expr",
+    "",
+    " ",
+    "日本語",
+    "é",
+    "e\u{301}",
+    "a\"b",
+    "a\\b",
+    "a\nb",
+    "a/b",
+    "$ref",
+    "*",
+    "😀",
+    "\u{202e}x",
+    "Action",
+    "principal",
 ];
 
 #[test]
@@ -71,7 +99,8 @@ fn any_name_can_be_written_into_a_policy() {
              && context.args[{name:?}] == \"yes\" && context.args_canonical has {name:?} && \
              context.args_canonical[{name:?}] == \"yes\" }};"
         );
-        let snapshot = build("s", &[(name, &schema), ("other", "{}")], &law).unwrap_or_else(|f| panic!("{name:?}: {f:#?}"));
+        let snapshot =
+            build("s", &[(name, &schema), ("other", "{}")], &law).unwrap_or_else(|f| panic!("{name:?}: {f:#?}"));
         let given = |word: &str| format!("{{{}:{word:?}}}", serde_json::to_string(name).unwrap());
         assert_eq!(decided(&snapshot, "s", name, &given("yes")), Decision::allow(), "{name:?}");
         assert_ne!(decided(&snapshot, "s", name, &given("no")), Decision::allow(), "{name:?}");
@@ -81,9 +110,40 @@ fn any_name_can_be_written_into_a_policy() {
 #[test]
 fn any_servers_name_can_be_written_into_a_policy() {
     let names = [
-        "if", "then", "else", "in", "is", "has", "like", "true", "false", "permit", "forbid", "when", "unless", "principal",
-        "action", "resource", "context", "namespace", "entity", "type", "enum", "external", "set", "long", "string", "bool",
-        "decimal", "ipaddr", "datetime", "duration", "my-server", "a__cedar", "tags", "attributes",
+        "if",
+        "then",
+        "else",
+        "in",
+        "is",
+        "has",
+        "like",
+        "true",
+        "false",
+        "permit",
+        "forbid",
+        "when",
+        "unless",
+        "principal",
+        "action",
+        "resource",
+        "context",
+        "namespace",
+        "entity",
+        "type",
+        "enum",
+        "external",
+        "set",
+        "long",
+        "string",
+        "bool",
+        "decimal",
+        "ipaddr",
+        "datetime",
+        "duration",
+        "my-server",
+        "a__cedar",
+        "tags",
+        "attributes",
     ];
     for name in names {
         let schema = r#"{"type":"object","properties":{"s":{"type":"string"},"n":{"type":"number"},"l":{"type":"array","items":{"type":"integer"}},"b":{"type":"boolean"}}}"#;
@@ -140,7 +200,9 @@ fn what_policies_cannot_see_is_told_in_few_words_and_can_be_denied_on() {
     assert_eq!(notes.len(), 7, "{notes:#?}");
     assert_eq!(
         notes.first().map(String::as_str),
-        Some("servers/s.toml: policies cannot see in `t0`: filter (any type is allowed), rows[].cell (any type is allowed)")
+        Some(
+            "servers/s.toml: policies cannot see in `t0`: filter (any type is allowed), rows[].cell (any type is allowed)"
+        )
     );
     assert!(notes.last().unwrap().contains("494 more tools"), "{notes:#?}");
     let (forbidden, allowed) = (decided(&snapshot, "s", "t0", r#"{"filter":1}"#), Decision::allow());
@@ -175,7 +237,8 @@ fn a_rule_that_looks_at_a_host_stands_beside_one_that_does_not() {
 #[test]
 fn a_word_that_an_argument_never_is_is_a_fault_with_the_word_that_was_meant() {
     let mode = r#"{"type":"object","properties":{"mode":{"enum":["read","write"]},"any":{"type":"string"}}}"#;
-    let other = r#"{"type":"object","properties":{"mode":{"enum":["append"]},"tags":{"type":"array","items":{"enum":["x"]}}}}"#;
+    let other =
+        r#"{"type":"object","properties":{"mode":{"enum":["append"]},"tags":{"type":"array","items":{"enum":["x"]}}}}"#;
     let free = r#"{"type":"object","properties":{"mode":{"type":"string"}}}"#;
     let told = |scope: &str, condition: &str, tools: &[(&str, &str)]| {
         let law = format!("@id(\"p\") permit (principal, action {scope}, resource) when {{ {condition} }};");
@@ -193,12 +256,19 @@ fn a_word_that_an_argument_never_is_is_a_fault_with_the_word_that_was_meant() {
         ("== s::Action::\"a\"", is("append"), "it may be `read`, `write`"),
         ("in [s::Action::\"a\", s::Action::\"b\"]", is("append"), ""),
         ("in Gate::Action::\"read\"", is("none"), "it may be `append`, `read`, `write`"),
-        ("== s::Action::\"a\"", "context.args has mode && [\"read\", \"rite\"].contains(context.args.mode)".into(), "`rite`"),
+        (
+            "== s::Action::\"a\"",
+            "context.args has mode && [\"read\", \"rite\"].contains(context.args.mode)".into(),
+            "`rite`",
+        ),
         ("== s::Action::\"a\"", "context.args has any && context.args.any == \"anything\"".into(), ""),
         ("== s::Action::\"b\"", "context.args has tags && context.args.tags.containsAny([\"x\", \"y\"])".into(), "`y`"),
     ] {
         let found = told(scope, &condition, &both);
-        assert!(if words.is_empty() { found.is_empty() } else { found.contains(words) }, "{scope} {condition}: {found}");
+        assert!(
+            if words.is_empty() { found.is_empty() } else { found.contains(words) },
+            "{scope} {condition}: {found}"
+        );
     }
     assert_eq!(told("in Gate::Action::\"read\"", &is("none"), &[("a", mode), ("c", free)]), "");
 }
