@@ -184,7 +184,7 @@ impl Desk<'_> {
             }
         }
         // What cannot be looked through cannot be vouched for.
-        if policy.to_json().map_or(true, |json| touches_grants(&json)) {
+        if policy.to_json().map(|json| touches_grants(&json)).unwrap_or(true) {
             fault(
                 format!("`{id}` reads `context.gate.grants`, or `context` or `context.gate` as a whole"),
                 "write `@approval(\"...\")` on a forbid instead",
