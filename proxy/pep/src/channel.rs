@@ -497,7 +497,7 @@ mod tests {
     fn who_opens_many_channels_pushes_out_his_own() {
         let channels = Channels::new(4);
         let task = Arc::new(Task::new("t".into(), "0".repeat(32)));
-        channels.open(Channel::of_session("s", "quiet", "1", task, None), 0);
+        channels.open(Channel::of_session("s", "quiet", "1", task, None, false), 0);
         for n in 1..50 {
             channels.standing(&format!("s{n}"), "loud", n);
         }
@@ -510,7 +510,7 @@ mod tests {
     fn anothers_session_is_unknown() {
         let channels = Channels::new(9);
         let task = Arc::new(Task::new("t".into(), "0".repeat(32)));
-        channels.open(Channel::of_session("s", "p", "1", task, None), 0);
+        channels.open(Channel::of_session("s", "p", "1", task, None, false), 0);
         assert!(channels.session("s", "1", "p", 0).is_some());
         assert!(channels.session("s", "1", "q", 0).is_none());
         assert!(channels.session("other", "1", "p", 0).is_none());
