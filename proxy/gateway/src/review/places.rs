@@ -111,7 +111,9 @@ fn leaves(value: &Value, pointer: &mut String, see: &mut dyn FnMut(&str, String)
                 at(pointer, &n.to_string(), |pointer| leaves(item, pointer, see));
             }
         }
-        _ => see(pointer, json(value)),
+        Value::Object(_) | Value::Array(_) | Value::String(_) | Value::Number(_) | Value::Bool(_) | Value::Null => {
+            see(pointer, json(value));
+        }
     }
 }
 

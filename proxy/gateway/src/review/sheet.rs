@@ -350,7 +350,9 @@ impl fmt::Display for Row {
             write!(f, "\n    {}", self.terms)?;
         }
         for place in &self.places {
-            write!(f, "\n    {place}")?;
+            // Hints are shown and decide nothing: a hostile server calls everything read-only.
+            let claim = if place.pointer.starts_with("/annotations/") { "  (its claim)" } else { "" };
+            write!(f, "\n    {place}{claim}")?;
         }
         for finding in &self.findings {
             write!(f, "\n    finding  {finding}")?;

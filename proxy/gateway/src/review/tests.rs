@@ -1,5 +1,5 @@
 //! Sheets, packages, places and entries, as text.
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 use pdp::digest::Digest;
 use pdp::fault::SourceFile;
