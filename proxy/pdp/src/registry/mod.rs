@@ -6,6 +6,8 @@
 mod load;
 mod mirror;
 mod written;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -18,8 +20,17 @@ use crate::label::LabelSet;
 use crate::method::{Feature, Method};
 use crate::policy::shape::Shape;
 
-pub use load::load;
-pub use mirror::Mirror;
+pub use load::{fixed_header, load, namespace};
+pub use mirror::{Mirror, mirrors};
+
+/// The JSON Schemas of `servers/*.toml` and of `vocabulary.toml`, by the names of their files (draft 2020-12).
+#[must_use]
+pub fn schemas() -> [(&'static str, schemars::Schema); 2] {
+    [
+        ("server", schemars::schema_for!(written::ServerFile)),
+        ("vocabulary", schemars::schema_for!(written::VocabularyFile)),
+    ]
+}
 
 /// The servers and the vocabulary.
 #[derive(Debug, Default)]
@@ -65,6 +76,8 @@ pub struct Server {
     pub timeout_ms: u64,
     /// Its tools by name, reviewed and withheld alike.
     pub tools: BTreeMap<String, Arc<Tool>>,
+    /// Tools that the entry names and no scan has seen: policies may speak of them, and nobody can list or call them.
+    pub unscanned: BTreeSet<String>,
 }
 
 impl Server {
@@ -163,7 +176,7 @@ pub struct Review {
 }
 
 /// How text from a tool is handed to the agent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Deliver {
     /// As it came.
@@ -187,6 +200,11 @@ pub enum Transport {
         env: BTreeMap<String, String>,
         /// Variables passed through from the gate's own environment.
         env_from: Vec<String>,
+        /// A file of `NAME=value` lines that is read when the process is started; what `env` says counts over it.
+        env_file: Option<String>,
+        /// Whether `${NAME}` and `${NAME:-otherwise}` in `args` and `env` stand for variables of the gate's own
+        /// environment, and `$$` for a dollar sign.
+        expand: bool,
         /// Its working directory, if not the gate's.
         cwd: Option<String>,
     },
@@ -194,11 +212,15 @@ pub enum Transport {
     Http {
         /// The endpoint.
         url: String,
+        /// Headers sent with every request, none of them secret.
+        headers: BTreeMap<String, String>,
     },
     /// HTTP+SSE, the transport of MCP 2024-11-05.
     Sse {
         /// Where its event stream is opened.
         url: String,
+        /// Headers sent with every request, none of them secret.
+        headers: BTreeMap<String, String>,
     },
     /// A server that is part of the gate's own program, run as a child process.
     Builtin {
@@ -233,4 +255,13 @@ pub struct CredentialRule {
     pub prefix: String,
     /// For a child process: the variable it goes in.
     pub variable: Option<String>,
+    /// More secrets the same server needs, each in a place of its own; these name no further ones.
+    pub also: Vec<CredentialRule>,
+}
+
+impl CredentialRule {
+    /// Every secret of the server, this one first.
+    pub fn all(&self) -> impl Iterator<Item = &Self> {
+        std::iter::once(self).chain(&self.also)
+    }
 }
