@@ -27,6 +27,7 @@ use tokio::time::Instant;
 pub use self::difference::difference;
 pub use self::draft::{Change, Draft, DraftFault, DraftOptions, Reviewed, Summary, Unpinned, draft};
 pub use self::fault::ScanFault;
+pub(crate) use self::fault::quoted;
 use self::recording::Recording;
 use self::session::Opening;
 
