@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use pdp::snapshot::Snapshot;
 
 use super::{Places, print, told};
-use crate::reload;
+use crate::{reload, schemas};
 
 /// Validates a whole configuration.
 pub(super) fn run(places: &Places, schema: bool) -> ExitCode {
@@ -51,9 +51,19 @@ pub(super) fn init(folder: &Path) -> anyhow::Result<ExitCode> {
         }
     }
     reload::write_built_in(folder).with_context(|| format!("cannot write into {}", folder.display()))?;
+    schemas::write(&folder.join("schemas")).with_context(|| format!("cannot write into {}", folder.display()))?;
     print::line(&format!(
-        "wrote {0}/policies and {0}/registry; start the gate there with `wicketgate serve`",
+        "wrote {0}/policies, {0}/registry and, for editors, {0}/schemas; start the gate there with `wicketgate serve`",
         folder.display()
     ));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes the JSON Schemas into a folder.
+pub(super) fn schemas(folder: &Path) -> anyhow::Result<ExitCode> {
+    schemas::write(folder).with_context(|| format!("cannot write into {}", folder.display()))?;
+    for (name, _) in schemas::all() {
+        print::line(&format!("wrote {}", folder.join(name).display()));
+    }
     Ok(ExitCode::SUCCESS)
 }
