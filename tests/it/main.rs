@@ -27,4 +27,6 @@ mod limits;
 mod long;
 mod crash;
 mod swap;
+mod import;
+mod schemas;
 mod examples;
