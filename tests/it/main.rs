@@ -30,6 +30,8 @@ mod long;
 mod crash;
 mod swap;
 mod live;
+mod import;
+mod schemas;
 mod examples;
 mod understand;
 mod output;

@@ -29,6 +29,7 @@ pub(crate) use self::definitions::{name_of, one_line, read as read_definitions, 
 pub use self::difference::difference;
 pub use self::draft::{Change, Draft, DraftFault, DraftOptions, Reviewed, Summary, Unpinned, draft};
 pub use self::fault::ScanFault;
+pub(crate) use self::fault::quoted;
 use self::recording::Recording;
 use self::session::Opening;
 

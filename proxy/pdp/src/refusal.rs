@@ -19,7 +19,7 @@ pub enum Source {
 }
 
 /// Why a frame goes no further. The order is that of the stages that raise them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Code {
     /// No such path.
@@ -248,7 +248,7 @@ pub fn modern_http_status(rpc_code: i64) -> Option<u16> {
 }
 
 /// A refusal: the code and a sentence for the client.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error, schemars::JsonSchema)]
 #[error("{message}")]
 pub struct Refusal {
     /// The code.

@@ -126,6 +126,10 @@ fn withheld(registry: &Registry) -> Vec<Fault> {
                 notes.push(Fault::of_file(&file, format!("`{}` is withheld: {why}", tool.name), ""));
             }
         }
+        for tool in &server.unscanned {
+            let words = format!("`{tool}` is named, and no scan has seen it (it has no `pin`)");
+            notes.push(Fault::of_file(&format!("servers/{}.toml", server.name), words, ""));
+        }
     }
     notes
 }

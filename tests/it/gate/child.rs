@@ -45,7 +45,13 @@ pub(crate) fn program(config: &Path) -> Command {
 impl Child {
     /// Starts a gate. Returns at once.
     pub(crate) fn start(config: &Path) -> Self {
-        let mut process = program(config).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        Self::start_under(config, &[])
+    }
+
+    /// Starts a gate with these variables. Returns at once.
+    pub(crate) fn start_under(config: &Path, variables: &[(&str, &str)]) -> Self {
+        let variables = variables.iter().copied();
+        let mut process = program(config).envs(variables).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let stderr = process.stderr.take().unwrap();
         let (tell, address) = watch::channel(None);
         let (tell_control, control) = watch::channel(None);

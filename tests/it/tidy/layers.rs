@@ -17,6 +17,8 @@ const MAY_USE: [(&str, &[&str]); 2] = [
             "jsonschema",
             "miette",
             "percent-encoding",
+            // A derive on the types that read files: a copy of them elsewhere would drift.
+            "schemars",
             "serde",
             "serde_json",
             "serde_json_canonicalizer",

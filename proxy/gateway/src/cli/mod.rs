@@ -5,12 +5,14 @@ mod demo;
 mod live;
 mod difference;
 mod explain;
+mod import;
 mod policy;
 mod print;
 mod prove;
 mod registry;
 mod serve;
 mod summary;
+mod stdio;
 mod trace;
 
 use std::net::SocketAddr;
@@ -103,6 +105,10 @@ enum Command {
     /// Work on the registry of reviewed servers
     #[command(subcommand)]
     Registry(registry::Registry),
+    /// Put the servers of an agent's client behind the gate, and point the client at it
+    Import(import::Import),
+    /// Speak to a server on the gate over standard input and output, for clients that can only start programs
+    Stdio(stdio::Stdio),
     /// Tell a task's whole story from the ledger
     Trace {
         /// A trace id (or at least 6 of its first digits), a task id, or a record number
@@ -113,6 +119,12 @@ enum Command {
     },
     /// Ask a running gate how it is; exit code 1 if it does not answer
     Health,
+    /// Write the JSON Schemas of configuration, registry and records into a directory, for editors
+    Schemas {
+        /// The directory
+        #[arg(default_value = "schemas")]
+        folder: PathBuf,
+    },
     /// The built-in demo server, spoken to over standard input and output
     #[command(hide = true)]
     Office,
@@ -144,8 +156,11 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Check { schema } => Ok(check::run(&places, schema)),
         Command::Policy(asked) => Ok(policy::run(&places, &asked).await),
         Command::Registry(asked) => registry::run(&places, asked).await,
+        Command::Import(asked) => import::run(&places, &asked).await,
+        Command::Stdio(asked) => stdio::run(&places, &asked).await,
         Command::Trace { id, json } => trace::run(&places, &id, json),
         Command::Health => serve::health(&places).await,
+        Command::Schemas { folder } => check::schemas(&folder),
         Command::Office => {
             crate::office::serve_stdio().await?;
             Ok(ExitCode::SUCCESS)

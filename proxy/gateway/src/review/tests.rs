@@ -264,13 +264,15 @@ fn a_package_is_fixed_only_by_one_version() {
         command: "npx".to_owned(),
         args: args.iter().map(|a| (*a).to_owned()).collect(),
         env: Default::default(),
+        env_file: None,
+        expand: false,
         env_from: Vec::new(),
         cwd: None,
     };
     let words = "it runs whatever `@a/b` is that day: `latest` is not one version; write it as `@a/b@1.2.3`";
     assert_eq!(unpinned(&transport(&["@a/b@latest"])).as_deref(), Some(words));
     assert_eq!(unpinned(&transport(&["@a/b@1.0.0"])), None);
-    assert_eq!(unpinned(&Transport::Http { url: "https://a.example".to_owned() }), None);
+    assert_eq!(unpinned(&Transport::Http { url: "https://a.example".to_owned(), headers: Default::default() }), None);
 }
 
 #[test]

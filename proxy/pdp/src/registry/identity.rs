@@ -11,7 +11,7 @@ impl Transport {
     #[must_use]
     pub fn identity(&self) -> String {
         match self {
-            Self::Stdio { command, args, env, env_from, cwd } => {
+            Self::Stdio { command, args, env, env_from, env_file, expand, cwd } => {
                 let mut out: Vec<String> = std::iter::once(command).chain(args).map(|text| word(text)).collect();
                 out.extend(cwd.iter().map(|folder| format!("in={}", word(folder))));
                 out.extend(
@@ -20,9 +20,11 @@ impl Transport {
                     }),
                 );
                 out.extend(env_from.iter().map(|name| format!("env_from={}", word(name))));
+                out.extend(env_file.iter().map(|file| format!("env_file={}", word(file))));
+                out.extend(expand.then(|| "expand=true".to_owned()));
                 out.join(" ")
             }
-            Self::Http { url } | Self::Sse { url } => {
+            Self::Http { url, .. } | Self::Sse { url, .. } => {
                 url::Url::parse(url).map_or_else(|_| url.clone(), |url| url.origin().ascii_serialization())
             }
             Self::Builtin { server } => format!("builtin {server}"),
@@ -34,12 +36,14 @@ impl Transport {
 fn word(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@+,%^~=".contains(c);
     // What begins like one of our own words is quoted, so that no argument can pass for one.
-    let ours = ["in=", "env=", "env_from="].iter().any(|own| text.starts_with(own));
+    let ours = ["in=", "env=", "env_from=", "env_file=", "expand="].iter().any(|own| text.starts_with(own));
     if !text.is_empty() && !ours && text.chars().all(plain) { text.to_owned() } else { crate::json::quoted(text) }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     fn stdio(args: &[&str], env: &[(&str, &str)], cwd: Option<&str>) -> Transport {
@@ -48,13 +52,15 @@ mod tests {
             args: args.iter().map(|a| (*a).to_owned()).collect(),
             env: env.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect(),
             env_from: vec!["HOME".to_owned()],
+            env_file: None,
+            expand: false,
             cwd: cwd.map(str::to_owned),
         }
     }
 
     #[test]
     fn an_identity_is_one_line_in_which_no_two_transports_coincide() {
-        let url = |url: &str| Transport::Http { url: url.to_owned() }.identity();
+        let url = |url: &str| Transport::Http { url: url.to_owned(), headers: BTreeMap::new() }.identity();
         assert_eq!(url("https://Mail.Example:443/mcp?x=1"), "https://mail.example");
         assert_eq!(url("https://mail.example:8443/other"), "https://mail.example:8443");
         assert_eq!(stdio(&["-y", "@a/b@1.2.3"], &[], None).identity(), "npx -y @a/b@1.2.3 env_from=HOME");

@@ -30,6 +30,34 @@ const GRANTS: [&str; 2] = ["owner", "security"];
 /// How long a call may take unless the registry says otherwise.
 const TIMEOUT_MS: u64 = 120_000;
 
+/// Headers of requests to servers that are the gate's own or the connection's.
+const OWN_HEADERS: [&str; 8] = [
+    "authorization",
+    "accept",
+    "content-type",
+    "content-length",
+    "host",
+    "connection",
+    "transfer-encoding",
+    "last-event-id",
+];
+
+/// Whether a header can be among a server's fixed ones. The name is in lower case.
+///
+/// # Errors
+/// In words that go on from the header's name, why it cannot.
+pub fn fixed_header(name: &str, value: &str) -> Result<(), &'static str> {
+    // RFC 9110, sections 5.6.2 (tchar) and 5.5.
+    let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+    if name.is_empty() || !name.chars().all(token) || !value.chars().all(|c| (' '..='~').contains(&c)) {
+        return Err("is no header, or its value is not visible ASCII");
+    }
+    if OWN_HEADERS.contains(&name) || name.starts_with("mcp-") {
+        return Err("is written by the gate itself");
+    }
+    Ok(())
+}
+
 /// Builds the registry from `servers/*.toml` with their `*.tools.json`, and `vocabulary.toml`.
 ///
 /// # Errors
@@ -194,10 +222,19 @@ impl Reader<'_> {
             retired: retired(written.retired_at, written.retired_why),
             tools: BTreeMap::new(),
             source: None,
+            unscanned: BTreeSet::new(),
         };
-        for (tool, table) in &written.tools {
-            if let Some(tool) = self.tool(tool, table, &server) {
-                server.tools.insert(tool.name.clone(), Arc::new(tool));
+        for (name, table) in &written.tools {
+            match &table.get_ref().pin {
+                Some(pin) => {
+                    if let Some(tool) = self.tool(name, table, pin, &server) {
+                        server.tools.insert(tool.name.clone(), Arc::new(tool));
+                    }
+                }
+                None => {
+                    self.unscanned(name, table, &server);
+                    server.unscanned.insert(name.clone());
+                }
             }
         }
         Some(server)
@@ -278,15 +315,23 @@ impl Reader<'_> {
 
     fn transport(&mut self, written: &Spanned<TransportTable>) -> Transport {
         match written.get_ref() {
-            TransportTable::Stdio { command, args, env, env_from, cwd } => Transport::Stdio {
+            TransportTable::Stdio { command, args, env, env_from, env_file, expand, cwd } => Transport::Stdio {
                 command: command.clone(),
                 args: args.clone(),
                 env: env.clone(),
                 env_from: env_from.clone(),
+                env_file: env_file.clone(),
+                expand: *expand,
                 cwd: cwd.clone(),
             },
-            TransportTable::Http { url } => Transport::Http { url: self.url(url, written.span().start) },
-            TransportTable::Sse { url } => Transport::Sse { url: self.url(url, written.span().start) },
+            TransportTable::Http { url, headers } => Transport::Http {
+                url: self.url(url, written.span().start),
+                headers: self.headers(headers, written.span().start),
+            },
+            TransportTable::Sse { url, headers } => Transport::Sse {
+                url: self.url(url, written.span().start),
+                headers: self.headers(headers, written.span().start),
+            },
             TransportTable::Builtin { server } => {
                 if server != "office" {
                     self.fault(written.span().start, format!("there is no built-in server `{server}`"), "use `office`");
@@ -303,8 +348,32 @@ impl Reader<'_> {
         url.to_owned()
     }
 
+    /// Fixed headers, their names in lower case.
+    fn headers(&mut self, written: &BTreeMap<String, String>, offset: usize) -> BTreeMap<String, String> {
+        let mut out = BTreeMap::new();
+        for (name, value) in written {
+            let lower = name.to_ascii_lowercase();
+            if let Err(why) = fixed_header(&lower, value) {
+                self.fault(
+                    offset,
+                    format!("the header `{name}` {why}"),
+                    "leave it out, or write it under `[credential]`",
+                );
+            }
+            out.insert(lower, value.clone());
+        }
+        out
+    }
+
     fn credential(&mut self, written: &Spanned<CredentialTable>) -> Option<CredentialRule> {
         let table = written.get_ref();
+        for more in table.also.iter().filter(|more| !more.get_ref().also.is_empty()) {
+            self.fault(
+                more.span().start,
+                "`also` stands only under `[credential]`",
+                "write each secret below the first",
+            );
+        }
         if table.env.is_some() == table.file.is_some() {
             self.fault(written.span().start, "a credential has one source", "give either `env` or `file`");
             return None;
@@ -315,18 +384,40 @@ impl Reader<'_> {
             header: table.header.clone().unwrap_or_else(|| "authorization".to_owned()).to_ascii_lowercase(),
             prefix: table.prefix.clone().unwrap_or_else(|| "Bearer ".to_owned()),
             variable: table.variable.clone(),
+            also: table.also.iter().filter_map(|more| self.credential(more)).collect(),
         })
     }
 
-    fn tool(&mut self, name: &str, written: &Spanned<ToolTable>, server: &Server) -> Option<Tool> {
+    /// A tool that somebody named before the server was scanned: only its words are looked at.
+    fn unscanned(&mut self, name: &str, written: &Spanned<ToolTable>, server: &Server) {
+        let table = written.get_ref();
+        for word in &table.effect {
+            self.effect(word);
+        }
+        self.labels(table.labels.as_deref().unwrap_or_default());
+        self.deliver(table.deliver.as_ref());
+        self.timeout(table.timeout_ms.as_ref());
+        if table.reviewed_by.is_some() {
+            let remedy = format!("run `wicketgate registry scan {}` and review what it finds", server.name);
+            self.fault(written.span().start, format!("`{name}` is reviewed and has no `pin`"), remedy);
+        }
+    }
+
+    fn tool(
+        &mut self,
+        name: &str,
+        written: &Spanned<ToolTable>,
+        written_pin: &Spanned<String>,
+        server: &Server,
+    ) -> Option<Tool> {
         let table = written.get_ref();
         let effects: BTreeSet<Effect> = table.effect.iter().filter_map(|word| self.effect(word)).collect();
         let labels = table.labels.as_ref().map_or_else(|| server.labels.clone(), |words| self.labels(words));
         let deliver = self.deliver(table.deliver.as_ref()).unwrap_or(server.deliver);
         let timeout_ms = self.timeout(table.timeout_ms.as_ref()).unwrap_or(server.timeout_ms);
-        let Ok(pin) = table.pin.get_ref().parse::<Digest>() else {
+        let Ok(pin) = written_pin.get_ref().parse::<Digest>() else {
             let remedy = format!("run `wicketgate registry scan {}`", server.name);
-            self.fault(table.pin.span().start, "a pin is `sha256:` and 64 hexadecimal digits", remedy);
+            self.fault(written_pin.span().start, "a pin is `sha256:` and 64 hexadecimal digits", remedy);
             return None;
         };
         let Some(definition) = self.definitions.get(name).cloned() else {
@@ -337,7 +428,7 @@ impl Reader<'_> {
         if Digest::of_json(&definition).ok() != Some(pin) {
             let words =
                 format!("the pin of `{name}` is not the digest of its definition in `{}.tools.json`", server.name);
-            self.fault(table.pin.span().start, words, "review the definition and set the pin to its digest");
+            self.fault(written_pin.span().start, words, "review the definition and set the pin to its digest");
             return None;
         }
         let review = match (&table.reviewed_by, &table.reviewed_at) {
@@ -482,8 +573,9 @@ fn output_of(definition: &serde_json::Value) -> Output {
     }
 }
 
-/// The Cedar namespace of a server: an identifier that Cedar does not reserve.
-fn namespace(name: &str) -> String {
+/// The Cedar namespace of a server of this name: an identifier that Cedar does not reserve.
+#[must_use]
+pub fn namespace(name: &str) -> String {
     let plain: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
     const RESERVED: [&str; 9] = ["if", "then", "else", "in", "is", "like", "has", "true", "false"];
     if RESERVED.contains(&plain.as_str()) || plain.starts_with("__") { format!("{plain}_") } else { plain }

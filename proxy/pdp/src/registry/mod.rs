@@ -8,6 +8,8 @@ mod load;
 mod mirror;
 mod signature;
 mod written;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -20,9 +22,18 @@ use crate::label::LabelSet;
 use crate::method::{Feature, Method};
 use crate::policy::shape::Shape;
 
-pub use load::{load, load_on};
-pub use mirror::Mirror;
+pub use load::{fixed_header, load, load_on, namespace};
+pub use mirror::{Mirror, mirrors};
 pub use signature::{KEY_PREFIX, Reviewers, hex, statement};
+
+/// The JSON Schemas of `servers/*.toml` and of `vocabulary.toml`, by the names of their files (draft 2020-12).
+#[must_use]
+pub fn schemas() -> [(&'static str, schemars::Schema); 2] {
+    [
+        ("server", schemars::schema_for!(written::ServerFile)),
+        ("vocabulary", schemars::schema_for!(written::VocabularyFile)),
+    ]
+}
 
 /// The servers and the vocabulary.
 #[derive(Debug, Default)]
@@ -77,6 +88,8 @@ pub struct Server {
     /// The digest of the files it was read from.
     #[serde(skip)]
     pub source: Option<Digest>,
+    /// Tools that the entry names and no scan has seen: policies may speak of them, and nobody can list or call them.
+    pub unscanned: BTreeSet<String>,
 }
 
 impl Server {
@@ -190,7 +203,7 @@ impl Tool {
 
 /// What becomes of a result that does not fit its tool's reviewed output schema, or lacks the structured content that
 /// MCP asks for where a tool has one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Misfit {
     /// It is withheld, and the caller is told so. The default: clients hold such results against the schema too, and
@@ -266,7 +279,7 @@ pub struct Review {
 }
 
 /// How text from a tool is handed to the agent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Deliver {
     /// As it came.
@@ -290,6 +303,11 @@ pub enum Transport {
         env: BTreeMap<String, String>,
         /// Variables passed through from the gate's own environment.
         env_from: Vec<String>,
+        /// A file of `NAME=value` lines that is read when the process is started; what `env` says counts over it.
+        env_file: Option<String>,
+        /// Whether `${NAME}` and `${NAME:-otherwise}` in `args` and `env` stand for variables of the gate's own
+        /// environment, and `$$` for a dollar sign.
+        expand: bool,
         /// Its working directory, if not the gate's.
         cwd: Option<String>,
     },
@@ -297,11 +315,15 @@ pub enum Transport {
     Http {
         /// The endpoint.
         url: String,
+        /// Headers sent with every request, none of them secret.
+        headers: BTreeMap<String, String>,
     },
     /// HTTP+SSE, the transport of MCP 2024-11-05.
     Sse {
         /// Where its event stream is opened.
         url: String,
+        /// Headers sent with every request, none of them secret.
+        headers: BTreeMap<String, String>,
     },
     /// A server that is part of the gate's own program, run as a child process.
     Builtin {
@@ -336,4 +358,13 @@ pub struct CredentialRule {
     pub prefix: String,
     /// For a child process: the variable it goes in.
     pub variable: Option<String>,
+    /// More secrets the same server needs, each in a place of its own; these name no further ones.
+    pub also: Vec<CredentialRule>,
+}
+
+impl CredentialRule {
+    /// Every secret of the server, this one first.
+    pub fn all(&self) -> impl Iterator<Item = &Self> {
+        std::iter::once(self).chain(&self.also)
+    }
 }

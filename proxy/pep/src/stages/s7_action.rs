@@ -357,7 +357,7 @@ fn ends_when_its_reader_goes(call: &Call<Credentialed>) -> bool {
 
 fn address_of(transport: &Transport) -> String {
     match transport {
-        Transport::Http { url } | Transport::Sse { url } => {
+        Transport::Http { url, .. } | Transport::Sse { url, .. } => {
             let rest = url.split_once("://").map_or(url.as_str(), |(_, rest)| rest);
             rest.split(['/', '?', '#']).next().unwrap_or_default().rsplit('@').next().unwrap_or_default().to_owned()
         }

@@ -14,6 +14,7 @@ use serde::Deserialize;
 use super::super::{Places, print};
 use super::{folder, paths, today, write};
 use crate::findings::{self, Catalogue};
+use crate::reach::Written;
 use crate::scan::{self, DraftOptions, Reviewed, ScanTransport};
 use crate::{reload, review};
 
@@ -61,13 +62,20 @@ enum Transport {
         env: BTreeMap<String, String>,
         #[serde(default)]
         env_from: Vec<String>,
+        env_file: Option<String>,
+        #[serde(default)]
+        expand: bool,
         cwd: Option<PathBuf>,
     },
     Http {
         url: String,
+        #[serde(default)]
+        headers: BTreeMap<String, String>,
     },
     Sse {
         url: String,
+        #[serde(default)]
+        headers: BTreeMap<String, String>,
     },
     Builtin {
         server: String,
@@ -81,6 +89,8 @@ struct Credential {
     header: Option<String>,
     prefix: Option<String>,
     variable: Option<String>,
+    #[serde(default)]
+    also: Vec<Credential>,
 }
 
 /// Scans a server and writes the draft.
@@ -201,33 +211,29 @@ fn new_entry(asked: &Scan) -> Option<String> {
         (None, None, None) => return None,
     };
     Some(format!(
-        "name = {0}\nowner = \"\"\n# The downstream system it acts on.\nsystem = {0}\n\
+        "{1}name = {0}\nowner = \"\"\n# The downstream system it acts on.\nsystem = {0}\n\
          # The labels its results carry unless a tool says otherwise. Text that others can write is untrusted.\n\
          labels = [\"untrusted\"]\n# \"quoted\" hands text over as evidence between markers.\ndeliver = \"plain\"\n\
          # Features beyond tools that are open: resources, prompts, completion, logging, sampling, elicitation, roots, tasks.\n\
          open = []\n\n[transport]\n{transport}\n",
-        word(&asked.name)
+        word(&asked.name),
+        crate::schemas::comment_for_server(),
     ))
 }
 
 /// How the server of an entry is reached for a scan, with its credential.
 pub(super) fn transport_of(text: &str) -> anyhow::Result<ScanTransport> {
     let head: Head = toml::from_str(text)?;
-    let secret = head.credential.as_ref().map(secret).transpose()?;
+    let secrets = secrets(head.credential)?;
     Ok(match head.transport {
-        Transport::Http { url } => ScanTransport::Http { url, headers: headers(head.credential, secret) },
-        Transport::Sse { url } => ScanTransport::Sse { url, headers: headers(head.credential, secret) },
-        Transport::Stdio { command, args, mut env, env_from, cwd } => {
-            let passed = ["PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR", "SHELL"].map(str::to_owned);
-            for name in passed.into_iter().chain(env_from) {
-                if let (Ok(value), false) = (std::env::var(&name), env.contains_key(&name)) {
-                    env.insert(name, value);
-                }
-            }
-            if let Some((name, secret)) = head.credential.and_then(|rule| rule.variable).zip(secret) {
-                env.insert(name, secret);
-            }
-            ScanTransport::Stdio { command, args, env, cwd }
+        Transport::Http { url, headers } => ScanTransport::Http { url, headers: all_headers(headers, secrets) },
+        Transport::Sse { url, headers } => ScanTransport::Sse { url, headers: all_headers(headers, secrets) },
+        Transport::Stdio { command, args, env, env_from, env_file, expand, cwd } => {
+            let written =
+                Written { args: &args, env: &env, env_from: &env_from, env_file: env_file.as_deref(), expand };
+            let mut filled = written.fill().map_err(|words| anyhow!(words))?;
+            filled.env.extend(secrets.into_iter().filter_map(|(rule, secret)| Some((rule.variable?, secret))));
+            ScanTransport::Stdio { command, args: filled.args, env: filled.env, cwd }
         }
         Transport::Builtin { server } => {
             let program = std::env::current_exe()?.display().to_string();
@@ -236,13 +242,20 @@ pub(super) fn transport_of(text: &str) -> anyhow::Result<ScanTransport> {
     })
 }
 
-/// The header that carries the secret, if there is one.
-fn headers(rule: Option<Credential>, secret: Option<String>) -> Vec<(String, String)> {
-    let header = rule.zip(secret).map(|(rule, secret)| {
+/// The fixed headers and those that carry the secrets.
+fn all_headers(fixed: BTreeMap<String, String>, secrets: Vec<(Credential, String)>) -> Vec<(String, String)> {
+    let secret = |(rule, secret): (Credential, String)| {
         let prefix = rule.prefix.unwrap_or_else(|| "Bearer ".to_owned());
         (rule.header.unwrap_or_else(|| "authorization".to_owned()), format!("{prefix}{secret}"))
-    });
-    header.into_iter().collect()
+    };
+    fixed.into_iter().chain(secrets.into_iter().map(secret)).collect()
+}
+
+/// Every secret of the server, with what the entry says of it.
+fn secrets(first: Option<Credential>) -> anyhow::Result<Vec<(Credential, String)>> {
+    let Some(mut first) = first else { return Ok(Vec::new()) };
+    let also = std::mem::take(&mut first.also);
+    std::iter::once(first).chain(also).map(|rule| secret(&rule).map(|text| (rule, text))).collect()
 }
 
 fn secret(rule: &Credential) -> anyhow::Result<String> {
