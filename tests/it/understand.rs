@@ -96,6 +96,7 @@ fn mistaken(file: &str, was: &str, is: &str) -> tempfile::TempDir {
 }
 
 /// Whether cvc5 is there. Where it is not, the program must say so, and with a code that is no success.
+#[expect(clippy::print_stderr, reason = "a test that cannot run says so")]
 fn solver_is_there() -> bool {
     let (text, code) = ask(&["policy", "prove", "--json"]);
     if code != Some(3) {
@@ -123,8 +124,7 @@ fn the_repository_keeps_its_own_invariants() {
 #[test]
 fn a_guard_on_the_wrong_action_is_refuted_with_a_call() {
     if solver_is_there() {
-        let guard =
-            "forbid (principal, action in Gate::Action::\"egress\", resource)\nwhen { context.gate.labels.containsAll";
+        let guard = "action in Gate::Action::\"egress\"";
         let folder = mistaken("baseline.cedar", guard, &guard.replace("egress", "read"));
         let (text, code) = proved(folder.path());
         golden("prove-wrong-action.txt", &text);
@@ -285,8 +285,7 @@ fn what_everybody_may_do_is_summed_up() {
 
 #[test]
 fn two_bundles_are_compared_by_what_they_decide() {
-    let guard =
-        "forbid (principal, action in Gate::Action::\"egress\", resource)\nwhen { context.gate.labels.containsAll";
+    let guard = "action in Gate::Action::\"egress\"";
     let folder = mistaken("baseline.cedar", guard, &guard.replace("egress", "read"));
     let other = folder.path().display().to_string();
     let shown = |text: String| text.replace(&other, "OTHER");
@@ -304,7 +303,7 @@ fn two_bundles_are_compared_by_what_they_decide() {
     // A rule that reads otherwise and does the same is no difference.
     let folder = mistaken(
         "office.cedar",
-        "context.args_canonical.path like \"/notes/*\" || context.args_canonical.path like \"/shared/*\"",
+        "context.args_canonical.path like \"/notes/*\" ||\n  context.args_canonical.path like \"/shared/*\"",
         "context.args_canonical.path like \"/shared/*\" || context.args_canonical.path like \"/notes/*\"",
     );
     let (text, code) = ask(&["policy", "diff", ".", &folder.path().display().to_string()]);
