@@ -44,17 +44,26 @@ pub(super) fn canonical(text: &str, form: Form) -> Result<String, Doubt> {
         Form::Host => host::canonical(text),
         Form::Path => path::expected(text),
         Form::Url => url::canonical(text),
+        Form::Any => any(text),
         Form::Address if address::seems(text) => address::canonical(text),
-        // Guessed by its name alone, it may be anything.
-        Form::Any | Form::Address if url::seems(text) => {
-            url::canonical(text).or_else(|doubt| match url::parsed(text) {
-                Some(_) => Err(doubt),
-                // Words with a URL among them.
-                None => path::possible(text),
-            })
-        }
-        Form::Any | Form::Address => path::possible(text),
+        // Guessed by its name alone, it may be anything; but nothing that becomes an address on the way.
+        Form::Address => match any(text)? {
+            form if form != text && address::seems(&form) => Err(Doubt("it is not one plain address")),
+            form => Ok(form),
+        },
     }
+}
+
+/// The form of a text of which nothing is known.
+fn any(text: &str) -> Result<String, Doubt> {
+    if !url::seems(text) {
+        return path::possible(text);
+    }
+    url::canonical(text).or_else(|doubt| match url::parsed(text) {
+        Some(_) => Err(doubt),
+        // Words with a URL among them.
+        None => path::possible(text),
+    })
 }
 
 /// The host that a text leads to, as a browser reads it (WHATWG URL): in lower case, IDNA in ASCII, addresses as numbers,

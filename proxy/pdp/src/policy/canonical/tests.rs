@@ -175,6 +175,7 @@ fn an_address_is_one_address_and_nothing_beside() {
             ("a@good.example <eve@evil.example>", "!display name"),
             ("eve@evil.example\u{0}a@good.example", "!control"),
             ("<eve@evil.example", "!plain"),
+            ("good.example@https://", "!plain"),
             // No address at all: a name, a channel, a path.
             ("eve", "eve"),
             ("@here", "@here"),

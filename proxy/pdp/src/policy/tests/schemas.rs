@@ -135,7 +135,7 @@ impl Chance<'_> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 192, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
 
     #[test]
     fn types_and_values_agree(inner in object(schema()), chance in proptest::collection::vec(any::<u8>(), 600)) {
