@@ -64,7 +64,7 @@ fn undescribed(value: &Value, place: &str) {
 /// The TOML files of the repository that have a schema, each with the one its first line names.
 fn files() -> Vec<(PathBuf, String)> {
     let mut out = Vec::new();
-    for folder in ["registry", "examples"] {
+    for folder in ["registry", "examples", "policies"] {
         for entry in walkdir::WalkDir::new(root().join(folder)) {
             let path = entry.unwrap().into_path();
             if path.extension().is_none_or(|ending| ending != "toml") || path.iter().any(|part| part == "state") {

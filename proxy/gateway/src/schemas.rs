@@ -1,4 +1,4 @@
-//! The JSON Schemas of what people write and what others read: configuration, registry, records. They are made from the
+//! The JSON Schemas of what people write and what others read: configuration, registry, policy tests, records. They are made from the
 //! types that read those files, so that what a schema says is what the loader does. `schemas/` holds them as they are.
 
 use std::path::Path;
@@ -9,7 +9,8 @@ pub const SERVER: &str = "server.schema.json";
 /// Every schema: the name of its file, and its text.
 #[must_use]
 pub fn all() -> Vec<(String, String)> {
-    let others = [("wicketgate", crate::config::schema()), ("entry", pdp::record::schema())];
+    let tests = ("policy-test", crate::desk::suite::schema());
+    let others = [("wicketgate", crate::config::schema()), ("entry", pdp::record::schema()), tests];
     let all = pdp::registry::schemas().into_iter().chain(others);
     all.map(|(name, schema)| (format!("{name}.schema.json"), format!("{:#}\n", schema.as_value()))).collect()
 }
