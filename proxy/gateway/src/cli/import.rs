@@ -115,11 +115,11 @@ fn project_of(client: Client, path: &Path) -> Option<PathBuf> {
     let path = path.canonicalize().ok()?;
     let around = Surroundings::default();
     let of_project = client.files(&around).into_iter().filter(|file| file.project.is_some());
-    let root = of_project.filter_map(|file| {
+    let mut roots = of_project.filter_map(|file| {
         let parts = file.path.components().count();
         path.ends_with(&file.path).then(|| path.ancestors().nth(parts).map(Path::to_owned)).flatten()
     });
-    root.last()
+    roots.next_back()
 }
 
 fn surroundings() -> Result<Surroundings, String> {

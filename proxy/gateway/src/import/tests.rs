@@ -176,7 +176,7 @@ fn server(client: Client, text: &str) -> Server {
     let member = &maps[0].1.map().unwrap().members[0];
     match Reader::new(client, Folders::default(), "127.0.0.1:8640").read(&member.name, &member.node, &root) {
         Entry::Server(server) => *server,
-        other => panic!("{other:?}"),
+        other @ (Entry::Ours | Entry::Own(_) | Entry::Left(_)) => panic!("{other:?}"),
     }
 }
 
