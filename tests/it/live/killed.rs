@@ -18,7 +18,7 @@ use crate::gate::client::Request;
 use crate::gate::{OPERATOR, entries, events, lay_out, until};
 
 /// How often it is killed.
-const LIVES: u64 = 40;
+const LIVES: u64 = 24;
 
 /// The policies of two laws, which differ in several files: half of each is neither.
 fn laws() -> [BTreeMap<String, String>; 2] {
