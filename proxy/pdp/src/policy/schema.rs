@@ -167,10 +167,11 @@ fn namespace<'n>(server: &Server, needs: &dyn Fn(&str) -> Option<&'n Needs>, out
     let _infallible = writeln!(out, "namespace {} {{", server.namespace);
     // Withheld tools too, and those that were never scanned: a rule may be written before the review, and a review that
     // is withdrawn must not break the rules. No call ever comes so far as to be judged by them.
-    for tool in server.tools.values() {
+    // What Cedar cannot hold stays out: it would make the schema of all the others unreadable.
+    for tool in server.tools.values().filter(|tool| tool.withheld.is_none() || holds(&tool.name, &tool.shape).is_ok()) {
         tool_action(tool, needs(&tool.name), out);
     }
-    for name in &server.unscanned {
+    for name in server.unscanned.iter().filter(|name| holds(name, &Shape::default()).is_ok()) {
         let _infallible = writeln!(
             out,
             "  action {name:?} in [Gate::Action::\"call\"] appliesTo {{ principal: [Gate::Agent], \
