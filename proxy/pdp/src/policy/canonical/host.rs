@@ -1,6 +1,6 @@
 //! Host names and addresses: in lower case, IDNA in ASCII, every spelling of an address as the one that is usual.
 
-use std::net::Ipv6Addr;
+use core::net::Ipv6Addr;
 
 use ::url::Host;
 
