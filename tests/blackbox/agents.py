@@ -93,14 +93,26 @@ def codex_home(home: Path, url: str, headers: dict[str, str]) -> dict[str, str]:
 class Codex:
     """Codex itself, driven through the interface its editors use: JSON-RPC over its standard streams."""
 
+    relay: Relay | None
+
     def __init__(self, port: int, path: str, headers: dict[str, str], home: Path, user: dict[str, Any]) -> None:
         self.relay = Relay(port)
+        self._start(home, user, codex_home(home, f"http://127.0.0.1:{self.relay.port}{path}", headers))
+
+    @classmethod
+    def at_home(cls, home: Path, environment: dict[str, str]) -> Codex:
+        """Codex with the configuration that lies in a home already."""
+        codex = cls.__new__(cls)
+        codex.relay = None
+        codex._start(home, {}, {"CODEX_HOME": str(home), **environment})
+        return codex
+
+    def _start(self, home: Path, user: dict[str, Any], environment: dict[str, str]) -> None:
         # What the user answers when a server asks for something.
         self.user = user
         self.asked: list[str] = []
         self._number = 0
         self._home = home
-        environment = codex_home(home, f"http://127.0.0.1:{self.relay.port}{path}", headers)
         self._process = subprocess.Popen(
             [programs.codex(), "app-server"],
             env={"PATH": os.environ["PATH"], "HOME": str(home), **environment},
@@ -126,7 +138,8 @@ class Codex:
         finally:
             self._process.kill()
             self._process.wait()
-            self.relay.close()
+            if self.relay is not None:
+                self.relay.close()
 
     def tools(self) -> dict[str, Any]:
         """The tools Codex finds, by name."""

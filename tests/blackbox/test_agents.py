@@ -104,6 +104,7 @@ def codex_session(port: int, path: str, home: Path) -> tuple[dict[str, Any], lis
         if "trigger-elicitation-request" in tools:
             results.append(codex.call(thread, "trigger-elicitation-request", {}))
             assert codex.asked == ["mcpServer/elicitation/request"]
+    assert codex.relay is not None
     # One session to list the tools and one for the conversation, with the same ids.
     transcripts = [seen(session) for session in by_session(codex.relay.exchanges())]
     return tools, results, transcripts

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::sync::Mutex;
 
 #[test]
 fn the_quickstart_runs_as_written() {
@@ -29,10 +30,15 @@ fn the_quickstart_runs_as_written() {
 
 /// The first of two free ports in a row. Not from the range the system itself picks ports from (32768 and up on Linux):
 /// there, the hundreds of connections of the tests running beside this one would take them before the gate does.
-fn two_free_ports() -> u16 {
+pub(crate) fn two_free_ports() -> u16 {
+    // Tests of one process run beside one another: each begins where the one before it has found its own.
+    static NEXT: Mutex<Option<u16>> = Mutex::new(None);
+    let mut next = NEXT.lock().unwrap();
     let free = |port: u16| std::net::TcpListener::bind(("127.0.0.1", port)).is_ok();
-    let start = 10_000 + (std::process::id() % 10_000) as u16 * 2;
-    (start..32_000).step_by(2).find(|&port| free(port) && free(port + 1)).expect("two free ports")
+    let start = next.unwrap_or(10_000 + (std::process::id() % 10_000) as u16 * 2);
+    let found = (start..32_000).step_by(2).find(|&port| free(port) && free(port + 1)).expect("two free ports");
+    *next = Some(found + 2);
+    found
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Changing the law while traffic flows, as engineers do it: a candidate in shadow, recorded traffic replayed, staged,
 //! promoted, rolled back; by the control API and by the command line.
 
+mod killed;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Output;

@@ -22,12 +22,12 @@ fn bundle() -> Bundle {
     Bundle { policies: root().join("policies"), registry: root().join("registry") }
 }
 
-#[test]
-fn the_policy_suite_passes_and_every_policy_decides_a_case() {
-    let sources = reload::read(Some(&bundle())).unwrap();
+/// Every case of a bundle's suite is as expected, there are enough of them, and each policy decides one.
+fn passes(bundle: &Bundle, least: usize) {
+    let sources = reload::read(Some(bundle)).unwrap();
     let snapshot = Snapshot::build(&sources).unwrap();
-    let tests = suite::read(&reload::read_tests(Some(&bundle())).unwrap()).unwrap();
-    assert!(tests.len() >= 60, "{} cases are left", tests.len());
+    let tests = suite::read(&reload::read_tests(Some(bundle)).unwrap()).unwrap();
+    assert!(tests.len() >= least, "{} cases are left", tests.len());
     let verdicts = suite::run(&tests, &snapshot);
     let failed: Vec<String> = verdicts
         .iter()
@@ -38,6 +38,12 @@ fn the_policy_suite_passes_and_every_policy_decides_a_case() {
     let policies = pdp::policy::written(&sources.policies).unwrap();
     let never: Vec<&str> = Coverage::of(&verdicts, &policies).never.iter().map(|p| p.id.as_str()).collect();
     assert!(never.is_empty(), "no case is decided by {never:?}");
+}
+
+#[test]
+fn the_policy_suite_passes_and_every_policy_decides_a_case() {
+    passes(&bundle(), 60);
+    passes(&Bundle { policies: root().join("examples/quickstart/policies"), ..bundle() }, 4);
 }
 
 #[test]
@@ -133,7 +139,10 @@ fn told(seeded: &Seeded, command: &[&str]) -> (String, bool) {
         .output()
         .unwrap();
     let words = format!("{}{}", String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
-    (words, ran.status.code() == Some(1))
+    // A digest changes with every rule and every tool, and says nothing here.
+    let lines =
+        words.lines().map(|line| line.split_once("sha256:").map_or(line.to_owned(), |(l, _)| format!("{l}...")));
+    (lines.collect::<Vec<_>>().join("\n") + "\n", ran.status.code() == Some(1))
 }
 
 #[test]

@@ -130,6 +130,7 @@ pub async fn start(config: &Config, environment: Environment) -> anyhow::Result<
             },
         },
     });
+    store.tells(&gate);
     let stop = CancellationToken::new();
     let doorkeeper = Arc::new(Doorkeeper::new(known, config.limits.failures_per_minute_max));
     let mut running = Running {

@@ -3,6 +3,8 @@
 //! What changes while traffic flows is in the snapshot (`policies/`, `registry/`); nothing is in both. Without any file
 //! the defaults below hold.
 
+mod written;
+
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -10,11 +12,14 @@ use std::time::Duration;
 
 use pdp::fault::{Fault, SourceFile};
 use pdp::principal::Principal;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::Spanned;
 
+use self::written::{PrincipalTable, Written};
+
 /// Where agents connect unless configured.
-const LISTEN: &str = "127.0.0.1:8640";
+pub(crate) const LISTEN: &str = "127.0.0.1:8640";
 /// Where operators connect unless configured.
 const CONTROL: &str = "127.0.0.1:8641";
 
@@ -66,7 +71,8 @@ pub struct Known {
 }
 
 /// What somebody may do on the control plane; each includes those before it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, JsonSchema)]
+#[schemars(rename_all = "snake_case")]
 pub enum Role {
     /// Look.
     Viewer,
@@ -91,7 +97,7 @@ impl Role {
 }
 
 /// The bounds of the gateway. Each is documented where it is configured: `[limits]`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
     /// How large a request's body may be.
@@ -218,72 +224,6 @@ impl Limits {
     }
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Written {
-    listen: Option<Spanned<String>>,
-    #[serde(default)]
-    allowed_hosts: BTreeSet<String>,
-    #[serde(default)]
-    allowed_origins: BTreeSet<String>,
-    policies: Option<String>,
-    registry: Option<String>,
-    data: Option<String>,
-    #[serde(default)]
-    control: ControlTable,
-    #[serde(default)]
-    principals: Vec<Spanned<PrincipalTable>>,
-    limits: Option<Spanned<Limits>>,
-    #[serde(default)]
-    tasks: TasksTable,
-    #[serde(default)]
-    telemetry: TelemetryTable,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ControlTable {
-    listen: Option<Spanned<String>>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PrincipalTable {
-    agent: String,
-    #[serde(default)]
-    teams: Vec<String>,
-    #[serde(default)]
-    user: String,
-    #[serde(default = "default_tenant")]
-    tenant: String,
-    #[serde(default)]
-    roles: Vec<Spanned<String>>,
-    token_sha256: Spanned<String>,
-}
-
-fn default_tenant() -> String {
-    "default".to_owned()
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct TasksTable {
-    idle_minutes: u64,
-    by_trace: bool,
-}
-
-impl Default for TasksTable {
-    fn default() -> Self {
-        Self { idle_minutes: 30, by_trace: true }
-    }
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct TelemetryTable {
-    arguments: bool,
-}
-
 /// What the command line says over the file.
 #[derive(Debug, Clone, Default)]
 pub struct Overrides {
@@ -297,6 +237,12 @@ pub struct Overrides {
     pub registry: Option<PathBuf>,
     /// `--data`.
     pub data: Option<PathBuf>,
+}
+
+/// The JSON Schema of `wicketgate.toml` (draft 2020-12).
+#[must_use]
+pub fn schema() -> schemars::Schema {
+    schemars::schema_for!(Written)
 }
 
 impl Config {
@@ -451,7 +397,7 @@ fn bundle(
 }
 
 /// Where state is kept unless configured: the XDG state directory (XDG Base Directory Specification 0.8).
-fn default_data() -> PathBuf {
+pub(crate) fn default_data() -> PathBuf {
     let home = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/state"));
     let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|p| p.is_absolute()).or(home);
     state.map_or_else(|| PathBuf::from(".wicketgate"), |state| state.join("wicketgate"))

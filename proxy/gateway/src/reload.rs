@@ -3,107 +3,33 @@
 //! A bundle that does not build changes nothing, is recorded, and is shown. Building happens off to the side, so traffic
 //! never waits for it; the swap is one atomic store.
 
+mod files;
 mod promote;
 mod write_back;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use notify_debouncer_full::notify::{RecommendedWatcher, RecursiveMode};
 use notify_debouncer_full::{DebounceEventResult, Debouncer, RecommendedCache, new_debouncer};
 use pdp::digest::Digest;
-use pdp::fault::{Fault, SourceFile};
+use pdp::fault::Fault;
 use pdp::record::{Entry, Event};
 use pdp::snapshot::{Snapshot, Sources};
-use pep::ports::{Clock, Ledger, Snapshots};
-use rust_embed::RustEmbed;
+use pep::ports::{Clock, Gate, Ledger, Snapshots};
 use serde::Serialize;
 
 use crate::clock::rfc3339;
 use crate::config::Bundle;
-use crate::desk::suite;
 use crate::history::{Change, History, How, Manifest, Turn, manifest};
+pub use files::{files, invariants, policies, read, read_registry, read_tests, read_there, write_built_in};
 pub use promote::{Asking, Refused, candidate, is_of_bundle};
 pub use write_back::WriteFault;
 
-/// The repository's own policies, for a gate without directories.
-#[derive(RustEmbed)]
-#[folder = "../../policies"]
-#[include = "*.cedar"]
-#[exclude = "invariants/*"]
-struct BuiltInPolicies;
-
-/// The tests of the repository's own policies. No part of a snapshot.
-#[derive(RustEmbed)]
-#[folder = "../../policies"]
-#[include = "*.test.toml"]
-struct BuiltInTests;
-
-/// The repository's own claims about them.
-#[derive(RustEmbed)]
-#[folder = "../../policies/invariants"]
-#[include = "*.cedar"]
-struct BuiltInInvariants;
-
-/// The repository's own registry.
-#[derive(RustEmbed)]
-#[folder = "../../registry"]
-#[include = "*.toml"]
-#[include = "*.json"]
-struct BuiltInRegistry;
-
-/// The folder below the policies that holds claims about them. What is in it forbids and permits nothing.
-const INVARIANTS: &str = "invariants";
-
 /// How long the directories must be quiet before they are read: editors and `kubectl` write in several steps.
 const QUIET: Duration = Duration::from_millis(100);
-
-/// The folders of a bundle, and how the names of their files end.
-const POLICIES: (&str, &[&str]) = ("policies", &["cedar"]);
-const REGISTRY: (&str, &[&str]) = ("registry", &["toml", "json"]);
-
-/// Reads the files of a bundle.
-///
-/// # Errors
-/// Every directory or file that cannot be read.
-pub fn read(bundle: Option<&Bundle>) -> Result<Sources, Vec<Fault>> {
-    let Some(bundle) = bundle else { return Ok(built_in()) };
-    let mut faults = Vec::new();
-    let mut policies = Vec::new();
-    let mut registry = Vec::new();
-    gather(&bundle.policies, POLICIES.0, &bundle.policies, POLICIES.1, &mut policies, &mut faults);
-    gather(&bundle.registry, REGISTRY.0, &bundle.registry, REGISTRY.1, &mut registry, &mut faults);
-    if faults.is_empty() { Ok(Sources { policies, registry }) } else { Err(faults) }
-}
-
-/// Reads a folder of policies alone, as a candidate for a registry that is there already.
-///
-/// # Errors
-/// Every file that cannot be read.
-pub fn policies(folder: &Path) -> Result<Vec<SourceFile>, Vec<Fault>> {
-    let (mut files, mut faults) = (Vec::new(), Vec::new());
-    gather(folder, "policies", folder, &["cedar"], &mut files, &mut faults);
-    if faults.is_empty() { Ok(files) } else { Err(faults) }
-}
-
-/// Reads the claims about a bundle's policies: those of a folder where one is named, else those beside the policies, if any.
-///
-/// # Errors
-/// Every file that cannot be read.
-pub fn invariants(bundle: Option<&Bundle>, named: Option<&Path>) -> Result<Vec<SourceFile>, Vec<Fault>> {
-    let (folder, shown) = match (named, bundle) {
-        (Some(named), _) => (named.to_path_buf(), named.display().to_string()),
-        (None, Some(bundle)) => (bundle.policies.join(INVARIANTS), format!("policies/{INVARIANTS}")),
-        (None, None) => return Ok(embedded::<BuiltInInvariants>("policies/invariants")),
-    };
-    let (mut files, mut faults) = (Vec::new(), Vec::new());
-    if named.is_some() || folder.is_dir() {
-        gather(&folder, &shown, &folder, &["cedar"], &mut files, &mut faults);
-    }
-    if faults.is_empty() { Ok(files) } else { Err(faults) }
-}
 
 /// Builds a snapshot, in less time where another is given that has much in common with it.
 ///
@@ -111,129 +37,6 @@ pub fn invariants(bundle: Option<&Bundle>, named: Option<&Path>) -> Result<Vec<S
 /// Every fault of the bundle.
 pub fn build(sources: &Sources, before: Option<&Snapshot>) -> Result<Snapshot, Vec<Fault>> {
     Snapshot::rebuild(sources, before)
-}
-
-/// Reads those of a bundle's folders that are there.
-///
-/// # Errors
-/// Every file that cannot be read.
-pub fn read_there(bundle: &Bundle) -> Result<Sources, Vec<Fault>> {
-    let mut faults = Vec::new();
-    let mut gathered = |root: &Path, (folder, endings): (&str, &[&str])| {
-        let mut files = Vec::new();
-        if root.is_dir() {
-            gather(root, folder, root, endings, &mut files, &mut faults);
-        }
-        files
-    };
-    let sources =
-        Sources { policies: gathered(&bundle.policies, POLICIES), registry: gathered(&bundle.registry, REGISTRY) };
-    if faults.is_empty() { Ok(sources) } else { Err(faults) }
-}
-
-fn built_in() -> Sources {
-    Sources { policies: embedded::<BuiltInPolicies>("policies"), registry: embedded::<BuiltInRegistry>("registry") }
-}
-
-fn embedded<E: RustEmbed>(folder: &str) -> Vec<SourceFile> {
-    let text = |name: &str| E::get(name).map(|file| String::from_utf8_lossy(&file.data).into_owned());
-    let mut files: Vec<SourceFile> = E::iter()
-        .filter_map(|name| Some(SourceFile { path: format!("{folder}/{name}"), text: text(&name)? }))
-        .collect();
-    files.sort_by(|a, b| a.path.cmp(&b.path));
-    files
-}
-
-/// The policy tests that lie beside a bundle's policies. They are no part of a snapshot.
-///
-/// # Errors
-/// Every directory or file that cannot be read.
-pub fn read_tests(bundle: Option<&Bundle>) -> Result<Vec<SourceFile>, Vec<Fault>> {
-    match bundle {
-        Some(bundle) => files(&bundle.policies, "policies", suite::ENDING),
-        None => Ok(embedded::<BuiltInTests>("policies")),
-    }
-}
-
-/// The files of a folder, and of those below it, whose names end so. `shown` stands for the folder in their paths.
-///
-/// # Errors
-/// Every directory or file that cannot be read.
-pub fn files(folder: &Path, shown: &str, ending: &str) -> Result<Vec<SourceFile>, Vec<Fault>> {
-    let (mut found, mut faults) = (Vec::new(), Vec::new());
-    let extension = ending.rsplit('.').next().unwrap_or(ending);
-    gather(folder, shown, folder, &[extension], &mut found, &mut faults);
-    found.retain(|file| file.path.ends_with(ending));
-    if faults.is_empty() { Ok(found) } else { Err(faults) }
-}
-
-/// Writes the built-in policies, their tests, the claims about them and the registry into a folder, as a start for one's own.
-///
-/// # Errors
-/// When a file cannot be written.
-pub fn write_built_in(folder: &Path) -> std::io::Result<Bundle> {
-    let sources = built_in();
-    let tests = embedded::<BuiltInTests>("policies");
-    let claims = embedded::<BuiltInInvariants>("policies/invariants");
-    for file in sources.policies.iter().chain(&tests).chain(&claims).chain(&sources.registry) {
-        let path = folder.join(&file.path);
-        if let Some(parent) = path.parent() {
-            std::fs::create_dir_all(parent)?;
-        }
-        std::fs::write(path, &file.text)?;
-    }
-    Ok(Bundle { policies: folder.join("policies"), registry: folder.join("registry") })
-}
-
-/// How deep directories are read; a loop of links ends there.
-const FOLDERS_MAX: usize = 8;
-
-/// Reads the files below a folder, sorted, without what begins with a dot (editors' and Kubernetes' own entries).
-fn gather(
-    root: &Path,
-    shown: &str,
-    folder: &Path,
-    endings: &[&str],
-    out: &mut Vec<SourceFile>,
-    faults: &mut Vec<Fault>,
-) {
-    let shown_path = |path: &Path| {
-        let rest = path.strip_prefix(root).unwrap_or(path).display().to_string();
-        if rest.is_empty() { shown.to_owned() } else { format!("{shown}/{rest}") }
-    };
-    let unreadable = |path: &Path, e: &dyn std::fmt::Display| {
-        Fault::of_file(&shown_path(path), format!("cannot be read: {e}"), format!("it lies at {}", path.display()))
-    };
-    if folder.strip_prefix(root).map_or(0, |rest| rest.components().count()) > FOLDERS_MAX {
-        faults.push(unreadable(folder, &"nested too deeply"));
-        return;
-    }
-    let mut paths: Vec<PathBuf> = match std::fs::read_dir(folder) {
-        Ok(entries) => entries.filter_map(|e| e.ok().map(|e| e.path())).collect(),
-        Err(e) => {
-            faults.push(unreadable(folder, &e));
-            return;
-        }
-    };
-    paths.sort();
-    for path in paths {
-        let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
-        if hidden {
-            continue;
-        }
-        if path.is_dir() {
-            // Claims about the policies are none of them.
-            if shown == "policies" && path == root.join(INVARIANTS) {
-                continue;
-            }
-            gather(root, shown, &path, endings, out, faults);
-        } else if path.extension().is_some_and(|e| endings.iter().any(|ending| e == *ending)) {
-            match std::fs::read_to_string(&path) {
-                Ok(text) => out.push(SourceFile { path: shown_path(&path), text }),
-                Err(e) => faults.push(unreadable(&path, &e)),
-            }
-        }
-    }
 }
 
 /// The current snapshot and the way to a new one.
@@ -249,6 +52,8 @@ pub struct Store {
     history: Arc<History>,
     ledger: Arc<dyn Ledger>,
     clock: Arc<dyn Clock>,
+    /// Whose sessions are told when their tools change by a new snapshot.
+    gate: OnceLock<Weak<Gate>>,
 }
 
 /// What lies in the directories, as far as this gate knows.
@@ -291,7 +96,7 @@ impl Store {
         // Told again at each start: an event that a crash lost is not the only word of who put it in force.
         let origin = format!("in force by {} since {} ({})", turn.author, rfc3339(turn.at_us), turn.reason);
         let (turn, last) = (Mutex::new(turn), Mutex::default());
-        let store = Self { current, bundle, changing, turn, last, history, ledger, clock };
+        let store = Self { current, bundle, changing, turn, last, history, ledger, clock, gate: OnceLock::new() };
         store.record("snapshot", "start", &format!("the first snapshot, {origin}"));
         if let Some(settled) = settled {
             store.record("promotion_settled", &settled.by, &settled.words);
@@ -354,16 +159,16 @@ impl Store {
                 how: How::Edit,
                 change: Change::between((&held.files, &current), (&files, &snapshot)),
             };
-            let kept = self.history.turned(&turn, &sources);
-            self.put_in_force(Arc::new(snapshot), turn);
-            kept
+            // Before it is kept: whoever tightens a rule must not be held up by a disk that is full or does not answer.
+            self.put_in_force(Arc::new(snapshot), turn.clone());
+            self.history.turned(&turn, &sources)
         } else if files != held.files {
             self.history.rewritten(digest, &sources)
         } else {
             Ok(())
         };
         if let Err(fault) = kept {
-            // Whoever tightens a rule must not be held up by a full disk. The gap is told here and by the health answer.
+            // The gap is told here and by the health answer.
             tracing::error!("what is in force is not kept, and no rollback can return to it: {fault}");
         }
         held.files = files;
@@ -390,13 +195,31 @@ impl Store {
         };
         let parent = turn.parent.map_or_else(String::new, |parent| format!(" from {parent}"));
         let detail = format!("{from}{parent} to {}: {} ({})", turn.digest, turn.reason, turn.summary());
-        {
+        let before = {
             let mut held = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-            self.current.store(snapshot);
+            let before = self.current.swap(Arc::clone(&snapshot));
             *held = turn.clone();
-        }
+            before
+        };
+        self.tell_clients(&before, &snapshot);
         tracing::info!(by = turn.author, snapshot = turn.digest.short(), "{detail}");
         self.record(what, &turn.author, &detail);
+    }
+
+    /// The gate whose sessions are told when their tools change by a new snapshot.
+    pub fn tells(&self, gate: &Arc<Gate>) {
+        // A second gate over one store would be told nothing: there is none.
+        let _first = self.gate.set(Arc::downgrade(gate));
+    }
+
+    /// Tells clients whose tools changed that they did.
+    fn tell_clients(&self, before: &Snapshot, snapshot: &Snapshot) {
+        if let Some(gate) = self.gate.get().and_then(Weak::upgrade) {
+            let told = gate.ports.channels.relist(before, snapshot);
+            if told > 0 {
+                tracing::info!(told, "clients whose tools changed by the new snapshot are told so");
+            }
+        }
     }
 
     fn record(&self, what: &str, by: &str, detail: &str) {
@@ -474,7 +297,7 @@ fn concerns(claims: &Path, paths: &[PathBuf]) -> bool {
 pub fn watch(store: &Arc<Store>) -> Result<Option<Watch>, notify_debouncer_full::notify::Error> {
     let Some(bundle) = store.bundle() else { return Ok(None) };
     let reloading = Arc::clone(store);
-    let claims = bundle.policies.join(INVARIANTS);
+    let claims = bundle.policies.join(files::INVARIANTS);
     let mut watcher = new_debouncer(QUIET, None, move |result: DebounceEventResult| match result {
         Ok(events) if events.iter().any(|e| !e.kind.is_access() && concerns(&claims, &e.paths)) => {
             // Its outcome is logged, recorded and kept for the health answer.

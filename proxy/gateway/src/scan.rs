@@ -5,6 +5,7 @@
 //! over the wire, recorded before rmcp decodes it. This module must not judge a tool, nor write a file.
 
 mod child;
+mod definitions;
 mod difference;
 mod draft;
 mod fault;
@@ -24,9 +25,11 @@ use std::time::Duration;
 use serde_json::value::RawValue;
 use tokio::time::Instant;
 
+pub(crate) use self::definitions::{name_of, one_line, read as read_definitions, written as written_definitions};
 pub use self::difference::difference;
 pub use self::draft::{Change, Draft, DraftFault, DraftOptions, Reviewed, Summary, Unpinned, draft};
 pub use self::fault::ScanFault;
+pub(crate) use self::fault::quoted;
 use self::recording::Recording;
 use self::session::Opening;
 

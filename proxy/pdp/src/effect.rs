@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// The class of an effect, as the registry's reviewer judged it; never as a server claims it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Effect {
     /// Nothing changes and nothing leaves.

@@ -42,9 +42,9 @@ impl Borrow<str> for Label {
 }
 
 /// A set of labels. The only ways to change one make it larger.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(transparent)]
-pub struct LabelSet(BTreeSet<Label>);
+pub struct LabelSet(#[schemars(with = "BTreeSet<String>")] BTreeSet<Label>);
 
 impl LabelSet {
     /// The least upper bound: what carries either's labels carries both's.

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 /// An authenticated caller. The agent is Cedar's principal `Gate::Agent`. Members stand in the order records are written.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Principal {
     /// The agent's name, unique within its tenant.
     pub agent: String,

@@ -19,7 +19,7 @@ pub enum Source {
 }
 
 /// Why a frame goes no further. The order is that of the stages that raise them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Code {
     /// No such path.
@@ -92,6 +92,8 @@ pub enum Code {
     TimedOut,
     /// The server's answer was lost or cannot be understood; whether the call had an effect is unknown.
     AnswerLost,
+    /// The server's result does not fit the reviewed output schema and is withheld; the call may have had its effect.
+    Quarantined,
     /// The server broke the protocol in a frame of its own.
     BrokenFrame,
     /// The client cancelled the call while it was under way.
@@ -113,7 +115,7 @@ const fn line(name: &'static str, http: u16, rpc: i64, source: Source, again: bo
 
 impl Code {
     /// Every code, for coverage.
-    pub const ALL: [Self; 37] = [
+    pub const ALL: [Self; 38] = [
         Self::NoRoute,
         Self::VerbNotAllowed,
         Self::HostRefused,
@@ -149,6 +151,7 @@ impl Code {
         Self::Unreachable,
         Self::TimedOut,
         Self::AnswerLost,
+        Self::Quarantined,
         Self::BrokenFrame,
         Self::Cancelled,
     ];
@@ -194,6 +197,7 @@ impl Code {
             Self::Unreachable => line("unreachable", 200, 50202, Upstream, true),
             Self::TimedOut => line("timed_out", 200, 50401, Upstream, false),
             Self::AnswerLost => line("answer_lost", 200, 50203, Upstream, false),
+            Self::Quarantined => line("quarantined", 200, 50205, Upstream, false),
             Self::BrokenFrame => line("broken_frame", 200, 50204, Upstream, false),
             Self::Cancelled => line("cancelled", 200, 49900, Client, false),
         }
@@ -244,7 +248,7 @@ pub fn modern_http_status(rpc_code: i64) -> Option<u16> {
 }
 
 /// A refusal: the code and a sentence for the client.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error, schemars::JsonSchema)]
 #[error("{message}")]
 pub struct Refusal {
     /// The code.

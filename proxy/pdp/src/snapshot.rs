@@ -45,13 +45,13 @@ impl Snapshot {
     /// # Errors
     /// As [`Self::build`].
     pub fn rebuild(sources: &Sources, before: Option<&Self>) -> Result<Self, Vec<Fault>> {
-        let registry = registry::load(&sources.registry, before.map(Self::registry));
+        let registry = registry::load_on(&sources.registry, before.map(Self::registry));
         let registry = match registry {
             Ok(registry) => registry,
             Err(mut faults) => {
                 // The policies are still read against an empty registry for the faults that need none: syntax, names. It has
                 // the words every vocabulary has: without any, there is no schema to read them by.
-                let empty = registry::load(&[], None).unwrap_or_default();
+                let empty = registry::load(&[]).unwrap_or_default();
                 let alone = Policies::load(&sources.policies, &empty, None).err().unwrap_or_default();
                 faults.extend(alone.into_iter().filter(|f| is_of_writing(&f.message)));
                 return Err(faults);
@@ -125,6 +125,10 @@ fn withheld(registry: &Registry) -> Vec<Fault> {
                 let file = format!("servers/{}.toml", server.name);
                 notes.push(Fault::of_file(&file, format!("`{}` is withheld: {why}", tool.name), ""));
             }
+        }
+        for tool in &server.unscanned {
+            let words = format!("`{tool}` is named, and no scan has seen it (it has no `pin`)");
+            notes.push(Fault::of_file(&format!("servers/{}.toml", server.name), words, ""));
         }
     }
     notes

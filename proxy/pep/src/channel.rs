@@ -6,12 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use pdp::digest::Digest;
+use pdp::snapshot::Snapshot;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::content::Context;
 use crate::fair::{self, Held};
 use crate::job::Jobs;
+use crate::notice;
 use crate::task::Task;
 
 /// One channel.
@@ -22,6 +24,8 @@ pub struct Channel {
     session: Option<String>,
     task: Option<Arc<Task>>,
     protocol: Option<String>,
+    /// Whether the server said that it tells of changes to its list of tools.
+    tells: bool,
     state: Mutex<State>,
 }
 
@@ -39,6 +43,9 @@ struct State {
     /// Requests of the client's that are under way, by id as written. A standing channel may hold one id twice: its
     /// callers do not know of each other.
     underway: HashMap<String, Vec<Arc<watch::Sender<Option<Instant>>>>>,
+    /// How often what may be listed has changed by the registry, and how often a session was told so.
+    relisted: u64,
+    told: u64,
     last_us: i64,
 }
 
@@ -84,6 +91,7 @@ impl Channel {
         session: &str,
         task: Arc<Task>,
         protocol: Option<String>,
+        tells: bool,
     ) -> Self {
         Self {
             server: server.to_owned(),
@@ -91,6 +99,7 @@ impl Channel {
             session: Some(session.to_owned()),
             task: Some(task),
             protocol,
+            tells,
             state: Mutex::default(),
         }
     }
@@ -102,6 +111,7 @@ impl Channel {
             session: None,
             task: None,
             protocol: None,
+            tells: false,
             state: Mutex::default(),
         }
     }
@@ -175,6 +185,27 @@ impl Channel {
             state.listed = None;
             state.pages.clear();
         });
+    }
+
+    /// Takes note of another registry. Answers whether what this channel's client may list has changed by it.
+    fn relist(&self, before: &Snapshot, now: &Snapshot) -> bool {
+        let (before, now) = (before.server(&self.server), now.server(&self.server));
+        self.locked(|state| {
+            let listed = state.listed.as_ref().map(|listing| &*listing.tools);
+            let changed = notice::shows_otherwise(listed, before.map(AsRef::as_ref), now.map(AsRef::as_ref));
+            state.relisted = state.relisted.saturating_add(u64::from(changed));
+            changed
+        })
+    }
+
+    /// How often what may be listed has changed by the registry.
+    pub(crate) fn relistings(&self) -> u64 {
+        self.locked(|state| state.relisted)
+    }
+
+    /// Whether this session is to be told that what it may list has changed. Answers true once for all that changed.
+    pub(crate) fn take_relisting(&self) -> bool {
+        self.tells && self.locked(|state| std::mem::replace(&mut state.told, state.relisted) != state.relisted)
     }
 
     pub(crate) fn live(&self, tool: &str, now_us: i64, age_max_us: i64) -> Live {
@@ -290,13 +321,16 @@ pub struct Channels {
     listings: Mutex<HashMap<String, Arc<HashMap<String, Digest>>>>,
     open_max: usize,
     jobs: Jobs,
+    /// Moves on when there is something to tell.
+    bulletin: watch::Sender<u64>,
 }
 
 impl Channels {
     /// A store of at most `open_max` channels.
     #[must_use]
     pub fn new(open_max: usize) -> Self {
-        Self { by_key: Mutex::default(), listings: Mutex::default(), open_max, jobs: Jobs::default() }
+        let (listings, jobs, bulletin) = (Mutex::default(), Jobs::default(), watch::Sender::new(0));
+        Self { by_key: Mutex::default(), listings, open_max, jobs, bulletin }
     }
 
     /// The session of this id, if it is this principal's. A session id is no authentication: another's is unknown.
@@ -352,6 +386,25 @@ impl Channels {
     /// The servers' long-running work: it outlives the channel it was begun in.
     pub(crate) fn jobs(&self) -> &Jobs {
         &self.jobs
+    }
+
+    /// Another snapshot is in force: whoever may list other tools by it is told so, on the streams that are open for it.
+    /// Answers how many channels that concerns.
+    pub fn relist(&self, before: &Snapshot, now: &Snapshot) -> usize {
+        let all: Vec<Arc<Channel>> = {
+            let channels = self.by_key.lock().unwrap_or_else(PoisonError::into_inner);
+            channels.values().map(Arc::clone).collect()
+        };
+        let concerned = all.iter().filter(|channel| channel.relist(before, now)).count();
+        if concerned > 0 {
+            self.bulletin.send_modify(|times| *times = times.wrapping_add(1));
+        }
+        concerned
+    }
+
+    /// Moves on when there is something to tell.
+    pub(crate) fn bulletin(&self) -> watch::Receiver<u64> {
+        self.bulletin.subscribe()
     }
 
     /// How many are open.
@@ -444,7 +497,7 @@ mod tests {
     fn who_opens_many_channels_pushes_out_his_own() {
         let channels = Channels::new(4);
         let task = Arc::new(Task::new("t".into(), "0".repeat(32)));
-        channels.open(Channel::of_session("s", "quiet", "1", task, None), 0);
+        channels.open(Channel::of_session("s", "quiet", "1", task, None, false), 0);
         for n in 1..50 {
             channels.standing(&format!("s{n}"), "loud", n);
         }
@@ -457,7 +510,7 @@ mod tests {
     fn anothers_session_is_unknown() {
         let channels = Channels::new(9);
         let task = Arc::new(Task::new("t".into(), "0".repeat(32)));
-        channels.open(Channel::of_session("s", "p", "1", task, None), 0);
+        channels.open(Channel::of_session("s", "p", "1", task, None, false), 0);
         assert!(channels.session("s", "1", "p", 0).is_some());
         assert!(channels.session("s", "1", "q", 0).is_none());
         assert!(channels.session("other", "1", "p", 0).is_none());

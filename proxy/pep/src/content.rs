@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use pdp::decision::Obligation;
 use pdp::json::{self, Kind};
+use pdp::label::LabelSet;
 use pdp::registry::Server;
 
 use crate::entry::OpenRecord;
@@ -34,10 +35,11 @@ impl fmt::Debug for Context {
     }
 }
 
-/// A result that carries content: cleaned, quoted where that is asked, labelled.
+/// A result that carries content: cleaned, quoted where that is asked, labelled, also with what it carries beyond.
 pub(crate) fn content(
     entry: &mut OpenRecord,
     context: &Context,
+    beyond: &LabelSet,
     ports: &Ports,
     text: &str,
     envelope: &Envelope,
@@ -48,19 +50,19 @@ pub(crate) fn content(
         && let Ok(envelope) = Envelope::read_answer(&clean, depth_max)
     {
         entry.note("the server forged a label; it was taken out");
-        return labelled(entry, context, ports, &clean, &envelope);
+        return labelled(entry, context, beyond, ports, &clean, &envelope);
     }
-    labelled(entry, context, ports, text, envelope)
+    labelled(entry, context, beyond, ports, text, envelope)
 }
 
 /// The label of what this call returns, as JSON, noted in the record; nothing for lifecycle answers, which carry none.
-pub(crate) fn label_of(entry: &mut OpenRecord, context: &Context) -> Option<String> {
+pub(crate) fn label_of(entry: &mut OpenRecord, context: &Context, beyond: &LabelSet) -> Option<String> {
     let resource = match &context.subject {
         subject if subject.is_lifecycle() => return None,
         Subject::Tool { .. } => None,
         Subject::Method { target, .. } => Some(target.as_str()).filter(|target| !target.is_empty()),
     };
-    let labels = context.subject.labels();
+    let labels = &context.subject.labels().clone().join(beyond);
     let tool = context.subject.tool().map(|tool| tool.name.as_str());
     let source = Source { server: &context.server.name, tool, resource };
     let trust = tag::trust(labels);
@@ -73,8 +75,15 @@ pub(crate) fn label_of(entry: &mut OpenRecord, context: &Context) -> Option<Stri
 }
 
 /// A clean result, quoted where that is asked, with its label.
-fn labelled(entry: &mut OpenRecord, context: &Context, ports: &Ports, text: &str, envelope: &Envelope) -> String {
-    let Some(label) = label_of(entry, context) else { return text.to_owned() };
+fn labelled(
+    entry: &mut OpenRecord,
+    context: &Context,
+    beyond: &LabelSet,
+    ports: &Ports,
+    text: &str,
+    envelope: &Envelope,
+) -> String {
+    let Some(label) = label_of(entry, context, beyond) else { return text.to_owned() };
     let Some(result) = envelope.part(text, "result") else { return text.to_owned() };
     // A result without members says "done" and carries nothing that could be labelled (MCP, `EmptyResult`).
     if result.kind() == Kind::Object && result.is_empty() {
@@ -111,10 +120,16 @@ fn dressed(
 }
 
 /// A finished task's notification brings its result whole: it is dressed as that. Nothing where it brings none.
-pub(crate) fn finished(entry: &mut OpenRecord, context: &Context, ports: &Ports, text: &str) -> Option<String> {
+pub(crate) fn finished(
+    entry: &mut OpenRecord,
+    context: &Context,
+    beyond: &LabelSet,
+    ports: &Ports,
+    text: &str,
+) -> Option<String> {
     let result = member(member(text, "params")?, "result").filter(|result| result.starts_with('{'))?;
     let at = json::place(text, result)?;
-    let label = label_of(entry, context)?;
+    let label = label_of(entry, context, beyond)?;
     Some(json::replaced(text, at, &dressed(entry, context, ports, &label, result, false)?))
 }
 

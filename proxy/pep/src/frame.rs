@@ -49,6 +49,8 @@ pub(crate) struct EventOf {
     pub(crate) task: Arc<Task>,
     pub(crate) channel: Arc<Channel>,
     pub(crate) parent_span: String,
+    /// Whether the gate made it, and no server.
+    pub(crate) own: bool,
 }
 
 // Written by hand: a derived `Debug` would print bodies into logs.

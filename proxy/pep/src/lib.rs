@@ -15,6 +15,7 @@ mod frame;
 mod headers;
 mod job;
 mod long;
+mod notice;
 pub mod ports;
 mod reply;
 mod rewrite;
@@ -22,6 +23,7 @@ mod stages;
 mod stream;
 mod task;
 mod trace;
+mod validation;
 
 pub use call::{Call, Stopped};
 pub use channel::{Channel, Channels};

@@ -10,6 +10,7 @@ use pdp::refusal::{Code, Refusal};
 use crate::call::Head;
 use crate::entry::OpenRecord;
 use crate::frame::{EventOf, Frame};
+use crate::notice::Notices;
 use crate::ports::{BoxFuture, Gate};
 use crate::reply::Body;
 use crate::stages::s7_action::CANCELLED;
@@ -40,7 +41,7 @@ impl std::fmt::Debug for Event {
 
 /// Where events come from.
 pub trait EventSource: Send {
-    /// The next event; nothing at the end; an error, in words, when the stream broke.
+    /// The next event; may be dropped while it waits, and then loses nothing that it has read; nothing at the end; an error, in words, when the stream broke.
     fn next(&mut self) -> BoxFuture<'_, Option<Result<Event, String>>>;
 }
 
@@ -52,6 +53,7 @@ pub struct EventStream {
     span: String,
     named: (u64, String),
     flow: Flow,
+    notices: Notices,
     gate: Arc<Gate>,
     resumable: bool,
     over: bool,
@@ -62,7 +64,8 @@ impl EventStream {
         let named = entry.read(|r| (r.number, r.trace.clone())).unwrap_or_default();
         head.release_law();
         let span = entry.read(|r| r.span.clone()).unwrap_or_default();
-        Self { head, entry: Some(entry), span, named, flow, gate, resumable: false, over: false }
+        let notices = Notices::of(&head, gate.ports.channels.bulletin());
+        Self { head, entry: Some(entry), span, named, flow, notices, gate, resumable: false, over: false }
     }
 
     /// The next event for the client; nothing at the end.
@@ -79,6 +82,12 @@ impl EventStream {
                     self.cancelled().await;
                     return None;
                 }
+                () = self.notices.due(&self.head.channel) => {
+                    if let Some(event) = self.passed_on(Event::default(), self.notices.text(), true).await {
+                        return Some(event);
+                    }
+                    continue;
+                }
             };
             match step {
                 Step::Silent(event) => {
@@ -88,7 +97,9 @@ impl EventStream {
                 Step::Answer(event, told) => return Some(self.answered(event, told).await),
                 Step::Message(event, text) => {
                     self.numbered(&event);
-                    if let Some(event) = self.passed_on(event, text).await {
+                    let passed = self.passed_on(event, text, false).await;
+                    if let Some(event) = passed {
+                        self.notices.heard(event.data.as_deref().unwrap_or_default());
                         return Some(event);
                     }
                 }
@@ -144,13 +155,14 @@ impl EventStream {
         let _refused = s9_audit::close(entry, ending, &self.gate.ports).await;
     }
 
-    /// A message of the server's own: a frame like any other.
-    async fn passed_on(&mut self, mut event: Event, text: String) -> Option<Event> {
+    /// A message of the server's own, or a notice of the gate's: a frame like any other.
+    async fn passed_on(&mut self, mut event: Event, text: String, own: bool) -> Option<Event> {
         let of = EventOf {
             text,
             task: Arc::clone(&self.head.task),
             channel: Arc::clone(&self.head.channel),
             parent_span: self.span.clone(),
+            own,
         };
         let frame = Frame::event(self.head.caller.clone(), &self.head.server, of);
         let (_, _, body) = Box::pin(crate::run(frame, &self.gate)).await.into_parts();

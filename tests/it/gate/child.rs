@@ -13,12 +13,15 @@ use super::HANGS;
 
 /// What the gate's log says once it serves.
 const SERVES: &str = "agents: http://";
+/// And behind it, where operators connect.
+const OPERATORS: &str = "operators: http://";
 
 /// A running gate in a process of its own.
 #[derive(Debug)]
 pub(crate) struct Child {
     process: tokio::process::Child,
     address: watch::Receiver<Option<SocketAddr>>,
+    control: watch::Receiver<Option<SocketAddr>>,
     log: JoinHandle<String>,
 }
 
@@ -42,22 +45,31 @@ pub(crate) fn program(config: &Path) -> Command {
 impl Child {
     /// Starts a gate. Returns at once.
     pub(crate) fn start(config: &Path) -> Self {
-        let mut process = program(config).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        Self::start_under(config, &[])
+    }
+
+    /// Starts a gate with these variables. Returns at once.
+    pub(crate) fn start_under(config: &Path, variables: &[(&str, &str)]) -> Self {
+        let variables = variables.iter().copied();
+        let mut process = program(config).envs(variables).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let stderr = process.stderr.take().unwrap();
         let (tell, address) = watch::channel(None);
+        let (tell_control, control) = watch::channel(None);
         let log = tokio::spawn(async move {
             let mut lines = BufReader::new(stderr).lines();
             let mut log = String::new();
             while let Ok(Some(line)) = lines.next_line().await {
-                if let Some((_, rest)) = line.split_once(SERVES) {
-                    tell.send_replace(rest.split('/').next().unwrap().parse().ok());
+                for (told, tell) in [(SERVES, &tell), (OPERATORS, &tell_control)] {
+                    if let Some((_, rest)) = line.split_once(told) {
+                        tell.send_replace(rest.split('/').next().unwrap().parse().ok());
+                    }
                 }
                 log.push_str(&line);
                 log.push('\n');
             }
             log
         });
-        Self { process, address, log }
+        Self { process, address, control, log }
     }
 
     /// Waits until it serves, and answers where.
@@ -68,6 +80,12 @@ impl Child {
             Some(address) => address,
             None => panic!("the gate ended before it served:\n{}", (&mut self.log).await.unwrap()),
         }
+    }
+
+    /// Waits until it serves, and answers where operators connect.
+    pub(crate) async fn control(&mut self) -> SocketAddr {
+        let serving = tokio::time::timeout(HANGS, self.control.wait_for(Option::is_some)).await;
+        serving.expect("a gate starts").expect("it has not ended").expect("an address")
     }
 
     /// The most memory it ever had at once, in bytes.

@@ -9,6 +9,7 @@
     reason = "a test may panic: that is how it fails"
 )]
 
+mod catalogue;
 mod clients;
 mod messages;
 mod servers;
@@ -152,7 +153,7 @@ async fn the_tables_meet_every_code() {
     let cases: Vec<Case> = cases.into_iter().flatten().chain(messages::refused()).collect();
     assert!(cases.len() + servers.len() >= 100, "{} and {}", cases.len(), servers.len());
     let met: BTreeSet<Code> = cases.into_iter().map(|case| case.code).chain(servers).collect();
-    // Met beside the tables, each in a test of its own: `sockets`, `streams`, and `control` for the ledger. The switch
+    // Met beside the tables, each in a test of its own: `sockets`, `streams`, `output`, and `control` for the ledger. The switch
     // behind `Halted` has no hand on it yet.
     let beside = [
         Code::TooManyFailures,
@@ -161,6 +162,7 @@ async fn the_tables_meet_every_code() {
         Code::Cancelled,
         Code::DefinitionUnknown,
         Code::BrokenFrame,
+        Code::Quarantined,
         Code::LedgerUnavailable,
         Code::Halted,
     ];

@@ -4,7 +4,7 @@ use pdp::refusal::Code;
 
 use super::fate::{Fared, Model, Subject, is_open};
 use super::frame::{Frame, Kind, NO_ARGUMENTS};
-use super::law::{Labels, Live};
+use super::law::{Labels, Live, Misfit};
 use super::record::{Record, words};
 use super::rules::Verdict;
 use super::step::{Act, Along, Era, Item, Named, Says};
@@ -80,13 +80,23 @@ impl<'l> Model<'l> {
             (_, _) if subject.is_lifecycle() => return Ok("result, no label".to_owned()),
             (_, _) => {}
         }
-        self.label(record, subject);
+        let misfit = subject.tool.and_then(|tool| tool.output).filter(|_| *says != Says::IsError);
+        let mut labels = subject.labels.clone();
+        match misfit {
+            Some(Misfit::Refused) => return Err(Code::Quarantined),
+            Some(Misfit::Labelled) => {
+                labels.insert("unvalidated");
+                self.raise(frame, &labels);
+            }
+            Some(Misfit::Passed) | None => {}
+        }
+        record.labels = labels.clone();
         if *says == Says::Empty {
             return Ok("result, no label".to_owned());
         }
-        let trust = if subject.labels.contains("untrusted") { "untrusted" } else { "trusted" };
+        let trust = if labels.contains("untrusted") { "untrusted" } else { "trusted" };
         let quoted = if subject.quoted { ", quoted" } else { "" };
-        Ok(format!("result, {trust} [{}]{quoted}", words(&subject.labels)))
+        Ok(format!("result, {trust} [{}]{quoted}", words(&labels)))
     }
 
     fn label(&self, record: &mut Record, subject: &Subject<'l>) {

@@ -10,7 +10,7 @@ use pdp::refusal::Code;
 
 use super::condition::{Asked, Facts};
 use super::frame::{Frame, Kind, NO_ARGUMENTS};
-use super::law::{Labels, Law, Live, Server, Tool};
+use super::law::{Labels, Law, Live, Misfit, Server, Tool};
 use super::methods;
 use super::record::{Record, words};
 use super::rules::{self, Judgement, Verdict};
@@ -165,7 +165,7 @@ impl<'l> Model<'l> {
             Ok(fared) => return fared,
             Err(code) => code,
         };
-        let unknown = matches!(fared, Code::AnswerLost | Code::TimedOut);
+        let unknown = matches!(fared, Code::AnswerLost | Code::TimedOut | Code::Quarantined);
         let withheld = matches!(fared, Code::Denied | Code::ApprovalUnavailable | Code::BrokenFrame);
         let ending = if record.acted && (unknown || withheld) && record.sent {
             "indeterminate"
@@ -281,6 +281,10 @@ impl<'l> Model<'l> {
             for tool in server.tools.iter().filter(|tool| tool.reviewed) {
                 subject.labels.extend(tool.labels(server));
                 subject.quoted |= tool.is_quoted(server);
+                // And it was held against no schema.
+                if matches!(tool.output, Some(Misfit::Refused | Misfit::Labelled)) {
+                    subject.labels.insert("unvalidated");
+                }
             }
         }
         Ok(subject)

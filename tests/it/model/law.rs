@@ -126,6 +126,14 @@ impl Live {
     pub(super) const ALL: [Self; 4] = [Self::Same, Self::Changed, Self::Gone, Self::Twice];
 }
 
+/// What becomes of a result without the structured content that a tool's output schema asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Misfit {
+    Refused,
+    Labelled,
+    Passed,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Tool {
     pub(super) name: &'static str,
@@ -134,6 +142,8 @@ pub(super) struct Tool {
     quoted: Option<bool>,
     pub(super) reviewed: bool,
     pub(super) form: Form,
+    /// With an output schema, which no answer here fits but one that says it failed.
+    pub(super) output: Option<Misfit>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -171,9 +181,10 @@ impl Tool {
     /// Its definition as the server lists it: nothing, one, or two.
     pub(super) fn listed(&self, live: Live) -> Vec<String> {
         let as_reviewed = format!(
-            "{{\"name\":\"{}\",\"description\":\"The tool.\",\"inputSchema\":{}}}",
+            "{{\"name\":\"{}\",\"description\":\"The tool.\",\"inputSchema\":{}{}}}",
             self.name,
-            self.form.schema()
+            self.form.schema(),
+            if self.output.is_some() { ",\"outputSchema\":{\"type\":\"object\"}" } else { "" }
         );
         match live {
             Live::Same => vec![as_reviewed],
@@ -220,6 +231,12 @@ impl Server {
             }
             if let Some(quoted) = tool.quoted {
                 let _infallible = writeln!(out, "deliver = \"{}\"", deliver(quoted));
+            }
+            match tool.output {
+                // It is what becomes of it unless the entry says otherwise.
+                Some(Misfit::Refused) | None => {}
+                Some(Misfit::Labelled) => out.push_str("output = \"label\"\n"),
+                Some(Misfit::Passed) => out.push_str("output = \"pass\"\n"),
             }
             if tool.reviewed {
                 out.push_str("reviewed_by = \"ana\"\nreviewed_at = \"2026-11-20\"\n");
@@ -303,5 +320,6 @@ fn tool(dice: &mut Dice, name: &'static str) -> Tool {
         quoted: dice.one(&[None, None, None, Some(true), Some(false)]),
         reviewed: dice.percent(92),
         form: dice.one(&Form::ALL),
+        output: dice.percent(20).then(|| dice.one(&[Misfit::Refused, Misfit::Labelled, Misfit::Passed])),
     }
 }

@@ -7,6 +7,7 @@ scripts! {
         law @id("no-secret-prompts") @reason("That prompt is not for agents") forbid (principal, action == Gate::Action::"prompts/get", resource) when { context.target == "secret" };
         > completion/complete lab {"ref":{"type":"ref/prompt","name":"greet"},"argument":{"name":"who","value":"w"}}
         show notes
+        show record /decision/along
         > completion/complete lab {"ref":{"type":"ref/prompt","name":"secret"},"argument":{"name":"who","value":"w"}}
         show
         > completion/complete lab {"ref":{"type":"ref/prompt","NAME":"secret"},"argument":{"name":"who","value":"w"}}
@@ -14,6 +15,7 @@ scripts! {
         sent to lab: completion/complete
         > completion/complete lab: all nine -> served
         along: prompts/get greet
+        [{"method":"prompts/get","target":"greet"}]
         > completion/complete lab: intake>classify>audit -> refused denied
         200 error 40300 denied: `completion/complete` was denied: That prompt is not for agents.
         > completion/complete lab: intake>audit -> refused bad_parameters

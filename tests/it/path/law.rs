@@ -12,7 +12,7 @@ scripts! {
     "# => r#"
         > tools/call mail purge: intake>classify>audit -> refused denied
         200 tool result denied: `purge` was denied: An agent does not purge mail. Tools of `mail` that remain open to you: read, search, send.
-        {"decision":{"deny":"forbidden"},"labels":[],"rules":[{"id":"no-purge","reason":"An agent does not purge mail"}]}
+        {"calls":0,"decision":{"deny":"forbidden"},"labels":[],"now_ms":1795132800000,"rules":[{"id":"no-purge","reason":"An agent does not purge mail"}]}
         sent to mail: tools/list
         > tools/list mail: all nine -> served
         > tools/call mail send: intake>classify>audit -> refused denied

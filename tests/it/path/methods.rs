@@ -266,7 +266,7 @@ scripts! {
 fn a_tool_call_cannot_be_opened_as_a_method() {
     let text = "name = \"x\"\nopen = [\"tools/call\"]\n[transport]\nkind = \"http\"\nurl = \"https://x.test/\"\n";
     let file = pdp::fault::SourceFile { path: "servers/x.toml".to_owned(), text: text.to_owned() };
-    let faults = pdp::registry::load(&[file], None).unwrap_err();
+    let faults = pdp::registry::load(&[file]).unwrap_err();
     assert_eq!(faults.len(), 1, "{faults:?}");
     assert!(
         faults[0].to_string().starts_with("servers/x.toml:2:9: `tools/call` is not opened as a method"),

@@ -70,6 +70,23 @@ scripts! {
         200 tool result definition_changed: the server no longer offers `send`
     "#;
 
+    a_result_must_fit_the_reviewed_output_schema: r#"
+        given > tools/list web
+        web answers {"content":[],"structuredContent":{"unit":"km"}}
+        > tools/call web gauge
+        web answers {"content":[],"structuredContent":{"unit":"mile"}}
+        > tools/call web gauge
+        show
+        show notes
+    "# => r#"
+        sent to web: tools/call gauge
+        > tools/call web gauge: all nine -> served [untrusted]
+        sent to web: tools/call gauge
+        > tools/call web gauge: intake>classify>policy>guardrail>approval>credential>action>audit -> failed quarantined
+        200 tool result quarantined: the result of `gauge` is withheld: it does not fit the output schema that was reviewed (/unit fails /properties/unit/enum); the call may have had its effect, so do not simply repeat it
+        the result does not fit the reviewed output schema: /unit fails /properties/unit/enum
+    "#;
+
     a_definition_that_changes_between_list_and_call: r#"
         given > tools/list mail
         mail changes send

@@ -120,11 +120,18 @@ const SERVERS: [ServerText; 5] = [
             kind = "http"
             url = "https://web.test/mcp"
         "#,
-        tools: &[tool(
-            "fetch",
-            r#"effect = ["egress"]"#,
-            r#"{"type":"object","properties":{"url":{"type":"string"}},"required":["url"]}"#,
-        )],
+        tools: &[
+            tool(
+                "fetch",
+                r#"effect = ["egress"]"#,
+                r#"{"type":"object","properties":{"url":{"type":"string"}},"required":["url"]}"#,
+            ),
+            tool(
+                "gauge",
+                r#"effect = ["read"]"#,
+                r#"{"type":"object"},"outputSchema":{"type":"object","properties":{"unit":{"enum":["m","km"]}},"required":["unit"]}"#,
+            ),
+        ],
     },
     ServerText {
         name: "lab",
@@ -145,7 +152,8 @@ const SERVERS: [ServerText; 5] = [
                 "survey",
                 r#"effect = ["read"]
                 labels = ["untrusted"]
-                deliver = "quoted""#,
+                deliver = "quoted"
+                output = "pass""#,
                 r#"{"type":"object"},"outputSchema":{"type":"object","properties":{"unit":{"enum":["m","km"]}}}"#,
             ),
         ],

@@ -31,6 +31,8 @@ struct Manners {
     says: Option<String>,
     /// A folder where every line it hears is kept, as it came, and where it finds what to say.
     tape: Option<PathBuf>,
+    /// A file with the array of tools that it lists, read anew for each listing.
+    tools: Option<PathBuf>,
 }
 
 fn manners() -> Manners {
@@ -44,6 +46,7 @@ fn manners() -> Manners {
             "--legacy" => manners.modern = false,
             "--modern" => manners.legacy = false,
             "--says" => manners.says = words.next(),
+            "--tools" => manners.tools = words.next().map(PathBuf::from),
             "--tape" => manners.tape = words.next().map(PathBuf::from),
             "--dies" => std::process::exit(4),
             // It lives, and never reads.
@@ -89,6 +92,10 @@ impl Server {
     }
 
     fn tools(&self) -> Vec<Value> {
+        if let Some(path) = &self.manners.tools {
+            let text = std::fs::read_to_string(path).expect("the file of tools can be read");
+            return serde_json::from_str(&text).expect("the file of tools is an array");
+        }
         let mut tools = listing();
         if self.state().changed {
             for tool in tools.iter_mut().filter(|tool| tool["name"] == "shifty") {
@@ -176,7 +183,11 @@ impl Server {
             "subscriptions/listen" => {
                 let meta = json!({ "io.modelcontextprotocol/subscriptionId": id });
                 self.state().listening.push(id);
-                notify("notifications/subscriptions/acknowledged", json!({ "notifications": {}, "_meta": meta }));
+                let mut honoured = json!({});
+                if params["notifications"]["toolsListChanged"] == true {
+                    honoured["toolsListChanged"] = json!(true);
+                }
+                notify("notifications/subscriptions/acknowledged", json!({ "notifications": honoured, "_meta": meta }));
                 return;
             }
             other => Err(refused(-32601, &format!("no method {other}"))),

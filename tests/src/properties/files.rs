@@ -39,7 +39,7 @@ pub fn registry(data: &[u8]) {
     let file = |path: &str, text: &str| SourceFile { path: path.to_owned(), text: text.to_owned() };
     let files =
         |more: &str| vec![file("servers/s.toml", &format!("{server}{more}")), file("servers/s.tools.json", tools)];
-    let found = match registry::load(&files(""), None) {
+    let found = match registry::load(&files("")) {
         Ok(found) => found,
         Err(faults) => return assert_told(&faults, &files("")),
     };

@@ -14,7 +14,7 @@ mod framing;
 mod house;
 mod json;
 mod messages;
-mod record;
+pub mod record;
 
 pub use cedar::{arguments, numbers};
 pub use files::{configuration, policies, registry};

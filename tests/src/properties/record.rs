@@ -57,7 +57,8 @@ fn is_i_json(value: &Value) -> bool {
 }
 
 /// A record whose every text is a piece of the input, and whose optional parts come and go with it.
-fn made(text: &str) -> Value {
+#[must_use]
+pub fn made(text: &str) -> Value {
     let pieces: Vec<&str> = text.split('\n').collect();
     let piece = |n: usize| pieces[n % pieces.len()];
     let number =

@@ -8,8 +8,8 @@ use pdp::snapshot::Snapshot;
 
 use super::{Places, print, told};
 use crate::desk::lint::{Warning, warnings};
-use crate::reload;
 use crate::story::plain;
+use crate::{reload, schemas};
 
 /// Validates a whole configuration.
 pub(super) fn run(places: &Places, schema: bool) -> ExitCode {
@@ -36,6 +36,9 @@ pub(super) fn run(places: &Places, schema: bool) -> ExitCode {
     for Warning { lint, found } in warnings(&snapshot, &sources) {
         print::line(&plain(&format!("note [{}]: {found}", lint.name())));
     }
+    for note in super::registry::notes(registry) {
+        print::line(&format!("note: {note}"));
+    }
     print::line(&format!(
         "good: {} servers, {tools} tools ({withheld} withheld), {} policies, snapshot {}",
         registry.servers.len(),
@@ -54,10 +57,20 @@ pub(super) fn init(folder: &Path) -> anyhow::Result<ExitCode> {
         }
     }
     reload::write_built_in(folder).with_context(|| format!("cannot write into {}", folder.display()))?;
+    schemas::write(&folder.join("schemas")).with_context(|| format!("cannot write into {}", folder.display()))?;
     print::line(&format!(
-        "wrote {0}/policies with their tests, and {0}/registry. There, `wicketgate policy test` judges the tests, and \
-         `wicketgate serve` starts the gate",
+        "wrote {0}/policies with their tests, {0}/registry and, for editors, {0}/schemas. There, `wicketgate policy test` \
+         judges the tests, and `wicketgate serve` starts the gate",
         folder.display()
     ));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes the JSON Schemas into a folder.
+pub(super) fn schemas(folder: &Path) -> anyhow::Result<ExitCode> {
+    schemas::write(folder).with_context(|| format!("cannot write into {}", folder.display()))?;
+    for (name, _) in schemas::all() {
+        print::line(&format!("wrote {}", folder.join(name).display()));
+    }
     Ok(ExitCode::SUCCESS)
 }

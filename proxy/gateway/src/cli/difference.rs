@@ -61,7 +61,7 @@ fn compared(places: &Places, asked: &Diff) -> Result<(Difference, String), Strin
         Ok((snapshot, law))
     };
     let old = built(&asked.before)?;
-    let named = asked.after.as_deref().map(|name| built(name)).transpose()?;
+    let named = asked.after.as_deref().map(built).transpose()?;
     let new = match named {
         Some(new) => new,
         None => {

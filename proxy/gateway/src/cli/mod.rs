@@ -5,12 +5,14 @@ mod demo;
 mod live;
 mod difference;
 mod explain;
+mod import;
 mod policy;
 mod print;
 mod prove;
 mod registry;
 mod serve;
 mod summary;
+mod stdio;
 mod trace;
 
 use std::net::SocketAddr;
@@ -102,7 +104,11 @@ enum Command {
     Policy(policy::Policy),
     /// Work on the registry of reviewed servers
     #[command(subcommand)]
-    Registry(Registry),
+    Registry(registry::Registry),
+    /// Put the servers of an agent's client behind the gate, and point the client at it
+    Import(import::Import),
+    /// Speak to a server on the gate over standard input and output, for clients that can only start programs
+    Stdio(stdio::Stdio),
     /// Tell a task's whole story from the ledger
     Trace {
         /// A trace id (or at least 6 of its first digits), a task id, or a record number
@@ -113,42 +119,15 @@ enum Command {
     },
     /// Ask a running gate how it is; exit code 1 if it does not answer
     Health,
+    /// Write the JSON Schemas of configuration, registry and records into a directory, for editors
+    Schemas {
+        /// The directory
+        #[arg(default_value = "schemas")]
+        folder: PathBuf,
+    },
     /// The built-in demo server, spoken to over standard input and output
     #[command(hide = true)]
     Office,
-}
-
-#[derive(Debug, Subcommand)]
-enum Registry {
-    /// List a live server's tools and draft its registry entry
-    Scan(Scan),
-}
-
-#[derive(Debug, Args)]
-struct Scan {
-    /// The server's name: its path on the gate, and its file's
-    name: String,
-    /// For a new entry: the command line that starts the server over standard input and output
-    #[arg(long, value_name = "COMMAND LINE", conflicts_with = "url")]
-    command: Option<String>,
-    /// For a new entry: the server's streamable HTTP endpoint
-    #[arg(long, value_name = "URL")]
-    url: Option<String>,
-    /// For a new entry: the address of the event stream of a server that speaks HTTP+SSE, the transport of MCP 2024-11-05
-    #[arg(long, value_name = "URL", conflicts_with_all = ["command", "url"])]
-    sse: Option<String>,
-    /// The effect of every tool that is new: read, write, destructive, egress, spend, memory_read, memory_write, execute
-    #[arg(long, value_name = "EFFECT", value_delimiter = ',')]
-    effect: Option<Vec<String>>,
-    /// Who has reviewed every tool that is new; without it they are withheld until somebody has
-    #[arg(long, value_name = "WHO")]
-    reviewed_by: Option<String>,
-    /// How many seconds the server may take
-    #[arg(long, default_value_t = 60, value_name = "SECONDS")]
-    timeout: u64,
-    /// Show what would be written, and write nothing
-    #[arg(long)]
-    dry_run: bool,
 }
 
 /// Runs the command line.
@@ -176,9 +155,12 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Init { folder } => check::init(&folder),
         Command::Check { schema } => Ok(check::run(&places, schema)),
         Command::Policy(asked) => Ok(policy::run(&places, &asked).await),
-        Command::Registry(Registry::Scan(scan)) => registry::scan(&places, scan).await,
+        Command::Registry(asked) => registry::run(&places, asked).await,
+        Command::Import(asked) => import::run(&places, &asked).await,
+        Command::Stdio(asked) => stdio::run(&places, &asked).await,
         Command::Trace { id, json } => trace::run(&places, &id, json),
         Command::Health => serve::health(&places).await,
+        Command::Schemas { folder } => check::schemas(&folder),
         Command::Office => {
             crate::office::serve_stdio().await?;
             Ok(ExitCode::SUCCESS)

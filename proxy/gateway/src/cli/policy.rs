@@ -34,7 +34,7 @@ pub(super) enum Policy {
     /// Prove what no call may ever do, or show a call that does it
     Prove(prove::Prove),
     /// Explain one call, imagined or recorded: who may not, why not, and what would turn it
-    Explain(explain::Explain),
+    Explain(Box<explain::Explain>),
     /// Compare two bundles: which calls get wider or narrower, with an example of each
     Diff(difference::Diff),
     /// Say what each agent may do, in sentences and as a table

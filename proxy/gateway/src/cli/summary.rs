@@ -11,6 +11,7 @@ use super::{Places, print};
 use crate::desk::law::Law;
 use crate::desk::samples;
 use crate::desk::summary::{Cell, Person, Row, Summary as Sums, summary};
+use crate::story::visible;
 
 /// Of whom, and how it is printed.
 #[derive(Debug, Args)]
@@ -67,7 +68,7 @@ fn cell(cell: &Cell) -> String {
 }
 
 fn name(row: &Row) -> String {
-    format!("{} {}", row.server, row.tool)
+    format!("{} {}", visible::text(&row.server), visible::text(&row.tool))
 }
 
 /// What a summary rests on.

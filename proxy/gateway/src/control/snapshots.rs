@@ -122,7 +122,7 @@ fn refused(control: &Control, refused: &Refused) -> Response {
     error(status, code, &words)
 }
 
-/// Runs what waits for the disk or builds a snapshot, one at a time where it builds.
+/// Runs what waits for the disk or builds a snapshot on a thread that may be held up.
 pub(super) async fn aside<T: Send + 'static>(task: impl FnOnce() -> T + Send + 'static) -> Result<T, Box<Response>> {
     let failed = |e: tokio::task::JoinError| {
         Box::new(error(StatusCode::INTERNAL_SERVER_ERROR, "failed", &format!("it failed: {e}")))

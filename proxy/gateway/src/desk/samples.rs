@@ -6,10 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use pdp::principal::Principal;
-use pdp::registry::Tool;
+use pdp::registry::{Server, Tool};
 use serde_json::{Map, Value};
 
-use super::law::{Law, expression};
+use super::law::{Law, expression, tool_action};
 
 /// The time in made-up calls: 2026-11-20T00:00Z, in milliseconds since 1970.
 pub const NOW_MS: i64 = 1_795_132_800_000;
@@ -26,11 +26,13 @@ const DEPTH_MAX: usize = 6;
 /// Argument values that policies compare with, by the argument's name.
 pub type Compared = BTreeMap<String, BTreeSet<String>>;
 
-/// What policies compare arguments with, as JSON text by argument.
+/// What the policies that speak of a tool compare its arguments with, as JSON text by argument.
 #[must_use]
-pub fn compared(laws: &[&Law]) -> Compared {
+pub fn compared(laws: &[&Law], server: &Server, tool: &Tool) -> Compared {
     let mut chains = BTreeMap::new();
-    for policy in laws.iter().flat_map(|law| law.iter()) {
+    let (action, above) = tool_action(server, tool);
+    let all = laws.iter().flat_map(|law| law.iter());
+    for policy in all.filter(|policy| policy.action.fits(&action, &above)) {
         policy.clauses.iter().for_each(|clause| expression::compared(&clause.body, &mut chains));
     }
     let mut out = Compared::new();
@@ -310,9 +312,11 @@ mod tests {
         let sources = crate::reload::read(None).unwrap();
         let snapshot = Snapshot::build(&sources).unwrap();
         let law = Law::of(&snapshot, &sources.policies);
-        let compared = compared(&[&law]);
         let office = snapshot.server("office").unwrap();
-        let of = |tool: &str| arguments(office.reviewed(tool).unwrap(), &compared);
+        let of = |tool: &str| {
+            let tool = office.reviewed(tool).unwrap();
+            arguments(tool, &compared(&[&law], office, tool))
+        };
         let pay = of("payments_send");
         for amount in ["\"amount\":1000", "\"amount\":1000.01", "\"amount\":999.99"] {
             assert!(pay.iter().any(|text| text.contains(amount)), "{amount}: {pay:?}");
@@ -322,7 +326,7 @@ mod tests {
         assert!(mail.iter().any(|text| text.contains("\"to\":\"someone@elsewhere.example\"")), "{mail:?}");
         assert_eq!(of("mail_list"), ["{}"]);
         for (server, tool) in snapshot.registry().servers.values().flat_map(|s| s.tools.values().map(move |t| (s, t))) {
-            for text in arguments(tool, &compared) {
+            for text in arguments(tool, &compared(&[&law], server, tool)) {
                 let value: Value = serde_json::from_str(&text).unwrap();
                 assert!(tool.validator.as_ref().unwrap().is_valid(&value), "{} {}: {text}", server.name, tool.name);
             }

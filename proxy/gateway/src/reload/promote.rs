@@ -12,8 +12,9 @@ use pdp::fault::{Fault, SourceFile};
 use pdp::snapshot::{Snapshot, Sources};
 use pep::ports::LedgerFault;
 
+use super::files::{FOLDERS_MAX, POLICIES, REGISTRY};
 use super::write_back::{Plan, WriteFault};
-use super::{FOLDERS_MAX, POLICIES, REGISTRY, Store, build, read};
+use super::{Store, build, read};
 use crate::clock::rfc3339;
 use crate::config::Bundle;
 use crate::history::{Candidate, Change, History, HistoryFault, How, Manifest, Turn, differing, manifest};

@@ -3,7 +3,6 @@
 //! Pure: it reads and writes no file. It never changes a tool that a person has reviewed. A tool whose definition changed
 //! keeps its old pin and its old definition, and is reported; so it stays withheld until somebody has read the difference.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
@@ -11,6 +10,7 @@ use serde_json::value::RawValue;
 use toml_edit::{Array, DocumentMut, Item, Table, value};
 
 use super::Scan;
+use super::definitions::{self, name_of, one_line};
 use super::difference::difference;
 use super::fault::quoted;
 
@@ -111,7 +111,7 @@ impl std::fmt::Display for Summary {
             writeln!(out, "  without a pin  {}: {cause}", quoted(tool))?;
         }
         if !changed.is_empty() {
-            writeln!(out, "A changed tool stays withheld. To review it again, delete its table and scan once more.")?;
+            writeln!(out, "A changed tool stays withheld until `wicketgate registry review` approves it.")?;
         }
         Ok(())
     }
@@ -152,15 +152,16 @@ pub fn draft(
 ) -> Result<Draft, DraftFault> {
     let mut document: DocumentMut =
         reviewed.registry.parse().map_err(|error: toml_edit::TomlError| DraftFault::Registry(error.to_string()))?;
-    let known = read_tools(reviewed.tools.unwrap_or("[]"))?;
+    let known: BTreeMap<String, String> = definitions::read(reviewed.tools.unwrap_or("[]"))?.into_iter().collect();
     let tables = tool_tables(&mut document)?;
     let mut summary = Summary::default();
     let mut lines = Vec::new();
     let mut live = BTreeSet::new();
     for tool in &scan.tools {
-        let name = tool_name(tool).unwrap_or_default().into_owned();
-        let known_text = known.get(&name).map(|text| text.get());
+        let name = name_of(tool).unwrap_or_default();
+        let known_text = known.get(&name).map(String::as_str);
         live.insert(name.clone());
+        let line = name.clone();
         let kept = match digest(tool.get()) {
             Err(cause) => {
                 summary.unpinned.push(Unpinned { tool: name, cause });
@@ -183,14 +184,13 @@ pub fn draft(
                 }
             },
         };
-        lines.extend(kept.map(one_line));
+        lines.extend(kept.map(|text| (line, one_line(text))));
     }
     for (name, _) in tables.iter().filter(|(name, _)| !live.contains(*name)) {
         summary.gone.push(name.to_owned());
-        lines.extend(known.get(name).map(|text| one_line(text.get())));
+        lines.extend(known.get(name).map(|text| (name.to_owned(), one_line(text))));
     }
-    let tools = if lines.is_empty() { "[]\n".to_owned() } else { format!("[\n{}\n]\n", lines.join(",\n")) };
-    Ok(Draft { registry: document.to_string(), tools, summary })
+    Ok(Draft { registry: document.to_string(), tools: definitions::written(&lines), summary })
 }
 
 /// The `[tools]` of a server entry, made if absent.
@@ -312,45 +312,4 @@ fn suggestion(tool: &RawValue) -> String {
         "# Draft, withheld until reviewed. Claimed by server: {claims}.\n# {suggests}Set effect to what the world sees, then \
          reviewed_by and reviewed_at.\n"
     )
-}
-
-fn tool_name(tool: &RawValue) -> Option<Cow<'_, str>> {
-    #[derive(Deserialize)]
-    struct Named<'a> {
-        #[serde(borrow)]
-        name: Cow<'a, str>,
-    }
-    serde_json::from_str::<Named<'_>>(tool.get()).ok().map(|named| named.name)
-}
-
-fn read_tools(text: &str) -> Result<BTreeMap<String, Box<RawValue>>, DraftFault> {
-    let read: Vec<Box<RawValue>> = serde_json::from_str(text).map_err(|error| DraftFault::Tools(error.to_string()))?;
-    let mut tools = BTreeMap::new();
-    for (index, tool) in read.into_iter().enumerate() {
-        let name = tool_name(&tool).map(Cow::into_owned);
-        let name = name.ok_or_else(|| DraftFault::Tools(format!("element {} has no `name`", index + 1)))?;
-        if tools.contains_key(&name) {
-            return Err(DraftFault::Tools(format!("it has the tool `{}` twice", quoted(&name))));
-        }
-        tools.insert(name, tool);
-    }
-    Ok(tools)
-}
-
-/// JSON text without the white space between its tokens, every token as it was.
-fn one_line(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let (mut in_string, mut escaped) = (false, false);
-    for character in text.chars() {
-        if in_string {
-            in_string = escaped || character != '"';
-            escaped = !escaped && character == '\\';
-        } else if character.is_ascii_whitespace() {
-            continue;
-        } else {
-            in_string = character == '"';
-        }
-        out.push(character);
-    }
-    out
 }

@@ -314,7 +314,7 @@ fn refused(method: &str, error: ErrorData) -> Stop {
 }
 
 /// A stranger's text as it may stand in a message of ours: on one line, with nothing invisible in it, and cut.
-pub(super) fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     visible(text.trim(), QUOTE_CHARS_MAX)
 }
 

@@ -20,7 +20,7 @@ use pep::ports::{BoxFuture, SendFault};
 use pep::{Answer, Dispatch, Event, EventSource, Outbound, PieceSource, Raw};
 
 use super::sse::SseReader;
-use crate::vault::LocalVault;
+use crate::vault::{self, LocalVault};
 
 /// The client that carries requests to servers, with its pool of connections.
 pub(super) type HttpClient = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
@@ -130,7 +130,7 @@ impl HttpUpstream {
         if let Some((_, uri)) = servers.get(&server.name).filter(|(known, _)| Arc::ptr_eq(known, server)) {
             return Ok(uri.clone());
         }
-        let Transport::Http { url } = &server.transport else {
+        let Transport::Http { url, .. } = &server.transport else {
             return Err(SendFault::Unreachable("the registry names no URL".to_owned()));
         };
         let uri: Uri = url.parse().map_err(|e| SendFault::Unreachable(format!("`{url}` is no address: {e}")))?;
@@ -140,7 +140,7 @@ impl HttpUpstream {
 }
 
 fn answering(server: &Server, answer: &Answer, secret: Option<&str>) -> Option<Request<Full<Bytes>>> {
-    let Transport::Http { url } = &server.transport else { return None };
+    let Transport::Http { url, .. } = &server.transport else { return None };
     let mut request = Request::builder()
         .method(Method::POST)
         .uri(url)
@@ -152,8 +152,8 @@ fn answering(server: &Server, answer: &Answer, secret: Option<&str>) -> Option<R
     if let Some(protocol) = answer.channel().protocol() {
         request = request.header("mcp-protocol-version", protocol);
     }
-    if let Some((name, value)) = credential(server, secret) {
-        request = request.header(name, value.ok()?);
+    for (name, value) in registered(server, secret).ok()? {
+        request = request.header(name, value);
     }
     request.body(Full::new(Bytes::copy_from_slice(answer.text().as_bytes()))).ok()
 }
@@ -172,9 +172,8 @@ fn request(dispatch: Dispatch, uri: Uri) -> Result<Request<Full<Bytes>>, SendFau
     if let Some(session) = dispatch.channel().session() {
         request = request.header("mcp-session-id", session);
     }
-    if let Some((name, value)) = credential(dispatch.server(), dispatch.secret()) {
-        request = request
-            .header(name, value.map_err(|()| SendFault::Unreachable("the credential cannot be a header".to_owned()))?);
+    for (name, value) in registered(dispatch.server(), dispatch.secret())? {
+        request = request.header(name, value);
     }
     let (method, body) = match dispatch.into_outbound() {
         Outbound::Message(text) => (Method::POST, Bytes::from(text)),
@@ -187,18 +186,28 @@ fn request(dispatch: Dispatch, uri: Uri) -> Result<Request<Full<Bytes>>, SendFau
     request.method(method).body(Full::new(body)).map_err(|e| broken(&e))
 }
 
-/// The header that carries the lent secret, marked so that nothing prints it.
-pub(super) fn credential(server: &Server, secret: Option<&str>) -> Option<(HeaderName, Result<HeaderValue, ()>)> {
-    let (rule, secret) = (server.credential.as_ref()?, secret?);
-    let name = HeaderName::try_from(&rule.header).unwrap_or(AUTHORIZATION);
-    let value = HeaderValue::try_from(format!("{}{secret}", rule.prefix)).map_err(|_| ());
-    Some((
-        name,
-        value.map(|mut v| {
-            v.set_sensitive(true);
-            v
-        }),
-    ))
+/// The headers that the registry names for a server: the fixed ones, and those that carry the lent secrets, marked so
+/// that nothing prints them.
+pub(super) fn registered(server: &Server, secret: Option<&str>) -> Result<Vec<(HeaderName, HeaderValue)>, SendFault> {
+    let fixed = match &server.transport {
+        Transport::Http { headers, .. } | Transport::Sse { headers, .. } => Some(headers),
+        Transport::Stdio { .. } | Transport::Builtin { .. } => None,
+    };
+    let broken = |name: &str| SendFault::Unreachable(format!("the header `{name}` of the registry cannot be sent"));
+    let mut out = Vec::new();
+    for (name, value) in fixed.into_iter().flatten() {
+        out.push((
+            HeaderName::try_from(name).map_err(|_| broken(name))?,
+            HeaderValue::try_from(value).map_err(|_| broken(name))?,
+        ));
+    }
+    for (rule, secret) in vault::parted(server, secret) {
+        let unfit = |_| SendFault::Unreachable("the credential cannot be a header".to_owned());
+        let mut value = HeaderValue::try_from(format!("{}{secret}", rule.prefix)).map_err(unfit)?;
+        value.set_sensitive(true);
+        out.push((HeaderName::try_from(&rule.header).unwrap_or(AUTHORIZATION), value));
+    }
+    Ok(out)
 }
 
 /// The protocol's headers that go back to the client.

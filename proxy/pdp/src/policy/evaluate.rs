@@ -75,7 +75,7 @@ pub struct Facts {
 }
 
 /// A policy that spoke.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 pub struct Rule {
     /// Its `@id`.
     pub id: String,

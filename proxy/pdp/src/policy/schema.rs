@@ -165,8 +165,18 @@ fn method_action(action: &str, group: &str, needs: Option<&Needs>, out: &mut Str
 
 fn namespace<'n>(server: &Server, needs: &dyn Fn(&str) -> Option<&'n Needs>, out: &mut String) {
     let _infallible = writeln!(out, "namespace {} {{", server.namespace);
-    for tool in server.tools.values().filter(|tool| tool.withheld.is_none()) {
+    // Withheld tools too, and those that were never scanned: a rule may be written before the review, and a review that
+    // is withdrawn must not break the rules. No call ever comes so far as to be judged by them.
+    for tool in server.tools.values() {
         tool_action(tool, needs(&tool.name), out);
+    }
+    for name in &server.unscanned {
+        let _infallible = writeln!(
+            out,
+            "  action {name:?} in [Gate::Action::\"call\"] appliesTo {{ principal: [Gate::Agent], \
+             resource: [Gate::Server], context: {{ args: {{}}, args_canonical: {{}}, args_opaque: Bool, \
+             gate: Gate::Facts }} }};",
+        );
     }
     out.push_str("}\n");
 }

@@ -201,7 +201,15 @@ impl Kind {
             Lists::Unknown(why) => Self::Opaque(why),
             Lists::Of(items) => match Self::of(*items).0.of_many() {
                 Self::Opaque(why) => Self::Opaque(why),
-                items => Self::Set(Box::new(items)),
+                items @ (Self::Text(..)
+                | Self::Long
+                | Self::Decimal
+                | Self::Bool
+                | Self::Set(_)
+                | Self::Tuple(_)
+                | Self::Map(_)
+                | Self::Either(_)
+                | Self::Record(_)) => Self::Set(Box::new(items)),
             },
             Lists::Tuple(places, least) => {
                 let fields = places.into_iter().enumerate().map(|(at, place)| {
@@ -217,10 +225,7 @@ impl Kind {
     /// The type of many such values in one set. Cedar finds a member of a set by equality alone, which values of several
     /// types, each with members that are absent, are of no use for.
     fn of_many(self) -> Self {
-        match self {
-            Self::Either(_) => Self::Opaque(Why::Mixed),
-            one => one,
-        }
+        if matches!(self, Self::Either(_)) { Self::Opaque(Why::Mixed) } else { self }
     }
 
     fn cedar_type(&self) -> Option<String> {

@@ -26,7 +26,7 @@ use crate::principal::Principal;
 use crate::refusal::Refusal;
 
 /// Which way a frame goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
     /// From the agent to its server.
@@ -36,7 +36,7 @@ pub enum Direction {
 }
 
 /// What kind of frame it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FrameKind {
     /// A JSON-RPC request.
@@ -54,7 +54,7 @@ pub enum FrameKind {
 }
 
 /// How a frame's life ended. Every frame has exactly one ending.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Ending {
     /// It was carried out and its answer, good or bad, was handed over.
@@ -91,7 +91,7 @@ impl Ending {
 }
 
 /// When a stage was done with the frame.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct StageTime {
     /// Microseconds since the frame arrived.
     pub at_us: u64,
@@ -101,7 +101,7 @@ pub struct StageTime {
 
 /// The decision and what it rests on: with the record's principal, server, method, target, arguments and task, everything
 /// the decision point saw, so that it can be asked again.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct DecisionNote {
     /// What rode along in the message and was judged with it, the first [`ALONG_MAX`] of it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -124,7 +124,7 @@ pub struct DecisionNote {
 }
 
 /// An action that rode along in a message.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Along {
     /// The method.
     pub method: String,
@@ -142,7 +142,7 @@ pub const TARGET_CHARS_MAX: usize = 1024;
 pub const METHOD_CHARS_MAX: usize = 256;
 
 /// One attempt at an upstream.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Attempt {
     /// Where it went: a host and port, or a program.
     pub address: String,
@@ -161,7 +161,7 @@ pub struct Attempt {
 }
 
 /// What the answer was, without its content.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ResultNote {
     /// How many bytes were handed over.
     pub bytes: u64,
@@ -177,7 +177,7 @@ pub struct ResultNote {
 }
 
 /// Something worth knowing that happened on the way.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Note {
     /// Microseconds since the frame arrived.
     pub at_us: u64,
@@ -186,7 +186,7 @@ pub struct Note {
 }
 
 /// Everything about one frame.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
 pub struct Record {
     /// The version of this format.
     pub v: u32,
@@ -243,17 +243,21 @@ pub struct Record {
     pub target: Option<String>,
     /// The pin of the tool.
     #[serde(default)]
+    #[schemars(with = "Option<String>")]
     pub pin: Option<Digest>,
     /// The tool's effects.
     #[serde(default)]
     pub effects: BTreeSet<Effect>,
     /// The digest of the canonical arguments.
     #[serde(default)]
+    #[schemars(with = "Option<String>")]
     pub arguments_digest: Option<Digest>,
     /// The arguments, less what the registry calls sensitive, if they are not too long.
     #[serde(default)]
+    #[schemars(with = "Option<serde_json::Value>")]
     pub arguments: Option<CanonicalJson>,
     /// The snapshot it was judged by.
+    #[schemars(with = "String")]
     pub snapshot: Digest,
     /// The decision, if it came to one.
     #[serde(default)]
@@ -288,7 +292,7 @@ pub struct Record {
 pub const RECORD_VERSION: u32 = 1;
 
 /// What is about to be done: on disk before it is.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
 pub struct Intent {
     /// The frame's number.
     pub number: u64,
@@ -308,13 +312,15 @@ pub struct Intent {
     #[serde(default)]
     pub target: Option<String>,
     /// The digest of the bytes that will be sent.
+    #[schemars(with = "String")]
     pub body: Digest,
     /// The snapshot it was judged by.
+    #[schemars(with = "String")]
     pub snapshot: Digest,
 }
 
 /// Something that happened to the gate itself.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
 pub struct Event {
     /// When, in microseconds since 1970-01-01T00:00Z.
     pub at_us: i64,
@@ -327,6 +333,7 @@ pub struct Event {
     pub by: Option<String>,
     /// The snapshot in force afterwards.
     #[serde(default)]
+    #[schemars(with = "Option<String>")]
     pub snapshot: Option<Digest>,
     /// In words.
     pub detail: String,
@@ -341,6 +348,25 @@ pub enum Entry {
     Record(Arc<Record>),
     /// About the gate itself.
     Event(Event),
+}
+
+/// The shapes of entries, as [`Entry::read`] takes them: for their schema alone.
+#[derive(schemars::JsonSchema)]
+#[schemars(rename_all = "snake_case", tag = "entry", title = "An entry of Wicketgate's ledger")]
+#[expect(dead_code, reason = "the schema is made from the types; no value is")]
+enum Shape {
+    /// Before an effect.
+    Intent(Intent),
+    /// After a frame's end.
+    Record(Arc<Record>),
+    /// About the gate itself.
+    Event(Event),
+}
+
+/// The JSON Schema of the ledger's entries, as `wicketgate trace --json` prints them (draft 2020-12).
+#[must_use]
+pub fn schema() -> schemars::Schema {
+    schemars::schema_for!(Shape)
 }
 
 /// What an entry is, as its member `entry` says.

@@ -3,41 +3,77 @@
 //! A tool whose review is missing or whose schema cannot be used is withheld, not a fault: one draft must not keep a
 //! bundle from loading, nor its siblings from working. Does not read files.
 
+mod tool;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
 use toml::Spanned;
 
-use super::mirror::{self, Mirror};
-use super::written::{CredentialTable, ServerFile, ToolTable, TransportTable, VocabularyFile};
-use super::{CredentialRule, Deliver, Output, Registry, Review, Server, Tool, Transport};
+use self::tool::retired;
+use super::written::{CredentialTable, ServerFile, TransportTable, VocabularyFile};
+use super::{CredentialRule, Deliver, Identity, Registry, Reviewers, Server, Transport, UNVALIDATED};
 use crate::digest::{DEPTH_MAX, Digest};
-use crate::effect::Effect;
 use crate::fault::{Fault, SourceFile};
 use crate::json::{self, Json};
 use crate::label::LabelSet;
 use crate::method::Feature;
-use crate::policy::{self, shape::Shape};
 
 /// Labels every vocabulary has.
-const LABELS: [&str; 4] = ["untrusted", "private", "secret", "user"];
+const LABELS: [&str; 5] = ["untrusted", "private", "secret", "user", UNVALIDATED];
 /// Grants every vocabulary has.
 const GRANTS: [&str; 2] = ["owner", "security"];
 /// How long a call may take unless the registry says otherwise.
 const TIMEOUT_MS: u64 = 120_000;
 
-/// Builds the registry from `servers/*.toml` with their `*.tools.json`, and `vocabulary.toml`. A server whose files are as
-/// they were is taken from `before`.
+/// Headers of requests to servers that are the gate's own or the connection's.
+const OWN_HEADERS: [&str; 8] = [
+    "authorization",
+    "accept",
+    "content-type",
+    "content-length",
+    "host",
+    "connection",
+    "transfer-encoding",
+    "last-event-id",
+];
+
+/// Whether a header can be among a server's fixed ones. The name is in lower case.
+///
+/// # Errors
+/// In words that go on from the header's name, why it cannot.
+pub fn fixed_header(name: &str, value: &str) -> Result<(), &'static str> {
+    // RFC 9110, sections 5.6.2 (tchar) and 5.5.
+    let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+    if name.is_empty() || !name.chars().all(token) || !value.chars().all(|c| (' '..='~').contains(&c)) {
+        return Err("is no header, or its value is not visible ASCII");
+    }
+    if OWN_HEADERS.contains(&name) || name.starts_with("mcp-") {
+        return Err("is written by the gate itself");
+    }
+    Ok(())
+}
+
+/// Builds the registry from `servers/*.toml` with their `*.tools.json`, and `vocabulary.toml`.
 ///
 /// # Errors
 /// Every fault found.
-pub fn load(files: &[SourceFile], before: Option<&Registry>) -> Result<Registry, Vec<Fault>> {
+pub fn load(files: &[SourceFile]) -> Result<Registry, Vec<Fault>> {
+    load_on(files, None)
+}
+
+/// Builds the registry as [`load`] does. A server whose files are as they were is taken from `before`.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_on(files: &[SourceFile], before: Option<&Registry>) -> Result<Registry, Vec<Fault>> {
     let mut faults = Vec::new();
     let mut registry = Registry {
         servers: BTreeMap::new(),
         labels: LABELS.map(str::to_owned).into(),
         grants: GRANTS.map(str::to_owned).into(),
+        reviewers: Reviewers::read(files, &mut faults),
     };
     for file in files.iter().filter(|f| stem(&f.path).1 == "vocabulary.toml") {
         match toml::from_str::<VocabularyFile>(&file.text) {
@@ -89,7 +125,7 @@ fn definitions_path(file: &SourceFile) -> String {
 }
 
 /// A path's folder and file name.
-fn stem(path: &str) -> (&str, &str) {
+pub(super) fn stem(path: &str) -> (&str, &str) {
     path.rsplit_once('/').unwrap_or(("", path))
 }
 
@@ -98,7 +134,7 @@ fn is_server_file(path: &str) -> bool {
     name.ends_with(".toml") && (folder == "servers" || folder.ends_with("/servers"))
 }
 
-fn toml_fault(file: &SourceFile, e: &toml::de::Error) -> Fault {
+pub(super) fn toml_fault(file: &SourceFile, e: &toml::de::Error) -> Fault {
     match e.span() {
         Some(span) => Fault::at(file, span.start, e.message(), ""),
         None => Fault::of_file(&file.path, e.message(), ""),
@@ -175,12 +211,27 @@ impl Reader<'_> {
             transport,
             credential,
             timeout_ms,
+            identity: written.identity.map(|written| Identity {
+                is: written.is,
+                claimed_name: written.claimed_name,
+                claimed_version: written.claimed_version,
+            }),
+            retired: retired(written.retired_at, written.retired_why),
             tools: BTreeMap::new(),
             source: None,
+            unscanned: BTreeSet::new(),
         };
-        for (tool, table) in &written.tools {
-            if let Some(tool) = self.tool(tool, table, &server) {
-                server.tools.insert(tool.name.clone(), Arc::new(tool));
+        for (name, table) in &written.tools {
+            match &table.get_ref().pin {
+                Some(pin) => {
+                    if let Some(tool) = self.tool(name, table, pin, &server) {
+                        server.tools.insert(tool.name.clone(), Arc::new(tool));
+                    }
+                }
+                None => {
+                    self.unscanned(name, table, &server);
+                    server.unscanned.insert(name.clone());
+                }
             }
         }
         Some(server)
@@ -261,15 +312,23 @@ impl Reader<'_> {
 
     fn transport(&mut self, written: &Spanned<TransportTable>) -> Transport {
         match written.get_ref() {
-            TransportTable::Stdio { command, args, env, env_from, cwd } => Transport::Stdio {
+            TransportTable::Stdio { command, args, env, env_from, env_file, expand, cwd } => Transport::Stdio {
                 command: command.clone(),
                 args: args.clone(),
                 env: env.clone(),
                 env_from: env_from.clone(),
+                env_file: env_file.clone(),
+                expand: *expand,
                 cwd: cwd.clone(),
             },
-            TransportTable::Http { url } => Transport::Http { url: self.url(url, written.span().start) },
-            TransportTable::Sse { url } => Transport::Sse { url: self.url(url, written.span().start) },
+            TransportTable::Http { url, headers } => Transport::Http {
+                url: self.url(url, written.span().start),
+                headers: self.headers(headers, written.span().start),
+            },
+            TransportTable::Sse { url, headers } => Transport::Sse {
+                url: self.url(url, written.span().start),
+                headers: self.headers(headers, written.span().start),
+            },
             TransportTable::Builtin { server } => {
                 if server != "office" {
                     self.fault(written.span().start, format!("there is no built-in server `{server}`"), "use `office`");
@@ -286,8 +345,32 @@ impl Reader<'_> {
         url.to_owned()
     }
 
+    /// Fixed headers, their names in lower case.
+    fn headers(&mut self, written: &BTreeMap<String, String>, offset: usize) -> BTreeMap<String, String> {
+        let mut out = BTreeMap::new();
+        for (name, value) in written {
+            let lower = name.to_ascii_lowercase();
+            if let Err(why) = fixed_header(&lower, value) {
+                self.fault(
+                    offset,
+                    format!("the header `{name}` {why}"),
+                    "leave it out, or write it under `[credential]`",
+                );
+            }
+            out.insert(lower, value.clone());
+        }
+        out
+    }
+
     fn credential(&mut self, written: &Spanned<CredentialTable>) -> Option<CredentialRule> {
         let table = written.get_ref();
+        for more in table.also.iter().filter(|more| !more.get_ref().also.is_empty()) {
+            self.fault(
+                more.span().start,
+                "`also` stands only under `[credential]`",
+                "write each secret below the first",
+            );
+        }
         if table.env.is_some() == table.file.is_some() {
             self.fault(written.span().start, "a credential has one source", "give either `env` or `file`");
             return None;
@@ -298,116 +381,14 @@ impl Reader<'_> {
             header: table.header.clone().unwrap_or_else(|| "authorization".to_owned()).to_ascii_lowercase(),
             prefix: table.prefix.clone().unwrap_or_else(|| "Bearer ".to_owned()),
             variable: table.variable.clone(),
+            also: table.also.iter().filter_map(|more| self.credential(more)).collect(),
         })
     }
-
-    fn tool(&mut self, name: &str, written: &Spanned<ToolTable>, server: &Server) -> Option<Tool> {
-        let table = written.get_ref();
-        let effects: BTreeSet<Effect> = table.effect.iter().filter_map(|word| self.effect(word)).collect();
-        let labels = table.labels.as_ref().map_or_else(|| server.labels.clone(), |words| self.labels(words));
-        let deliver = self.deliver(table.deliver.as_ref()).unwrap_or(server.deliver);
-        let timeout_ms = self.timeout(table.timeout_ms.as_ref()).unwrap_or(server.timeout_ms);
-        let Ok(pin) = table.pin.get_ref().parse::<Digest>() else {
-            let remedy = format!("run `wicketgate registry scan {}`", server.name);
-            self.fault(table.pin.span().start, "a pin is `sha256:` and 64 hexadecimal digits", remedy);
-            return None;
-        };
-        let Some(definition) = self.definitions.get(name).cloned() else {
-            let words = format!("no reviewed definition of `{name}` in `{}.tools.json`", server.name);
-            self.fault(written.span().start, words, format!("run `wicketgate registry scan {}`", server.name));
-            return None;
-        };
-        if Digest::of_json(&definition).ok() != Some(pin) {
-            let words =
-                format!("the pin of `{name}` is not the digest of its definition in `{}.tools.json`", server.name);
-            self.fault(table.pin.span().start, words, "review the definition and set the pin to its digest");
-            return None;
-        }
-        let review = match (&table.reviewed_by, &table.reviewed_at) {
-            (Some(by), Some(at)) => Some(Review { by: by.clone(), at: at.clone() }),
-            (Some(_) | None, Some(_) | None) => None,
-        };
-        let Schema { shape, validator, output, mirrors, mut withheld } = schema_of(&definition);
-        if let (None, Err(why)) = (&withheld, policy::holds(name, &shape)) {
-            withheld = Some(format!("no Cedar schema holds its name and its arguments: {why}"));
-        }
-        if withheld.is_some() {
-            // An unusable schema is told first: a review cannot mend it.
-        } else if review.is_none() {
-            withheld = Some("nobody has reviewed it (`reviewed_by` and `reviewed_at` are missing)".to_owned());
-        } else if effects.is_empty() {
-            withheld = Some("its effect is not reviewed (`effect` is empty)".to_owned());
-        }
-        let sensitive = table.sensitive.iter().cloned().collect();
-        let name = name.to_owned();
-        Some(Tool {
-            name,
-            effects,
-            labels,
-            deliver,
-            pin,
-            review,
-            sensitive,
-            timeout_ms,
-            withheld,
-            definition,
-            shape,
-            validator,
-            output,
-            mirrors,
-        })
-    }
-
-    fn effect(&mut self, word: &Spanned<String>) -> Option<Effect> {
-        let found = Effect::ALL.into_iter().find(|e| e.name() == word.get_ref());
-        if found.is_none() {
-            let known = list(Effect::ALL.iter().map(|e| e.name()));
-            self.fault(word.span().start, format!("`{}` is no effect", word.get_ref()), format!("use one of {known}"));
-        }
-        found
-    }
 }
 
-/// What a definition's schemas give, or why the tool must be withheld.
-#[derive(Default)]
-struct Schema {
-    shape: Shape,
-    validator: Option<jsonschema::Validator>,
-    output: Output,
-    mirrors: Vec<Mirror>,
-    withheld: Option<String>,
-}
-
-fn schema_of(definition: &str) -> Schema {
-    let withheld = |words: String| Schema { withheld: Some(words), ..Schema::default() };
-    let value: serde_json::Value = serde_json::from_str(definition).unwrap_or_default();
-    let Some(schema) = value.get("inputSchema").filter(|s| s.is_object()) else {
-        return withheld("its definition has no input schema".to_owned());
-    };
-    let validator = match jsonschema::validator_for(schema) {
-        Ok(validator) => validator,
-        Err(e) => return withheld(format!("its input schema cannot be used: {e}")),
-    };
-    match mirror::mirrors(schema) {
-        Ok(mirrors) => {
-            let (shape, output) = (Shape::of_schema(schema), output_of(&value));
-            Schema { shape, validator: Some(validator), output, mirrors, withheld: None }
-        }
-        Err(why) => withheld(format!("its input schema cannot be used: {why}")),
-    }
-}
-
-fn output_of(definition: &serde_json::Value) -> Output {
-    match definition.get("outputSchema").filter(|schema| !schema.is_null()) {
-        None => Output::Free,
-        Some(schema) => {
-            jsonschema::validator_for(schema).map_or(Output::Unusable, |validator| Output::Schema(Box::new(validator)))
-        }
-    }
-}
-
-/// The Cedar namespace of a server: an identifier that Cedar does not reserve.
-fn namespace(name: &str) -> String {
+/// The Cedar namespace of a server of this name: an identifier that Cedar does not reserve.
+#[must_use]
+pub fn namespace(name: &str) -> String {
     let plain: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
     const RESERVED: [&str; 9] = ["if", "then", "else", "in", "is", "like", "has", "true", "false"];
     if RESERVED.contains(&plain.as_str()) || plain.starts_with("__") { format!("{plain}_") } else { plain }

@@ -23,7 +23,7 @@ const PREFIX: &str = "mcp-param-";
 ///
 /// # Errors
 /// What breaks the specification, in words: clients must leave such a tool out of their lists, and so does the gate.
-pub(super) fn mirrors(schema: &Value) -> Result<Vec<Mirror>, String> {
+pub fn mirrors(schema: &Value) -> Result<Vec<Mirror>, String> {
     let mut out = Vec::new();
     walk(schema, &mut Vec::new(), &mut out)?;
     Ok(out)

@@ -3,9 +3,13 @@
 //! A registry is built whole by [`load`] and never changed. It knows nothing of live servers; comparing a live
 //! definition with the reviewed one is the enforcement point's work, by [`Tool::pin`].
 
+mod identity;
 mod load;
 mod mirror;
+mod signature;
 mod written;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -18,8 +22,18 @@ use crate::label::LabelSet;
 use crate::method::{Feature, Method};
 use crate::policy::shape::Shape;
 
-pub use load::load;
-pub use mirror::Mirror;
+pub use load::{fixed_header, load, load_on, namespace};
+pub use mirror::{Mirror, mirrors};
+pub use signature::{KEY_PREFIX, Reviewers, hex, statement};
+
+/// The JSON Schemas of `servers/*.toml` and of `vocabulary.toml`, by the names of their files (draft 2020-12).
+#[must_use]
+pub fn schemas() -> [(&'static str, schemars::Schema); 2] {
+    [
+        ("server", schemars::schema_for!(written::ServerFile)),
+        ("vocabulary", schemars::schema_for!(written::VocabularyFile)),
+    ]
+}
 
 /// The servers and the vocabulary.
 #[derive(Debug, Default)]
@@ -30,6 +44,8 @@ pub struct Registry {
     pub labels: BTreeSet<String>,
     /// The grants an approval may carry.
     pub grants: BTreeSet<String>,
+    /// Whose signature a review must bear; nothing where reviews need none.
+    pub reviewers: Option<Reviewers>,
 }
 
 impl Registry {
@@ -63,11 +79,17 @@ pub struct Server {
     pub credential: Option<CredentialRule>,
     /// How long one call may take, in milliseconds.
     pub timeout_ms: u64,
+    /// What it was when it was reviewed; nothing until then.
+    pub identity: Option<Identity>,
+    /// Since when and why it is out of use; nothing while it is in use.
+    pub retired: Option<Retired>,
     /// Its tools by name, reviewed and withheld alike.
     pub tools: BTreeMap<String, Arc<Tool>>,
     /// The digest of the files it was read from.
     #[serde(skip)]
     pub source: Option<Digest>,
+    /// Tools that the entry names and no scan has seen: policies may speak of them, and nobody can list or call them.
+    pub unscanned: BTreeSet<String>,
 }
 
 impl Server {
@@ -107,6 +129,14 @@ pub struct Tool {
     pub sensitive: BTreeSet<String>,
     /// How long one call may take, in milliseconds.
     pub timeout_ms: u64,
+    /// What becomes of a result that does not fit the reviewed output schema.
+    pub misfit: Misfit,
+    /// Kinds of findings that the reviewer saw and accepted, such as `hidden`.
+    pub accepted: BTreeSet<String>,
+    /// The reviewer's signature over the [`statement`], as written.
+    pub signature: Option<String>,
+    /// Since when and why it is out of use; nothing while it is in use.
+    pub retired: Option<Retired>,
     /// Why it is withheld, if it is.
     pub withheld: Option<String>,
     /// The reviewed definition, as the server listed it.
@@ -133,14 +163,97 @@ impl Tool {
         !self.effects.is_empty() && self.effects.iter().all(|e| e.is_harmless())
     }
 
+    /// Whether results must be held against an output schema.
+    #[must_use]
+    pub fn is_validated(&self) -> bool {
+        let has_one = match self.output {
+            Output::Free => false,
+            Output::Schema(_) | Output::Unusable => true,
+        };
+        has_one && self.misfit != Misfit::Pass
+    }
+
     /// Whether structured content, as JSON text, fits the reviewed output schema. Without one everything does.
     #[must_use]
     pub fn output_fits(&self, structured: &str) -> bool {
-        match &self.output {
-            Output::Free => true,
-            Output::Schema(validator) => serde_json::from_str(structured).is_ok_and(|value| validator.is_valid(&value)),
-            Output::Unusable => false,
+        self.output_fault(structured).is_none()
+    }
+
+    /// How structured content, as JSON text, fails the reviewed output schema: where and by which rule, without any value
+    /// of the content's.
+    #[must_use]
+    pub fn output_fault(&self, structured: &str) -> Option<String> {
+        let validator = match &self.output {
+            Output::Free => return None,
+            Output::Unusable => return Some("its output schema cannot be used".to_owned()),
+            Output::Schema(validator) => validator,
+        };
+        let Ok(value) = serde_json::from_str(structured) else { return Some("it cannot be read".to_owned()) };
+        if validator.is_valid(&value) {
+            return None;
         }
+        let faults = validator.iter_errors(&value).take(FAULTS_MAX).map(|e| {
+            let (at, rule) = (e.instance_path().to_string(), e.schema_path().to_string());
+            let at = if at.is_empty() { "the whole".to_owned() } else { at };
+            format!("{} fails {rule}", crate::json::quoted(&at).trim_matches('"'))
+        });
+        Some(faults.collect::<Vec<_>>().join("; "))
+    }
+}
+
+/// What becomes of a result that does not fit its tool's reviewed output schema, or lacks the structured content that
+/// MCP asks for where a tool has one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Misfit {
+    /// It is withheld, and the caller is told so. The default: clients hold such results against the schema too, and
+    /// fail.
+    #[default]
+    Refuse,
+    /// It is handed over with the label [`UNVALIDATED`].
+    Label,
+    /// It is handed over as it is.
+    Pass,
+}
+
+impl Misfit {
+    /// Every choice, with its word in the registry.
+    pub const ALL: [(&'static str, Self); 3] = [("refuse", Self::Refuse), ("label", Self::Label), ("pass", Self::Pass)];
+}
+
+/// How many faults of one result are told.
+const FAULTS_MAX: usize = 3;
+
+/// The label of results that were not held against their output schema, or do not fit it.
+pub const UNVALIDATED: &str = "unvalidated";
+
+/// Kinds of findings that a reviewer can accept.
+pub const FINDINGS: [&str; 3] = ["hidden", "look-alike", "instruction"];
+
+/// What a server was when it was reviewed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Identity {
+    /// What it is reached as, see [`Transport::identity`].
+    pub is: String,
+    /// The name it gave itself: a claim that identifies nothing, kept to show that it changed.
+    pub claimed_name: Option<String>,
+    /// The version it gave itself, likewise a claim.
+    pub claimed_version: Option<String>,
+}
+
+/// Since when something is out of use, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Retired {
+    /// The day (ISO 8601).
+    pub at: String,
+    /// Why, in the words of whoever retired it; may be empty.
+    pub why: String,
+}
+
+impl std::fmt::Display for Retired {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "retired {}", self.at)?;
+        if self.why.is_empty() { Ok(()) } else { write!(f, ": {}", self.why) }
     }
 }
 
@@ -166,7 +279,7 @@ pub struct Review {
 }
 
 /// How text from a tool is handed to the agent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Deliver {
     /// As it came.
@@ -190,6 +303,11 @@ pub enum Transport {
         env: BTreeMap<String, String>,
         /// Variables passed through from the gate's own environment.
         env_from: Vec<String>,
+        /// A file of `NAME=value` lines that is read when the process is started; what `env` says counts over it.
+        env_file: Option<String>,
+        /// Whether `${NAME}` and `${NAME:-otherwise}` in `args` and `env` stand for variables of the gate's own
+        /// environment, and `$$` for a dollar sign.
+        expand: bool,
         /// Its working directory, if not the gate's.
         cwd: Option<String>,
     },
@@ -197,11 +315,15 @@ pub enum Transport {
     Http {
         /// The endpoint.
         url: String,
+        /// Headers sent with every request, none of them secret.
+        headers: BTreeMap<String, String>,
     },
     /// HTTP+SSE, the transport of MCP 2024-11-05.
     Sse {
         /// Where its event stream is opened.
         url: String,
+        /// Headers sent with every request, none of them secret.
+        headers: BTreeMap<String, String>,
     },
     /// A server that is part of the gate's own program, run as a child process.
     Builtin {
@@ -236,4 +358,13 @@ pub struct CredentialRule {
     pub prefix: String,
     /// For a child process: the variable it goes in.
     pub variable: Option<String>,
+    /// More secrets the same server needs, each in a place of its own; these name no further ones.
+    pub also: Vec<CredentialRule>,
+}
+
+impl CredentialRule {
+    /// Every secret of the server, this one first.
+    pub fn all(&self) -> impl Iterator<Item = &Self> {
+        std::iter::once(self).chain(&self.also)
+    }
 }

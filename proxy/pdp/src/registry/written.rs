@@ -1,85 +1,211 @@
 //! The registry's files as written: the TOML shapes, before any meaning is given to them.
 //!
-//! Unknown members are refused, so that a typo is a fault and not a silent default.
+//! Unknown members are refused, so that a typo is a fault and not a silent default. The JSON Schemas that editors complete
+//! from are made from these very types; what they say of a member is its comment here.
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::Spanned;
 
-#[derive(Debug, Deserialize)]
+use crate::effect::Effect;
+use crate::registry::{Deliver, Misfit};
+
+/// One server of the registry: how it is reached, and what a person found of its tools. Nothing that is not here is
+/// listed or callable.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(title = "A server of Wicketgate's registry")]
 pub(super) struct ServerFile {
+    /// Its name: the path on the gate, the stem of this file, and its tools' Cedar namespace. Lower-case letters, digits,
+    /// `-` and `_`, at most 64, a letter first.
+    #[schemars(with = "String", regex(pattern = "^[a-z][a-z0-9_-]{0,63}$"))]
     pub(super) name: Spanned<String>,
+    /// Who answers for it.
     #[serde(default)]
     pub(super) owner: String,
+    /// The downstream system it acts on, Cedar's `Gate::System`; the server's name unless said.
     pub(super) system: Option<String>,
+    /// The labels its results carry unless a tool says otherwise: `untrusted`, `private`, `secret`, `user`, and those of
+    /// `vocabulary.toml`.
     #[serde(default)]
+    #[schemars(with = "Vec<String>")]
     pub(super) labels: Vec<Spanned<String>>,
+    /// How its text is handed over unless a tool says otherwise.
+    #[schemars(with = "Option<Deliver>")]
     pub(super) deliver: Option<Spanned<String>>,
+    /// Features beyond tools that are open: `resources`, `prompts`, `completion`, `logging`, `sampling`, `elicitation`,
+    /// `roots`, `tasks`, `skills`, or a method's whole name.
     #[serde(default)]
+    #[schemars(with = "Vec<String>")]
     pub(super) open: Vec<Spanned<String>>,
+    /// How long one call may take, in milliseconds.
+    #[schemars(with = "Option<u64>", range(min = 1, max = 86_400_000))]
     pub(super) timeout_ms: Option<Spanned<u64>>,
+    /// How it is reached.
+    #[schemars(with = "TransportTable")]
     pub(super) transport: Spanned<TransportTable>,
+    /// The secret it needs, by reference.
+    #[schemars(with = "Option<CredentialTable>")]
     pub(super) credential: Option<Spanned<CredentialTable>>,
+    /// What it was when it was reviewed.
+    pub(super) identity: Option<IdentityTable>,
+    /// Since which day it is out of use (ISO 8601).
+    pub(super) retired_at: Option<String>,
+    /// Why it is out of use.
+    pub(super) retired_why: Option<String>,
+    /// Its tools by name.
     #[serde(default)]
+    #[schemars(with = "BTreeMap<String, ToolTable>")]
     pub(super) tools: BTreeMap<String, Spanned<ToolTable>>,
 }
 
-#[derive(Debug, Deserialize)]
+/// How a server is reached.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub(super) enum TransportTable {
+    /// A child process that speaks over its standard streams.
     Stdio {
+        /// The program: a path, or a name that is looked up in `PATH`.
         command: String,
+        /// Its arguments.
         #[serde(default)]
         args: Vec<String>,
+        /// Its variables, none of them secret. It gets no others but those named here.
         #[serde(default)]
         env: BTreeMap<String, String>,
+        /// Variables passed through from the gate's own environment.
         #[serde(default)]
         env_from: Vec<String>,
+        /// A file of `NAME=value` lines, read when the process is started; `env` counts over it.
+        env_file: Option<String>,
+        /// Whether `${NAME}` and `${NAME:-otherwise}` in `args` and `env` stand for variables of the gate's own
+        /// environment, and `$$` for a dollar sign.
+        #[serde(default)]
+        expand: bool,
+        /// Its working directory, if not the gate's.
         cwd: Option<String>,
     },
+    /// Streamable HTTP.
     Http {
+        /// The endpoint, `http` or `https`.
         url: String,
+        /// Headers sent with every request, none of them secret.
+        #[serde(default)]
+        headers: BTreeMap<String, String>,
     },
+    /// HTTP+SSE, the transport of MCP 2024-11-05.
     Sse {
+        /// Where its event stream is opened, `http` or `https`.
         url: String,
+        /// Headers sent with every request, none of them secret.
+        #[serde(default)]
+        headers: BTreeMap<String, String>,
     },
+    /// A server that is part of the gate's own program.
     Builtin {
+        /// Which one: `office`.
         server: String,
     },
 }
 
-#[derive(Debug, Deserialize)]
+/// Where a server's secret is found, and how it is presented. Never the secret itself.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CredentialTable {
+    /// The variable of the gate's environment that holds it. Either this or `file`.
     pub(super) env: Option<String>,
+    /// The file that holds it. Either this or `env`.
     pub(super) file: Option<String>,
+    /// For HTTP: the header it goes in, `authorization` unless said.
     pub(super) header: Option<String>,
+    /// For HTTP: what stands before it, `Bearer ` unless said.
     pub(super) prefix: Option<String>,
+    /// For a child process: the variable it goes in.
     pub(super) variable: Option<String>,
+    /// More secrets of the same server, each in a place of its own.
+    #[serde(default)]
+    #[schemars(with = "Vec<CredentialTable>")]
+    pub(super) also: Vec<Spanned<CredentialTable>>,
 }
 
-#[derive(Debug, Deserialize)]
+/// One tool, as a person reviewed it.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ToolTable {
+    /// What the world sees of a call. Fetching a URL that the agent chose is egress.
     #[serde(default)]
+    #[schemars(with = "Vec<Effect>")]
     pub(super) effect: Vec<Spanned<String>>,
+    /// The labels its results carry, instead of the server's.
+    #[schemars(with = "Option<Vec<String>>")]
     pub(super) labels: Option<Vec<Spanned<String>>>,
+    /// How its text is handed over, instead of the server's way.
+    #[schemars(with = "Option<Deliver>")]
     pub(super) deliver: Option<Spanned<String>>,
-    pub(super) pin: Spanned<String>,
+    /// The digest of the whole definition that was reviewed; `registry scan` writes it.
+    #[schemars(with = "Option<String>", regex(pattern = "^(sha256:)?[0-9a-f]{64}$"))]
+    pub(super) pin: Option<Spanned<String>>,
+    /// Who reviewed it. Until somebody has, the tool is withheld.
     pub(super) reviewed_by: Option<String>,
+    /// On which day (ISO 8601).
     pub(super) reviewed_at: Option<String>,
+    /// Names of arguments whose values are not to be stored.
     #[serde(default)]
     pub(super) sensitive: Vec<String>,
+    /// How long one call may take, in milliseconds, instead of the server's time.
+    #[schemars(with = "Option<u64>", range(min = 1, max = 86_400_000))]
     pub(super) timeout_ms: Option<Spanned<u64>>,
+    /// What becomes of a result that does not fit the reviewed output schema: `refuse` unless said, `label` or `pass`.
+    #[schemars(with = "Option<Misfit>")]
+    pub(super) output: Option<Spanned<String>>,
+    /// Kinds of findings that its reviewer saw and accepts.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    pub(super) accepted_findings: Vec<Spanned<String>>,
+    /// The reviewer's Ed25519 signature: `registry review --key FILE` writes it.
+    pub(super) signature: Option<String>,
+    /// Since which day it is out of use (ISO 8601).
+    pub(super) retired_at: Option<String>,
+    /// Why it is out of use.
+    pub(super) retired_why: Option<String>,
+}
+
+/// What the server was when it was reviewed: `registry review` writes it.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct IdentityTable {
+    /// The package and version, the command, or the TLS name it was reached by.
+    pub(super) is: String,
+    /// The name it gave of itself: a claim.
+    pub(super) claimed_name: Option<String>,
+    /// The version it gave of itself: a claim.
+    pub(super) claimed_version: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub(super) struct ReviewersFile {
+    #[serde(default)]
+    pub(super) reviewers: BTreeMap<String, ReviewerTable>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ReviewerTable {
+    pub(super) keys: Vec<Spanned<String>>,
+}
+
+/// The words of this gate, beside those that every gate has.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "The vocabulary of Wicketgate's registry")]
 pub(super) struct VocabularyFile {
+    /// Labels beside `untrusted`, `private`, `secret` and `user`.
     #[serde(default)]
     pub(super) labels: Vec<String>,
+    /// Grants beside `owner` and `security`.
     #[serde(default)]
     pub(super) grants: Vec<String>,
 }

@@ -40,6 +40,9 @@ pub(crate) fn admit(frame: Frame, gate: &Arc<Gate>) -> Result<Call<Proposed>, St
     let now_us = ports.clock.now_us();
     let snapshot = gate.snapshots.current();
     let mut entry = open_record(&frame, &snapshot, ports, now_us);
+    if matches!(&frame.content, Content::Event(event) if event.own) {
+        entry.note("made by the gate: by its registry the tools that may be listed have changed");
+    }
     let direction = direction_of(&frame.content);
     let mut address =
         Address { direction, kind: FrameKind::Unreadable, id: None, method: None, modern: false, channel: None };

@@ -16,7 +16,7 @@ use pdp::label::LabelSet;
 use pdp::method::{self, Feature, Method};
 use pdp::record::{CanonicalJson, Direction, FrameKind, TARGET_CHARS_MAX};
 use pdp::refusal::{Code, Refusal};
-use pdp::registry::{Deliver, Server, Tool, Transport};
+use pdp::registry::{Deliver, Server, Tool, Transport, UNVALIDATED};
 
 use crate::asides::{self, spelt};
 use crate::call::{Call, Stopped};
@@ -142,6 +142,10 @@ pub(crate) async fn classify(mut call: Call<Proposed>, gate: &Arc<Gate>) -> Resu
         let words = format!("there is no server `{}` here", json::quoted(&call.head().server).trim_matches('"'));
         return Err(call.stop(Refusal::new(Code::UnknownServer, words)));
     };
+    if let Some(retired) = &server.retired {
+        let words = format!("the server `{}` is out of use ({retired})", server.name);
+        return Err(call.stop(Refusal::new(Code::UnknownServer, words)));
+    }
     let subject = match subject(&call, &server, &gate.ports) {
         Ok(subject) => subject,
         Err(refusal) => return Err(call.stop(refusal)),
@@ -273,6 +277,10 @@ fn work(call: &Call<Proposed>, server: &Server, subject: Subject, ports: &Ports)
         labels.raise(&speaker.labels);
         if speaker.deliver == Deliver::Quoted {
             deliver = Deliver::Quoted;
+        }
+        // What cannot be held against the schema of one tool was held against none.
+        if tool.is_none() && speaker.is_validated() {
+            labels.raise(&[UNVALIDATED].into_iter().collect());
         }
     }
     Ok(Subject::Method { name, known, target, tool, labels, deliver })

@@ -23,6 +23,7 @@ use crate::stages::s6_credential::Credentialed;
 use crate::stages::s8_outcome::Raw;
 use crate::stages::s9_audit::{self, IntentReceipt};
 use crate::trace::{self, TraceContext};
+use crate::validation;
 
 /// A secret on loan. Anyone may seal one; only an order to an upstream hands it out.
 pub struct Secret(Arc<str>);
@@ -334,8 +335,8 @@ fn dispatch(
     }
 }
 
-/// Listings are filtered, openings remembered, results within answers labelled and quoted texts marked: those are read
-/// whole. A direct result of a task is one like a tool's.
+/// Listings are filtered, openings remembered, results within answers labelled, quoted texts marked and results held
+/// against their schema: those are read whole. A direct result of a task is one like a tool's.
 fn takes_long(call: &Call<Credentialed>) -> bool {
     let (head, state) = (call.head(), call.state());
     let subject = state.subject();
@@ -344,7 +345,8 @@ fn takes_long(call: &Call<Credentialed>) -> bool {
         "tasks/result" => false,
         _ => subject.brings_work(),
     };
-    head.kind == FrameKind::Request && !read_whole && !subject.is_quoted(state.obligations())
+    let read_whole = read_whole || subject.is_quoted(state.obligations()) || validation::reads_whole(subject);
+    head.kind == FrameKind::Request && !read_whole
 }
 
 /// Streams of the server's own messages end when their reader closes them: that is no abandonment.
@@ -355,7 +357,7 @@ fn ends_when_its_reader_goes(call: &Call<Credentialed>) -> bool {
 
 fn address_of(transport: &Transport) -> String {
     match transport {
-        Transport::Http { url } | Transport::Sse { url } => {
+        Transport::Http { url, .. } | Transport::Sse { url, .. } => {
             let rest = url.split_once("://").map_or(url.as_str(), |(_, rest)| rest);
             rest.split(['/', '?', '#']).next().unwrap_or_default().rsplit('@').next().unwrap_or_default().to_owned()
         }

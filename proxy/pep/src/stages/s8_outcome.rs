@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use pdp::json::{self, Json, Part};
+use pdp::label::LabelSet;
 use pdp::record::{Direction, FrameKind, ResultNote};
 use pdp::refusal::{Code, Refusal};
 use pdp::registry::Deliver;
@@ -27,6 +28,7 @@ use crate::stages::s2_classify::Subject;
 use crate::stages::s7_action::Executed;
 use crate::stream::{Event, EventSource};
 use crate::trace::hex_id;
+use crate::validation;
 
 /// What an upstream said, sealed. Anyone may seal one; only this module can open it.
 pub struct Raw(Sealed);
@@ -127,10 +129,12 @@ pub(crate) fn label(call: Call<Executed>, ports: &Ports) -> Result<Call<Labelled
             Sealed::Long { status, headers, source } => {
                 let context = Context { server, subject, obligations, session: None };
                 raise(head, &context);
+                let beyond = validation::of_passing(&context.subject);
+                head.task.raise(&beyond);
                 let patience = context.subject.timeout(&context.server);
                 // The message is one level deeper than its result.
                 let depth_max = ports.limits.depth_max.saturating_add(1);
-                let label = label_of(entry, &context).unwrap_or_else(|| "{}".to_owned());
+                let label = label_of(entry, &context, &beyond).unwrap_or_else(|| "{}".to_owned());
                 let passing = Passing::new(depth_max, label);
                 Handed::Long(status, headers, Box::new(Passage { source, passing, patience }))
             }
@@ -244,7 +248,9 @@ fn told(
         "server/discover" => instructions(head, entry, context, ports, text, envelope),
         _ => {
             note_job(head, context, ports, result);
-            content(entry, context, ports, text, envelope)
+            let beyond = validation::of_answer(entry, context, result)?;
+            head.task.raise(&beyond);
+            content(entry, context, &beyond, ports, text, envelope)
         }
     };
     entry.write(|record| {
@@ -349,12 +355,12 @@ fn tasks(
     let now_us = ports.clock.now_us();
     let own = |result| ports.channels.jobs().own(&head.server, result, &head.principal.key(), now_us);
     let Some((result, others)) = envelope.part(text, "result").and_then(own) else {
-        return Ok(content(entry, context, ports, text, envelope));
+        return Ok(content(entry, context, &LabelSet::default(), ports, text, envelope));
     };
     entry.note(format!("withheld: {others} tasks of other principals"));
     let kept = json::replaced(text, envelope.result.clone().unwrap_or_default(), &result);
     let envelope = Envelope::read_answer(&kept, ports.limits.depth_max)?;
-    Ok(content(entry, context, ports, &kept, &envelope))
+    Ok(content(entry, context, &LabelSet::default(), ports, &kept, &envelope))
 }
 
 /// A page of tools, less those that may not be seen.
@@ -391,7 +397,8 @@ fn opened(head: &Head, context: &Context, ports: &Ports, result: Part<'_>) {
     let Some(session) = &context.session else { return };
     let protocol = result.get("protocolVersion").and_then(|raw| raw.string()).map(|v| v.into_owned());
     let task = Arc::clone(&head.task);
-    let channel = Channel::of_session(&head.server, &head.principal.key(), session, task, protocol);
+    let tells = ["capabilities", "tools", "listChanged"].into_iter().try_fold(result.text(), member) == Some("true");
+    let channel = Channel::of_session(&head.server, &head.principal.key(), session, task, protocol, tells);
     ports.channels.open(channel, ports.clock.now_us());
 }
 
@@ -421,7 +428,9 @@ fn event(head: &Head, entry: &mut OpenRecord, context: &Context, ports: &Ports) 
     match head.envelope.part(&head.text, "params").filter(|_| method == "notifications/tasks") {
         Some(params) => {
             asides::permit(head, &context.server, entry, ports, &asides::asked(params)?)?;
-            Ok(finished(entry, context, ports, &text).unwrap_or(text))
+            let beyond = validation::of_notice(entry, context, params)?;
+            head.task.raise(&beyond);
+            Ok(finished(entry, context, &beyond, ports, &text).unwrap_or(text))
         }
         None => Ok(text),
     }

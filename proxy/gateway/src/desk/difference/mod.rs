@@ -11,6 +11,7 @@ mod tried;
 use std::collections::{BTreeMap, BTreeSet};
 
 use pdp::decision::Decision;
+use pdp::policy::Facts;
 use pdp::principal::Principal;
 use pdp::snapshot::Snapshot;
 use serde::Serialize;
@@ -18,6 +19,7 @@ use serde::Serialize;
 use super::case::{Asked, Case};
 use super::law::{Law, Written};
 use super::telling;
+use crate::story::visible;
 
 /// One of the two bundles.
 #[derive(Debug, Clone, Copy)]
@@ -109,7 +111,9 @@ pub struct Changed {
 /// `server name`.
 #[must_use]
 pub fn by_trying(before: Side<'_>, after: Side<'_>, known: &[Principal], skip: &BTreeSet<String>) -> Difference {
-    let (calls, way) = tried::tried(before, after, known, skip);
+    let (mut calls, way) = tried::tried(before, after, known, skip);
+    // What is permitted now and was not comes first.
+    calls.sort_by_key(|call| call.direction);
     let ways = if way.actions == 0 { Vec::new() } else { vec![way] };
     Difference {
         calls,
@@ -143,9 +147,16 @@ pub(super) fn direction(before: &Decision, after: &Decision) -> Option<Direction
 }
 
 /// A call's decision by one side, and in words with the rules that determined it. What would be refused before policy is
-/// asked is no allowance.
+/// asked is no allowance. Labels and grants that only the other side knows are none here.
 pub(super) fn judged(side: Side<'_>, case: &Case) -> (Decision, String) {
-    match case.judge(side.snapshot) {
+    let registry = side.snapshot.registry();
+    let labels = case.facts.labels.iter().map(|label| label.as_str());
+    let facts = Facts {
+        labels: labels.filter(|label| registry.labels.contains(*label)).collect(),
+        grants: case.facts.grants.intersection(&registry.grants).cloned().collect(),
+        ..case.facts.clone()
+    };
+    match (Case { facts, ..case.clone() }).judge(side.snapshot) {
         Err(fault) => (Decision::Deny(pdp::decision::Reason::NoPermit), format!("refused: {fault}")),
         Ok(judgement) => {
             let shown = |id: &str| side.law.get(id).map_or_else(|| format!("`{id}`"), Written::shown);
@@ -168,7 +179,9 @@ pub(super) fn changed(before: Side<'_>, after: Side<'_>, case: &Case) -> Option<
 /// The server and what is asked of it, as one name.
 pub(super) fn action(case: &Case) -> String {
     match &case.asked {
-        Asked::Tool { name, .. } | Asked::Method { name, .. } => format!("{} {name}", case.server),
+        Asked::Tool { name, .. } | Asked::Method { name, .. } => {
+            format!("{} {}", visible::text(&case.server), visible::text(name))
+        }
     }
 }
 

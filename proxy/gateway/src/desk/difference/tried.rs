@@ -86,12 +86,12 @@ fn case(
 
 /// What can be asked of either bundle's servers, by server and name.
 fn asked(before: Side<'_>, after: Side<'_>) -> BTreeMap<(String, String), Vec<Asked>> {
-    let compared = samples::compared(&[before.law, after.law]);
     let targets = samples::targets(&[before.law, after.law]);
     let mut out: BTreeMap<(String, String), Vec<Asked>> = BTreeMap::new();
     for side in [after, before] {
         for server in side.snapshot.registry().servers.values() {
             for tool in server.tools.values().filter(|tool| tool.withheld.is_none()) {
+                let compared = samples::compared(&[before.law, after.law], server, tool);
                 let sets = samples::arguments(tool, &compared).into_iter();
                 let asked = sets.map(|arguments| Asked::Tool { name: tool.name.clone(), arguments });
                 let known = out.entry((server.name.clone(), tool.name.clone())).or_default();

@@ -180,7 +180,8 @@ fn changes(snapshot: &Snapshot, law: &Law, case: &Case, known: &[Principal], all
         out.extend(more.map(Change::Grant));
     }
     if let Asked::Tool { name, arguments } = &case.asked
-        && let Some(tool) = snapshot.server(&case.server).and_then(|server| server.reviewed(name))
+        && let Some(server) = snapshot.server(&case.server)
+        && let Some(tool) = server.reviewed(name)
         && let Ok(Value::Object(given)) = serde_json::from_str(arguments)
     {
         let mut add = |change: Change| {
@@ -188,7 +189,7 @@ fn changes(snapshot: &Snapshot, law: &Law, case: &Case, known: &[Principal], all
                 out.push(change);
             }
         };
-        for text in samples::arguments(tool, &samples::compared(&[law])) {
+        for text in samples::arguments(tool, &samples::compared(&[law], server, tool)) {
             let Ok(Value::Object(members)) = serde_json::from_str(&text) else { continue };
             for (argument, value) in members.iter().filter(|(name, value)| given.get(*name) != Some(*value)) {
                 add(Change::Argument(argument.clone(), Some(value.clone())));

@@ -288,7 +288,7 @@ fn name(names: &[&str]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test may panic")]
+    #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
     use cedar_policy::Policy;
 
     use super::*;

@@ -85,7 +85,7 @@ impl Bounds<'_> {
     fn impossible(&self) -> Option<String> {
         let name = &self.name;
         if self.least > self.most {
-            return Some(format!("no number is what it asks of {name}"));
+            return Some(format!("no number for {name} satisfies it"));
         }
         let mut equals = self.equals.iter();
         if let Some(first) = equals.next()

@@ -82,12 +82,9 @@ fn a_rule_that_no_call_can_match_is_dead() {
     check(forbid("when { false }"), "its conditions are false for every call that the schema allows");
     let args = "context.args has amount && context.args has to";
     for (condition, why) in [
-        ("context.args.amount > 9 && context.args.amount < 10", "no number is what it asks of `context.args.amount`"),
-        (
-            "context.args.amount >= 9 && !(context.args.amount > 8)",
-            "no number is what it asks of `context.args.amount`",
-        ),
-        ("3 > context.args.amount && context.args.amount == 3", "no number is what it asks of `context.args.amount`"),
+        ("context.args.amount > 9 && context.args.amount < 10", "no number for `context.args.amount` satisfies it"),
+        ("context.args.amount >= 9 && !(context.args.amount > 8)", "no number for `context.args.amount` satisfies it"),
+        ("3 > context.args.amount && context.args.amount == 3", "no number for `context.args.amount` satisfies it"),
         ("context.args.to == \"a\" && context.args.to == \"b\"", "`context.args.to` would have to be \"a\" and \"b\""),
         (
             "context.args.to like \"a*\" && context.args.to like \"b*\"",
@@ -106,7 +103,7 @@ fn a_rule_that_no_call_can_match_is_dead() {
     }
     check(
         forbid("when { context.gate.calls > 3 } unless { context.gate.calls > 2 }"),
-        "no number is what it asks of `context.gate.calls`",
+        "no number for `context.gate.calls` satisfies it",
     );
 }
 

@@ -70,6 +70,7 @@ pub fn compare(
     }
     let mut out = by_trying(before, after, known, &settled);
     calls.append(&mut out.calls);
+    calls.sort_by_key(|call| call.direction);
     out.calls = calls;
     out.paper = paper;
     let exact = Way { way: "exact", actions: exact, note: format!("{} {UNSEEN}", solver.version()) };

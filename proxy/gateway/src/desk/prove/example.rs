@@ -99,7 +99,7 @@ impl Wanted<'_> {
         };
         let given = member(env, "args").map(|value| json(&value)).unwrap_or_default();
         let canonical = member(env, "args_canonical").map(|value| json(&value)).unwrap_or_default();
-        let made = samples::arguments(tool, &samples::compared(self.laws));
+        let made = samples::arguments(tool, &samples::compared(self.laws, server, tool));
         let plain: Value = made.first().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
         let mut sets = made;
         for arguments in [given.clone(), overlaid(given, &canonical)] {

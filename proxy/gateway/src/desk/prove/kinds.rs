@@ -129,9 +129,11 @@ pub(super) fn likely(action: &Entity, kinds: &Kinds) -> String {
             continue;
         }
         let name = quoted(&name);
-        let same = format!("context.args[{name}] == context.args_canonical[{name}]");
+        // A path in its canonical form has no slash at its end.
+        let same =
+            format!("context.args[{name}] == context.args_canonical[{name}] && !(context.args[{name}] like \"*/\")");
         if member.required {
-            facts.push(format!("({same})"));
+            facts.push(same);
         } else {
             facts.push(format!("(context.args has {name}) == (context.args_canonical has {name})"));
             facts.push(format!(

@@ -14,6 +14,9 @@ use cedar_policy_symcc::{CedarSymCompiler, CompiledPolicy, CompiledPolicySet, En
 /// What a solver may take beyond its own limit before it is ended.
 const GRACE: Duration = Duration::from_secs(2);
 
+/// What of the environment a solver gets: what finds its libraries and its interpreter, and no secret.
+const PASSED: [&str; 5] = ["PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"];
+
 /// A solver that answers to its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Solver {
@@ -67,16 +70,22 @@ impl Solver {
     fn start(&self, limit: Duration) -> Result<CedarSymCompiler<LocalSolver>, Unsettled> {
         let broken = |e: &dyn std::fmt::Display| Unsettled(format!("cvc5 cannot be started: {e}"));
         let mut command = tokio::process::Command::new(&self.path);
-        command.args(["--lang", "smt"]).arg(format!("--tlimit-per={}", limit.as_millis())).kill_on_drop(true);
+        command.args(["--lang", "smt"]).arg(format!("--tlimit-per={}", limit.as_millis()));
+        command.env_clear().envs(passed()).kill_on_drop(true);
         let solver = LocalSolver::from_command(&mut command).map_err(|e| broken(&e))?;
         CedarSymCompiler::new(solver).map_err(|e| broken(&e))
     }
 }
 
+fn passed() -> impl Iterator<Item = (&'static str, OsString)> {
+    PASSED.into_iter().filter_map(|name| Some((name, std::env::var_os(name)?)))
+}
+
 fn version(path: &Path) -> Result<String, NoSolver> {
     let broken = |why: String| NoSolver::Broken { path: path.display().to_string(), why };
-    let output = std::process::Command::new(path).arg("--version").stdin(std::process::Stdio::null()).output();
-    let output = output.map_err(|e| broken(e.to_string()))?;
+    let mut command = std::process::Command::new(path);
+    command.arg("--version").stdin(std::process::Stdio::null()).env_clear().envs(passed());
+    let output = command.output().map_err(|e| broken(e.to_string()))?;
     let said = String::from_utf8_lossy(&output.stdout);
     let number = said.split("cvc5 version ").nth(1).and_then(|rest| rest.split_whitespace().next());
     match number {

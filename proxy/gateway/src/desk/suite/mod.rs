@@ -19,6 +19,12 @@ pub use read::read;
 /// The ending of a test file's name.
 pub const ENDING: &str = ".test.toml";
 
+/// The JSON Schema of a test file (draft 2020-12).
+#[must_use]
+pub fn schema() -> schemars::Schema {
+    schemars::schema_for!(written::SuiteFile)
+}
+
 /// One case with what is expected of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Test {

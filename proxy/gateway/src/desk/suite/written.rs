@@ -2,54 +2,86 @@
 //!
 //! Unknown members are refused, so that a typo is a fault and not a case that tests something else.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::Spanned;
 
-/// A whole `*.test.toml`.
-#[derive(Debug, Default, Deserialize)]
+/// Calls and what the policies beside them must decide of each: a whole `*.test.toml`.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(title = "Tests of Wicketgate's policies")]
 pub(super) struct SuiteFile {
     /// What every case of the file is given unless it says otherwise.
     #[serde(default)]
     pub(super) defaults: Given,
+    /// The cases.
     #[serde(default)]
+    #[schemars(with = "Vec<Given>")]
     pub(super) case: Vec<Spanned<Given>>,
 }
 
 /// What is given and what is expected: of a whole file, of a case, or of one row of a case's `for`.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Given {
+    /// What the case shows, in words.
+    #[schemars(with = "Option<String>")]
     pub(super) name: Option<Spanned<String>>,
+    /// The agent that calls.
     pub(super) agent: Option<String>,
+    /// The teams it belongs to.
     pub(super) teams: Option<Vec<String>>,
+    /// The person it acts for.
     pub(super) user: Option<String>,
+    /// Its tenant, `default` unless said.
     pub(super) tenant: Option<String>,
+    /// The server.
     pub(super) server: Option<String>,
+    /// The tool; either this or `method`.
     pub(super) tool: Option<String>,
+    /// The tool's arguments: a table, or JSON as a string.
+    #[schemars(with = "Option<serde_json::Value>")]
     pub(super) arguments: Option<Spanned<toml::Value>>,
+    /// The method, such as `resources/read`; either this or `tool`.
     pub(super) method: Option<String>,
+    /// What the method acts on, such as a URI.
+    #[schemars(with = "Option<String>")]
     pub(super) target: Option<Spanned<String>>,
+    /// The labels the task has gathered.
     pub(super) labels: Option<Vec<String>>,
+    /// The grants the call holds.
     pub(super) grants: Option<Vec<String>>,
+    /// The task's id.
     pub(super) task: Option<String>,
+    /// How many calls the task has made.
     pub(super) calls: Option<u64>,
+    /// When the call is made: a date and time.
+    #[schemars(with = "Option<serde_json::Value>")]
     pub(super) now: Option<Spanned<toml::Value>>,
+    /// The decision.
     pub(super) expect: Option<Expect>,
+    /// The names of exactly the policies that spoke.
     pub(super) rules: Option<Vec<String>>,
+    /// What the reason must contain.
     pub(super) reason: Option<String>,
+    /// The duties that come with an allowance.
+    #[schemars(with = "Option<Vec<String>>")]
     pub(super) obligations: Option<Vec<Spanned<String>>>,
     /// One case for each row; a row is given what the case is, unless it says otherwise.
     #[serde(default, rename = "for")]
+    #[schemars(with = "Vec<Given>")]
     pub(super) rows: Vec<Spanned<Given>>,
 }
 
 /// `"allow"`, `"deny"` or `{ escalate = ["owner"] }`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Expect {
+    /// It may proceed.
     Allow,
+    /// It may not.
     Deny,
+    /// It may proceed with exactly these grants, which it does not hold.
     Escalate(Vec<String>),
 }
 

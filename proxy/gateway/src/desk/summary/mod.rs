@@ -71,14 +71,13 @@ pub struct Cell {
 #[must_use]
 pub fn summary(snapshot: &Snapshot, law: &Law, principals: &[Principal]) -> Summary {
     let sets = samples::subsets(&law.labels());
-    let compared = samples::compared(&[law]);
     let mut people: Vec<Person> = Vec::new();
     let mut judged = 0;
     for principal in principals {
         let mut notes = Vec::new();
         let mut rows = Vec::new();
         for (server, tool) in tools(snapshot) {
-            let arguments = samples::arguments(tool, &compared);
+            let arguments = samples::arguments(tool, &samples::compared(&[law], server, tool));
             let subject = Subject { snapshot, law, principal, server, tool };
             let cells = sets.iter().map(|labels| {
                 judged += arguments.len();
@@ -135,7 +134,7 @@ pub(super) fn is_implied(sets: &[BTreeSet<String>], cells: &[Cell], n: usize) ->
         None => (0, 0, cell.note.is_some()),
     };
     let smaller = sets.iter().zip(cells).filter(|(other, _)| other.len() + 1 == set.len() && other.is_subset(set));
-    let strictest = smaller.map(|(_, other)| other).max_by_key(|other: &&Cell| strict(*other));
+    let strictest = smaller.map(|(_, other)| other).max_by_key(|other| strict(other));
     strictest.is_some_and(|strictest| strictest == cell)
 }
 

@@ -28,7 +28,9 @@ pub(super) fn condition(law: &Law, permits: &[&Written], answers: &[Judgement]) 
                 add("some arguments cannot be judged".to_owned());
                 continue;
             }
-            other => telling::decision(other),
+            other @ (Decision::Allow(_)
+            | Decision::Escalate(_)
+            | Decision::Deny(Reason::NoPermit | Reason::Forbidden)) => telling::decision(other),
         };
         // A forbid that speaks in the mildest answer too makes no difference.
         let more: Vec<&Written> =

@@ -1,5 +1,5 @@
 //! Promotions that go wrong: half written, cut short, into directories that something else deploys.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may panic")]
 
 use std::path::Path;
 use std::sync::Mutex;

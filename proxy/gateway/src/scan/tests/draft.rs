@@ -227,7 +227,7 @@ async fn the_shipped_office_entry_is_the_live_office() {
         pdp::fault::SourceFile { path: format!("servers/{name}"), text }
     };
     let files = [read("office.toml"), read("office.tools.json")];
-    let loaded = pdp::registry::load(&files, None).unwrap_or_else(|faults| panic!("{faults:#?}"));
+    let loaded = pdp::registry::load(&files).unwrap_or_else(|faults| panic!("{faults:#?}"));
     let office = loaded.server("office").unwrap();
     assert!(office.tools.values().all(|tool| tool.withheld.is_none()), "{:#?}", office.tools);
 

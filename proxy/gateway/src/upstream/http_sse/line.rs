@@ -120,7 +120,7 @@ impl Line {
     ) -> Result<Arc<Self>, LineFault> {
         let unreachable = |words: String| LineFault::Send(SendFault::Unreachable(words));
         let server = Arc::clone(dispatch.server());
-        let Transport::Sse { url } = &server.transport else {
+        let Transport::Sse { url, .. } = &server.transport else {
             return Err(unreachable("the registry names no event stream".to_owned()));
         };
         let request = request(Method::GET, url, &server, &headers_of(dispatch), dispatch.secret())?
@@ -246,8 +246,7 @@ fn request(
     for (name, value) in headers {
         request = request.header(name, value);
     }
-    if let Some((name, value)) = web::credential(server, secret) {
-        let value = value.map_err(|()| SendFault::Unreachable("the credential cannot be a header".to_owned()))?;
+    for (name, value) in web::registered(server, secret)? {
         request = request.header(name, value);
     }
     Ok(request)

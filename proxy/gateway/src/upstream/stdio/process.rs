@@ -12,6 +12,9 @@ use pdp::registry::{Server, Transport};
 use process_wrap::tokio::{ChildWrapper, CommandWrap, KillOnDrop, ProcessGroup};
 use tokio::process::{ChildStderr, ChildStdin, ChildStdout};
 
+use crate::reach::Written;
+use crate::vault;
+
 /// What is started.
 #[derive(Debug)]
 pub(super) struct Spawn {
@@ -21,20 +24,15 @@ pub(super) struct Spawn {
     cwd: Option<String>,
 }
 
-/// Variables every child gets if the gate has them: none is a secret, and launchers need them.
-const PASSED: [&str; 8] = ["PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR", "SHELL"];
-
 impl Spawn {
-    /// What the registry says of a server, with its secret where it takes one by variable.
+    /// What the registry says of a server, with its secrets where it takes them by variable.
     pub(super) fn of(server: &Server, secret: Option<&str>) -> Result<Self, String> {
         let mut spawn = match &server.transport {
-            Transport::Stdio { command, args, env, env_from, cwd } => {
-                let passed = PASSED.into_iter().chain(env_from.iter().map(String::as_str));
-                let mut all: BTreeMap<String, String> =
-                    passed.filter_map(|name| Some((name.to_owned(), std::env::var(name).ok()?))).collect();
-                all.extend(env.clone());
-                let program = found(command, all.get("PATH").map(String::as_str))?;
-                Self { program, args: args.clone(), env: all, cwd: cwd.clone() }
+            Transport::Stdio { command, args, env, env_from, env_file, expand, cwd } => {
+                let written = Written { args, env, env_from, env_file: env_file.as_deref(), expand: *expand };
+                let filled = written.fill()?;
+                let program = found(command, filled.env.get("PATH").map(String::as_str))?;
+                Self { program, args: filled.args, env: filled.env, cwd: cwd.clone() }
             }
             Transport::Builtin { server } => {
                 let program =
@@ -43,9 +41,10 @@ impl Spawn {
             }
             Transport::Http { .. } | Transport::Sse { .. } => return Err("the registry names no program".to_owned()),
         };
-        let variable = server.credential.as_ref().and_then(|rule| rule.variable.clone());
-        if let (Some(name), Some(secret)) = (variable, secret) {
-            spawn.env.insert(name, secret.to_owned());
+        for (rule, secret) in vault::parted(server, secret) {
+            if let Some(name) = &rule.variable {
+                spawn.env.insert(name.clone(), secret.to_owned());
+            }
         }
         Ok(spawn)
     }

@@ -1,5 +1,5 @@
 //! JSON Schemas as Cedar types, one line each; what has no type, and why; a call's arguments as values.
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 use serde_json::{Value, json};
 

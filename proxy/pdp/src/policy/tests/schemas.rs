@@ -1,5 +1,6 @@
 //! Any schema and any arguments that fit it: the types that policies see and the values that they get agree, or the call is
 //! denied for its arguments. A fault of ours would deny too, and say nothing that anybody could act on.
+#![expect(clippy::indexing_slicing, reason = "a test may panic")]
 
 use proptest::prelude::*;
 use proptest::sample::select;

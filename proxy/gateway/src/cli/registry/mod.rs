@@ -1,0 +1,198 @@
+//! `wicketgate registry`: what exists, who reviewed it, and how the live servers differ from it.
+
+mod diff;
+mod keygen;
+mod list;
+mod retire;
+mod review;
+mod scan;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::{Args, Subcommand};
+use pdp::fault::SourceFile;
+use pdp::registry::Registry as Reviewed;
+
+use super::{Places, print, told};
+use crate::clock::{SystemClock, rfc3339};
+use crate::findings::{self, Catalogue};
+use crate::reload;
+use crate::review::unpinned;
+use crate::scan::Scan as Found;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Registry {
+    /// List a live server's tools and draft its registry entry
+    Scan(scan::Scan),
+    /// Show every server and tool: effect, labels, who reviewed it and when, and what is withheld or retired, and why
+    List(list::List),
+    /// Compare a live server with what was reviewed of it, place by place; exit code 1 if anything differs. Writes nothing
+    Diff(diff::Diff),
+    /// Review what is new, changed or withheld: shows it, and writes the approval of exactly what was shown
+    Review(review::Review),
+    /// Put a tool, or a whole server, out of use: neither listed nor callable, and kept with the day and the reason
+    Retire(retire::Retire),
+    /// Make a reviewer's key pair for signing reviews
+    Keygen(keygen::Keygen),
+}
+
+/// How long a live server is given.
+#[derive(Debug, Args)]
+pub(super) struct Patience {
+    /// How many seconds the server may take
+    #[arg(long, default_value_t = 60, value_name = "SECONDS")]
+    timeout: u64,
+}
+
+/// Runs one of the registry's tools.
+pub(super) async fn run(places: &Places, asked: Registry) -> anyhow::Result<ExitCode> {
+    match asked {
+        Registry::Scan(asked) => scan::run(places, asked).await,
+        Registry::List(asked) => Ok(list::run(places, &asked)),
+        Registry::Diff(asked) => diff::run(places, &asked).await,
+        Registry::Review(asked) => review::run(places, &asked).await,
+        Registry::Retire(asked) => retire::run(places, &asked),
+        Registry::Keygen(asked) => Ok(keygen::run(&asked)),
+    }
+}
+
+/// What an operator should know of a registry beside its faults: commands that run another version any day, and what was
+/// found in tools that wait for a review.
+pub(super) fn notes(registry: &Reviewed) -> Vec<String> {
+    let catalogue = Catalogue::of(registry);
+    let mut out = Vec::new();
+    for server in registry.servers.values() {
+        out.extend(unpinned(&server.transport).map(|words| format!("{}: {words}", server.name)));
+        for tool in server.tools.values().filter(|tool| tool.withheld.is_some() && tool.retired.is_none()) {
+            let found = findings::in_definition(&server.name, &tool.definition, &catalogue);
+            out.extend(
+                found.iter().map(|finding| format!("{}/{}: {finding}", server.name, findings::shown(&tool.name))),
+            );
+        }
+    }
+    out
+}
+
+/// The registry's directory.
+fn folder(places: &Places) -> Result<PathBuf, String> {
+    if let Some(registry) = &places.registry {
+        return Ok(registry.clone());
+    }
+    let config = places.config().map_err(|faults| told(&faults))?;
+    config.bundle.map(|bundle| bundle.registry).ok_or_else(|| {
+        "there is no registry directory here; make one with `wicketgate init`, or name one with `--registry`".to_owned()
+    })
+}
+
+/// The files of a registry on disk, and what they mean.
+struct Opened {
+    folder: PathBuf,
+    files: Vec<SourceFile>,
+    registry: Reviewed,
+}
+
+fn open(places: &Places) -> Result<Opened, String> {
+    let folder = folder(places)?;
+    let files = reload::read_registry(&folder).map_err(|faults| told(&faults))?;
+    let registry = pdp::registry::load(&files).map_err(|faults| told(&faults))?;
+    Ok(Opened { folder, files, registry })
+}
+
+impl Opened {
+    /// The files of a server's entry: where they lie.
+    fn paths(&self, server: &str) -> (PathBuf, PathBuf) {
+        paths(&self.folder, server)
+    }
+
+    /// Their texts.
+    fn texts(&self, server: &str) -> crate::review::Files {
+        let text = |ending: &str| {
+            let path = format!("registry/servers/{server}.{ending}");
+            self.files.iter().find(|file| file.path == path).map(|file| file.text.clone())
+        };
+        let tools = text("tools.json").unwrap_or_else(|| "[]\n".to_owned());
+        crate::review::Files { registry: text("toml").unwrap_or_default(), tools }
+    }
+
+    /// What the registry would mean with these texts for a server.
+    fn with(&self, server: &str, files: &crate::review::Files) -> Result<Reviewed, String> {
+        let path = |ending: &str| format!("registry/servers/{server}.{ending}");
+        let mut all = self.files.clone();
+        all.retain(|file| file.path != path("toml") && file.path != path("tools.json"));
+        all.push(SourceFile { path: path("toml"), text: files.registry.clone() });
+        all.push(SourceFile { path: path("tools.json"), text: files.tools.clone() });
+        pdp::registry::load(&all).map_err(|faults| told(&faults))
+    }
+
+    /// Writes a server's files, unless somebody else has written them since they were read.
+    fn write(&self, server: &str, files: &crate::review::Files) -> anyhow::Result<bool> {
+        let (entry, tools) = self.paths(server);
+        let known = self.texts(server);
+        let now = |path: &Path| std::fs::read_to_string(path).unwrap_or_default();
+        let (entry_now, tools_now) = (now(&entry), now(&tools));
+        if entry_now != known.registry || (tools_now != known.tools && !tools_now.is_empty()) {
+            return Ok(false);
+        }
+        write(&tools, &files.tools)?;
+        write(&entry, &files.registry)?;
+        Ok(true)
+    }
+}
+
+fn paths(folder: &Path, server: &str) -> (PathBuf, PathBuf) {
+    let servers = folder.join("servers");
+    (servers.join(format!("{server}.toml")), servers.join(format!("{server}.tools.json")))
+}
+
+/// Scans a server of the registry as its entry says it is reached.
+async fn scanned(opened: &Opened, server: &str, patience: &Patience) -> anyhow::Result<Found> {
+    let (entry, _) = opened.paths(server);
+    let text = opened.texts(server).registry;
+    let transport = scan::transport_of(&text).with_context(|| entry.display().to_string())?;
+    Ok(crate::scan::list_tools(&transport, Duration::from_secs(patience.timeout)).await?)
+}
+
+/// There is no such server: said with those there are.
+fn no_such_server(opened: &Opened, server: &str) -> ExitCode {
+    let names: Vec<&str> = opened.registry.servers.keys().map(String::as_str).collect();
+    let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+    print::failed(&format!(
+        "the registry has no server `{}`; it has: {names}. A new one is drafted by `wicketgate registry scan`",
+        findings::shown(server)
+    ))
+}
+
+/// The day, in UTC.
+fn today() -> String {
+    rfc3339(pep::ports::Clock::now_us(&SystemClock::start())).chars().take(10).collect()
+}
+
+/// Writes a file whole or not at all: a watching gate must never read half of one.
+fn write(path: &Path, text: &str) -> anyhow::Result<()> {
+    let beside = path.with_extension("new");
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    std::fs::write(&beside, text).with_context(|| beside.display().to_string())?;
+    std::fs::rename(&beside, path).with_context(|| path.display().to_string())
+}
+
+/// A table in columns: each as wide as its widest cell, the last as it is.
+fn columns(rows: &[Vec<String>], indent: &str) -> String {
+    let width = |n: usize| rows.iter().filter_map(|row| row.get(n)).map(|cell| cell.chars().count()).max().unwrap_or(0);
+    let mut out = String::new();
+    for row in rows {
+        let mut line = indent.to_owned();
+        for (n, cell) in row.iter().enumerate() {
+            line.push_str(cell);
+            let missing = width(n).saturating_sub(cell.chars().count());
+            line.push_str(&" ".repeat(missing.saturating_add(2)));
+        }
+        out.push_str(line.trim_end());
+        out.push('\n');
+    }
+    out
+}

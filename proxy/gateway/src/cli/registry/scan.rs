@@ -1,0 +1,270 @@
+//! `wicketgate registry scan`: from a live server to a draft that a person reviews.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow};
+use clap::Args;
+use pdp::digest::Digest;
+use pdp::fault::SourceFile;
+use serde::Deserialize;
+
+use super::super::{Places, print};
+use super::{folder, paths, today, write};
+use crate::findings::{self, Catalogue};
+use crate::reach::Written;
+use crate::scan::{self, DraftOptions, Reviewed, ScanTransport};
+use crate::{reload, review};
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Scan {
+    /// The server's name: its path on the gate, and its file's
+    name: String,
+    /// For a new entry: the command line that starts the server over standard input and output
+    #[arg(long, value_name = "COMMAND LINE", conflicts_with = "url")]
+    command: Option<String>,
+    /// For a new entry: the server's streamable HTTP endpoint
+    #[arg(long, value_name = "URL")]
+    url: Option<String>,
+    /// For a new entry: the address of the event stream of a server that speaks HTTP+SSE, the transport of MCP 2024-11-05
+    #[arg(long, value_name = "URL", conflicts_with_all = ["command", "url"])]
+    sse: Option<String>,
+    /// The effect of every tool that is new: read, write, destructive, egress, spend, memory_read, memory_write, execute
+    #[arg(long, value_name = "EFFECT", value_delimiter = ',')]
+    effect: Option<Vec<String>>,
+    /// Who has reviewed every tool that is new; without it they are withheld until somebody has
+    #[arg(long, value_name = "WHO")]
+    reviewed_by: Option<String>,
+    #[command(flatten)]
+    patience: super::Patience,
+    /// Show what would be written, and write nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// What a scan reads of a registry file: only how the server is reached. The rest may be a draft still.
+#[derive(Debug, Deserialize)]
+struct Head {
+    transport: Transport,
+    credential: Option<Credential>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+enum Transport {
+    Stdio {
+        command: String,
+        #[serde(default)]
+        args: Vec<String>,
+        #[serde(default)]
+        env: BTreeMap<String, String>,
+        #[serde(default)]
+        env_from: Vec<String>,
+        env_file: Option<String>,
+        #[serde(default)]
+        expand: bool,
+        cwd: Option<PathBuf>,
+    },
+    Http {
+        url: String,
+        #[serde(default)]
+        headers: BTreeMap<String, String>,
+    },
+    Sse {
+        url: String,
+        #[serde(default)]
+        headers: BTreeMap<String, String>,
+    },
+    Builtin {
+        server: String,
+    },
+}
+
+#[derive(Debug, Deserialize)]
+struct Credential {
+    env: Option<String>,
+    file: Option<PathBuf>,
+    header: Option<String>,
+    prefix: Option<String>,
+    variable: Option<String>,
+    #[serde(default)]
+    also: Vec<Credential>,
+}
+
+/// Scans a server and writes the draft.
+pub(super) async fn run(places: &Places, asked: Scan) -> anyhow::Result<ExitCode> {
+    let folder = match folder(places) {
+        Ok(folder) => folder,
+        Err(words) => return Ok(print::failed(&words)),
+    };
+    let (file, tools_file) = paths(&folder, &asked.name);
+    let text = match std::fs::read_to_string(&file) {
+        Ok(text) => text,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => match new_entry(&asked) {
+            Some(text) => text,
+            None => {
+                let words = format!(
+                    "there is no {}; give `--command`, `--url` or `--sse` to draft a new entry",
+                    file.display()
+                );
+                return Ok(print::failed(&words));
+            }
+        },
+        Err(e) => return Err(e).with_context(|| file.display().to_string()),
+    };
+    let transport = transport_of(&text).with_context(|| file.display().to_string())?;
+    let found = scan::list_tools(&transport, Duration::from_secs(asked.patience.timeout)).await?;
+    let reviewed = asked.reviewed_by.is_some();
+    let options = DraftOptions {
+        effect: asked.effect,
+        reviewed_at: asked.reviewed_by.as_ref().map(|_| today()),
+        reviewed_by: asked.reviewed_by,
+    };
+    let tools = std::fs::read_to_string(&tools_file).ok();
+    let digest = |text: &str| Digest::of_json(text).map(|d| d.to_string()).map_err(|e| e.to_string());
+    let draft = scan::draft(&found, Reviewed { registry: &text, tools: tools.as_deref() }, &digest, &options)?;
+    let hiding = hiding(&asked.name, &draft, &found);
+    if reviewed && !hiding.is_empty() {
+        // A review by the way shows nothing: what hides is approved where it is shown.
+        let words = "hidden characters; scan without `--reviewed-by`, then `wicketgate registry review`";
+        return Ok(print::failed(&format!("{}: {words}", hiding.join(", "))));
+    }
+    if asked.dry_run {
+        print::line(&draft.registry);
+    } else {
+        write(&file, &draft.registry)?;
+        write(&tools_file, &draft.tools)?;
+    }
+    let said = |text: &Option<String>, none: &str| text.as_deref().map_or(none.to_owned(), findings::shown);
+    let (name, version) = (said(&found.server_name, "a server that gives no name"), said(&found.server_version, ""));
+    print::line(&format!("{name} {version}, speaking MCP {}", findings::shown(&found.protocol_version)));
+    print::line(&draft.summary.to_string());
+    let beside = told_beside(&folder, &asked.name, &draft, &found);
+    if !beside.is_empty() {
+        print::line(&beside);
+    }
+    if !asked.dry_run {
+        print::line(&format!("Written: {}\nWritten: {}", file.display(), tools_file.display()));
+        print::line(&format!("Next: wicketgate registry review {}", asked.name));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The new tools whose definitions have hidden characters.
+fn hiding(server: &str, draft: &scan::Draft, found: &scan::Scan) -> Vec<String> {
+    let mut out = Vec::new();
+    for tool in &found.tools {
+        let name = scan::name_of(tool).unwrap_or_default();
+        let all = findings::in_definition(server, tool.get(), &Catalogue::default());
+        if draft.summary.added.contains(&name) && all.iter().any(|finding| finding.kind == findings::Kind::Hidden) {
+            out.push(findings::shown(&name));
+        }
+    }
+    out
+}
+
+/// What a reviewer should see of a scan: findings in what is new or changed, and what the command line leaves open.
+fn told_beside(folder: &std::path::Path, server: &str, draft: &scan::Draft, found: &scan::Scan) -> String {
+    let path = |ending: &str| format!("registry/servers/{server}.{ending}");
+    // The other servers' tools are what names are compared with; a registry with faults has none to compare.
+    let mut files = reload::read_registry(folder).unwrap_or_default();
+    files.retain(|file| file.path != path("toml") && file.path != path("tools.json"));
+    files.push(SourceFile { path: path("toml"), text: draft.registry.clone() });
+    files.push(SourceFile { path: path("tools.json"), text: draft.tools.clone() });
+    let registry = pdp::registry::load(&files).unwrap_or_default();
+    let names: Vec<String> = found.tools.iter().filter_map(|tool| scan::name_of(tool)).collect();
+    let catalogue = Catalogue::of(&registry).with(server, names.iter().map(String::as_str));
+    let mut out = String::new();
+    if let Some(words) = registry.server(server).and_then(|server| review::unpinned(&server.transport)) {
+        out.push_str(&format!("warning: {words}\n"));
+    }
+    let instructions = found.instructions.as_deref().unwrap_or_default();
+    for finding in findings::in_text("/instructions", instructions) {
+        out.push_str(&format!("finding: the server's instructions: {finding}\n"));
+    }
+    for tool in &found.tools {
+        let name = scan::name_of(tool).unwrap_or_default();
+        if draft.summary.unchanged.contains(&name) {
+            continue;
+        }
+        for finding in findings::in_definition(server, tool.get(), &catalogue) {
+            out.push_str(&format!("finding: {}: {finding}\n", findings::shown(&name)));
+        }
+    }
+    out
+}
+
+/// The head of a new entry.
+fn new_entry(asked: &Scan) -> Option<String> {
+    let word = |text: &str| toml::Value::from(text).to_string();
+    let transport = match (&asked.command, &asked.url, &asked.sse) {
+        (Some(line), _, _) => {
+            let mut words = line.split_whitespace();
+            let command = words.next()?;
+            let args: Vec<String> = words.map(word).collect();
+            format!("kind = \"stdio\"\ncommand = {}\nargs = [{}]", word(command), args.join(", "))
+        }
+        (None, Some(url), _) => format!("kind = \"http\"\nurl = {}", word(url)),
+        (None, None, Some(url)) => format!("kind = \"sse\"\nurl = {}", word(url)),
+        (None, None, None) => return None,
+    };
+    Some(format!(
+        "{1}name = {0}\nowner = \"\"\n# The downstream system it acts on.\nsystem = {0}\n\
+         # The labels its results carry unless a tool says otherwise. Text that others can write is untrusted.\n\
+         labels = [\"untrusted\"]\n# \"quoted\" hands text over as evidence between markers.\ndeliver = \"plain\"\n\
+         # Features beyond tools that are open: resources, prompts, completion, logging, sampling, elicitation, roots, tasks.\n\
+         open = []\n\n[transport]\n{transport}\n",
+        word(&asked.name),
+        crate::schemas::comment_for_server(),
+    ))
+}
+
+/// How the server of an entry is reached for a scan, with its credential.
+pub(super) fn transport_of(text: &str) -> anyhow::Result<ScanTransport> {
+    let head: Head = toml::from_str(text)?;
+    let secrets = secrets(head.credential)?;
+    Ok(match head.transport {
+        Transport::Http { url, headers } => ScanTransport::Http { url, headers: all_headers(headers, secrets) },
+        Transport::Sse { url, headers } => ScanTransport::Sse { url, headers: all_headers(headers, secrets) },
+        Transport::Stdio { command, args, env, env_from, env_file, expand, cwd } => {
+            let written =
+                Written { args: &args, env: &env, env_from: &env_from, env_file: env_file.as_deref(), expand };
+            let mut filled = written.fill().map_err(|words| anyhow!(words))?;
+            filled.env.extend(secrets.into_iter().filter_map(|(rule, secret)| Some((rule.variable?, secret))));
+            ScanTransport::Stdio { command, args: filled.args, env: filled.env, cwd }
+        }
+        Transport::Builtin { server } => {
+            let program = std::env::current_exe()?.display().to_string();
+            ScanTransport::Stdio { command: program, args: vec![server], env: BTreeMap::new(), cwd: None }
+        }
+    })
+}
+
+/// The fixed headers and those that carry the secrets.
+fn all_headers(fixed: BTreeMap<String, String>, secrets: Vec<(Credential, String)>) -> Vec<(String, String)> {
+    let secret = |(rule, secret): (Credential, String)| {
+        let prefix = rule.prefix.unwrap_or_else(|| "Bearer ".to_owned());
+        (rule.header.unwrap_or_else(|| "authorization".to_owned()), format!("{prefix}{secret}"))
+    };
+    fixed.into_iter().chain(secrets.into_iter().map(secret)).collect()
+}
+
+/// Every secret of the server, with what the entry says of it.
+fn secrets(first: Option<Credential>) -> anyhow::Result<Vec<(Credential, String)>> {
+    let Some(mut first) = first else { return Ok(Vec::new()) };
+    let also = std::mem::take(&mut first.also);
+    std::iter::once(first).chain(also).map(|rule| secret(&rule).map(|text| (rule, text))).collect()
+}
+
+fn secret(rule: &Credential) -> anyhow::Result<String> {
+    match (&rule.env, &rule.file) {
+        (Some(name), _) => std::env::var(name).map_err(|_| anyhow!("the variable `{name}` is not set")),
+        (None, Some(path)) => {
+            let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+            Ok(text.trim().to_owned())
+        }
+        (None, None) => Err(anyhow!("the credential names neither `env` nor `file`")),
+    }
+}

@@ -1,0 +1,111 @@
+//! `wicketgate.toml` as written, before any meaning is given to it. Its JSON Schema is made from these types; what it says
+//! of a member is its comment here.
+
+use std::collections::BTreeSet;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::{Limits, Role};
+
+/// The gate's own configuration. Everything has a default. What changes while traffic flows, policies and registry, is in
+/// the directories it names.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "Wicketgate's configuration")]
+pub(super) struct Written {
+    /// Where agents connect: an IP address and a port, `127.0.0.1:8640` unless said.
+    #[schemars(with = "Option<String>")]
+    pub(super) listen: Option<Spanned<String>>,
+    /// Names beside the listener's own that `Host` may have.
+    #[serde(default)]
+    pub(super) allowed_hosts: BTreeSet<String>,
+    /// Origins that browsers may come from; none unless said.
+    #[serde(default)]
+    pub(super) allowed_origins: BTreeSet<String>,
+    /// The directory of `*.cedar` files, relative to this file. `policies` and `registry` belong together.
+    pub(super) policies: Option<String>,
+    /// The directory of `servers/*.toml` and `vocabulary.toml`, relative to this file.
+    pub(super) registry: Option<String>,
+    /// Where the ledger, tokens' digests, secrets and backups are kept; the XDG state directory unless said.
+    pub(super) data: Option<String>,
+    /// The control plane.
+    #[serde(default)]
+    pub(super) control: ControlTable,
+    /// Who may come. Without any, tokens are made at the first start.
+    #[serde(default)]
+    #[schemars(with = "Vec<PrincipalTable>")]
+    pub(super) principals: Vec<Spanned<PrincipalTable>>,
+    /// The bounds: everything is bounded.
+    #[schemars(with = "Option<Limits>")]
+    pub(super) limits: Option<Spanned<Limits>>,
+    /// When an implicit task ends, and how it is found.
+    #[serde(default)]
+    pub(super) tasks: TasksTable,
+    /// What spans say. Where they are sent is told by the `OTEL_*` variables.
+    #[serde(default)]
+    pub(super) telemetry: TelemetryTable,
+}
+
+/// The control plane.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ControlTable {
+    /// Where operators connect: an IP address and a port, `127.0.0.1:8641` unless said.
+    #[schemars(with = "Option<String>")]
+    pub(super) listen: Option<Spanned<String>>,
+}
+
+/// Somebody who may come.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PrincipalTable {
+    /// The agent's name, Cedar's `Gate::Agent`.
+    pub(super) agent: String,
+    /// The teams it belongs to, Cedar's `Gate::Team`.
+    #[serde(default)]
+    pub(super) teams: Vec<String>,
+    /// The person it acts for.
+    #[serde(default)]
+    pub(super) user: String,
+    /// The tenant.
+    #[serde(default = "default_tenant")]
+    pub(super) tenant: String,
+    /// What it may do on the control plane: `viewer`, `member`, `operator`, `approver`, `admin`; each includes those
+    /// before it.
+    #[serde(default)]
+    #[schemars(with = "Vec<Role>")]
+    pub(super) roles: Vec<Spanned<String>>,
+    /// The SHA-256 of its token, as 64 hexadecimal digits: `printf %s TOKEN | sha256sum`.
+    #[schemars(with = "String", regex(pattern = "^(sha256:)*[0-9A-Fa-f]{64}$"))]
+    pub(super) token_sha256: Spanned<String>,
+}
+
+fn default_tenant() -> String {
+    "default".to_owned()
+}
+
+/// Implicit tasks.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct TasksTable {
+    /// After how many minutes without a call a rolling task ends.
+    pub(super) idle_minutes: u64,
+    /// Whether an incoming trace id opens a task of its own. Set it to false where hosts are not trusted that far.
+    pub(super) by_trace: bool,
+}
+
+impl Default for TasksTable {
+    fn default() -> Self {
+        Self { idle_minutes: 30, by_trace: true }
+    }
+}
+
+/// What spans say.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct TelemetryTable {
+    /// Whether arguments are written on spans.
+    pub(super) arguments: bool,
+}

@@ -1,0 +1,90 @@
+//! What an entry may say, and what of it is a fault.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic: that is how it fails")]
+
+use super::{Registry, Transport, load};
+use crate::fault::SourceFile;
+use crate::snapshot::{Snapshot, Sources};
+
+fn file(path: &str, text: &str) -> SourceFile {
+    SourceFile { path: path.to_owned(), text: text.to_owned() }
+}
+
+fn loaded(body: &str) -> Result<Registry, Vec<String>> {
+    let text = format!("name = \"hub\"\n{body}");
+    load(&[file("servers/hub.toml", &text)]).map_err(|faults| faults.iter().map(ToString::to_string).collect())
+}
+
+#[test]
+fn a_server_may_have_several_secrets_and_fixed_headers() {
+    let registry = loaded(
+        "[transport]\nkind = \"http\"\nurl = \"https://hub.example/mcp\"\nheaders = { \"X-Team\" = \"a b\" }\n\
+         [credential]\nenv = \"ONE\"\n[[credential.also]]\nfile = \"/two\"\nheader = \"X-Two\"\nprefix = \"\"\n",
+    );
+    let registry = registry.unwrap();
+    let server = registry.server("hub").unwrap();
+    let Transport::Http { headers, .. } = &server.transport else { panic!("{:?}", server.transport) };
+    assert_eq!(headers.get("x-team").map(String::as_str), Some("a b"));
+    let told: Vec<String> = server
+        .credential
+        .iter()
+        .flat_map(super::CredentialRule::all)
+        .map(|rule| format!("{}={:?}/{:?}", rule.header, rule.env, rule.file))
+        .collect();
+    assert_eq!(told, ["authorization=Some(\"ONE\")/None", "x-two=None/Some(\"/two\")"]);
+}
+
+#[test]
+fn what_cannot_be_meant_is_told() {
+    for (body, words) in [
+        (
+            "[transport]\nkind = \"http\"\nurl = \"https://h/\"\nheaders = { authorization = \"x\" }\n",
+            "is written by the gate itself",
+        ),
+        (
+            "[transport]\nkind = \"http\"\nurl = \"https://h/\"\nheaders = { \"Mcp-Method\" = \"x\" }\n",
+            "is written by the gate itself",
+        ),
+        ("[transport]\nkind = \"sse\"\nurl = \"https://h/\"\nheaders = { \"x\" = \"ü\" }\n", "is not visible ASCII"),
+        (
+            "[transport]\nkind = \"stdio\"\ncommand = \"x\"\n[credential]\nenv = \"A\"\n[[credential.also]]\nvariable = \"B\"\n",
+            "a credential has one source",
+        ),
+        (
+            "[transport]\nkind = \"stdio\"\ncommand = \"x\"\n[tools.t]\nreviewed_by = \"r\"\n",
+            "`t` is reviewed and has no `pin`",
+        ),
+        ("[transport]\nkind = \"stdio\"\ncommand = \"x\"\n[tools.t]\neffect = [\"reed\"]\n", "`reed` is no effect"),
+    ] {
+        let told = loaded(body).unwrap_err().join("\n");
+        assert!(told.contains(words), "{words}: {told}");
+    }
+}
+
+/// Rules may be written before a tool is scanned, and outlive a review that is withdrawn; nobody can call such a tool.
+#[test]
+fn a_rule_may_name_a_tool_that_nobody_has_scanned_or_reviewed() {
+    let definition = r#"{"name":"known","inputSchema":{"type":"object","properties":{"path":{"type":"string"}}}}"#;
+    let pin = crate::digest::Digest::of_json(definition).unwrap();
+    let entry = format!(
+        "name = \"hub\"\n[transport]\nkind = \"stdio\"\ncommand = \"x\"\n[tools.\"odd name\"]\neffect = []\n\
+         [tools.known]\neffect = [\"write\"]\npin = \"{pin}\"\n"
+    );
+    let rules = r#"
+        @id("a") permit (principal, action == hub::Action::"odd name", resource);
+        @id("b") @approval("owner") forbid (principal, action == hub::Action::"known", resource)
+        when { context.args has path && context.args.path like "/etc/*" };
+        @id("c") permit (principal, action in Gate::Action::"call", resource == Gate::Server::"hub");
+    "#;
+    let sources = Sources {
+        policies: vec![file("policies/a.cedar", rules)],
+        registry: vec![file("servers/hub.toml", &entry), file("servers/hub.tools.json", &format!("[{definition}]"))],
+    };
+    let snapshot = Snapshot::build(&sources).unwrap();
+    let server = snapshot.server("hub").unwrap();
+    assert!(server.reviewed("odd name").is_none() && server.reviewed("known").is_none());
+    let notes: Vec<String> = snapshot.notes().iter().map(ToString::to_string).collect();
+    assert!(notes.iter().any(|note| note.contains("`odd name` is named, and no scan has seen it")), "{notes:?}");
+    // A name that the entry does not know is still a fault.
+    let wrong = Sources { policies: vec![file("policies/a.cedar", &rules.replace("odd name", "odd nam"))], ..sources };
+    assert!(Snapshot::build(&wrong).is_err());
+}
