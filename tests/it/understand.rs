@@ -97,7 +97,6 @@ fn mistaken(file: &str, was: &str, is: &str) -> tempfile::TempDir {
 }
 
 /// Whether cvc5 is there. Where it is not, the program must say so, and with a code that is no success.
-#[expect(clippy::print_stderr, reason = "a test that cannot run says so")]
 fn solver_is_there() -> bool {
     let (text, code) = ask(&["policy", "prove", "--json"]);
     if code != Some(3) {
