@@ -200,11 +200,10 @@ impl<'t> Hand<'t> {
         let stays = |n: &usize| *n == first || map.members.get(*n).is_some_and(|other| !drop(&other.name));
         let before = (0..index).rev().find(stays)?;
         let comma = self.comma(entry, map, before)?;
-        // Of the blanks on both sides of what goes, those before what follows stay; and those before a comment do.
+        // The blanks between the comma and what is taken out behind it go too.
         let next = map.members.get(before + 1).map(|next| next.at.start);
-        let blank = self.skip_blanks(comma + 1);
-        let end = if next == Some(blank) { blank } else { comma + 1 };
-        edits.push(Edit { at: comma..end, with: String::new() });
+        let after = Some(self.skip_blanks(comma + 1)).filter(|after| Some(*after) == next);
+        edits.push(Edit { at: comma..after.unwrap_or(comma + 1), with: String::new() });
         let mut gone = self.take_out(member.at.clone());
         if gone.at.start == member.at.start {
             // On one line with the others, the blanks before it go too.
