@@ -57,7 +57,7 @@ fn undescribed(value: &Value, place: &str) {
             members.iter().for_each(|(name, inner)| undescribed(inner, &format!("{place}/{name}")))
         }
         Value::Array(items) => items.iter().for_each(|inner| undescribed(inner, place)),
-        _ => {}
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 
