@@ -230,7 +230,9 @@ fn on_a_terminal_the_reviewer_is_asked_and_types_what_binds_the_approval() {
     assert!(refused.contains("--accept-finding echo"), "{refused}");
     assert_eq!(desk.files(), before);
     let said = desk.type_in(&["review", "web"], &["read", "read, egress", "accept", "ana", start]).good();
-    for words in ["Effect of echo (read, write, ", "echo has hidden characters", "Reviewed by: ", "Approved: 2 tools of web."] {
+    for words in
+        ["Effect of echo (read, write, ", "echo has hidden characters", "Reviewed by: ", "Approved: 2 tools of web."]
+    {
         assert!(said.contains(words), "{words}: {said}");
     }
     assert_eq!(desk.states(), ["echo reviewed", "look reviewed"]);

@@ -153,8 +153,23 @@ pub(super) fn no_world(files: &[Source]) -> Vec<Fault> {
 
 /// What every stage may use beside the state of the stage before it.
 const FOR_ALL: [&str; 17] = [
-    "asides", "headers", "call", "channel", "content", "entry", "envelope", "frame", "job", "long", "ports", "reply",
-    "rewrite", "stream", "task", "trace", "validation",
+    "asides",
+    "headers",
+    "call",
+    "channel",
+    "content",
+    "entry",
+    "envelope",
+    "frame",
+    "job",
+    "long",
+    "ports",
+    "reply",
+    "rewrite",
+    "stream",
+    "task",
+    "trace",
+    "validation",
 ];
 
 /// Envelopes and evidence, declared where they are opened or minted: whoever seals or needs one may name it.

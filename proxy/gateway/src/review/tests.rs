@@ -364,7 +364,9 @@ fn a_key_that_others_can_read_is_not_used_and_none_is_ever_shown() {
 
 #[test]
 fn words_that_the_registry_does_not_know_are_faults_with_their_place() {
-    let entry = files().registry.replace("reviewed_by = \"ana\"", "output = \"maybe\"\naccepted_findings = [\"hidden\", \"odd\"]");
+    let entry = files()
+        .registry
+        .replace("reviewed_by = \"ana\"", "output = \"maybe\"\naccepted_findings = [\"hidden\", \"odd\"]");
     let file = |ending: &str, text: &str| SourceFile { path: format!("servers/web.{ending}"), text: text.to_owned() };
     let faults = pdp::registry::load(&[file("toml", &entry), file("tools.json", &files().tools)]).unwrap_err();
     let told: Vec<String> = faults.iter().map(ToString::to_string).collect();
