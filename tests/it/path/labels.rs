@@ -24,7 +24,7 @@ scripts! {
         > tools/call mail read: all nine -> served [private, untrusted]
         asked for security: web fetch
         > tools/call web fetch: intake>classify>policy>guardrail>audit -> refused approval_unavailable
-        200 tool result approval_unavailable: `fetch` needs a person's approval, and nobody can give it here: Egress after reading both untrusted and private data. It was not carried out. No other tool of `web` is open to you now.
+        200 tool result approval_unavailable: `fetch` needs a person's approval, and nobody can give it here: Egress after reading both untrusted and private data. It was not carried out. Tools of `web` that remain open to you: gauge.
         intent: tools/call web fetch
         sent to web: tools/call fetch
         > tools/call web fetch: all nine -> served [untrusted]
