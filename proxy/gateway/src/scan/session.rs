@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use std::error::Error;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use rmcp::RoleClient;
 use rmcp::model::{
     ClientCapabilities, ClientConfig, ClientRequest, FormElicitationCapability, Implementation, ListToolsRequest,
@@ -172,9 +173,11 @@ async fn ask(peer: &Peer<RoleClient>, recording: &Recording, cursor: Option<Stri
         // The recording first: it has the answer even where rmcp cannot make a typed one of it.
         biased;
         text = recording.answer(&id) => refusal(text),
-        typed = handle.await_response() => match typed {
-            Err(error) => Err(stop_from_request(error)),
-            Ok(_) => Err(Stop::NotMcp("it answered `tools/list` in a form that cannot be read".to_owned())),
+        // The answer may have come between the two looks, in which case it is recorded by now.
+        typed = handle.await_response() => match (recording.answer(&id).now_or_never(), typed) {
+            (Some(text), _) => refusal(text),
+            (None, Err(error)) => Err(stop_from_request(error)),
+            (None, Ok(_)) => Err(Stop::NotMcp("it answered `tools/list` in a form that cannot be read".to_owned())),
         },
     }
 }
