@@ -31,14 +31,6 @@ pub use write_back::WriteFault;
 /// How long the directories must be quiet before they are read: editors and `kubectl` write in several steps.
 const QUIET: Duration = Duration::from_millis(100);
 
-/// Builds a snapshot, in less time where another is given that has much in common with it.
-///
-/// # Errors
-/// Every fault of the bundle.
-pub fn build(sources: &Sources, before: Option<&Snapshot>) -> Result<Snapshot, Vec<Fault>> {
-    Snapshot::rebuild(sources, before)
-}
-
 /// The current snapshot and the way to a new one.
 #[derive(Debug)]
 pub struct Store {
@@ -89,7 +81,7 @@ impl Store {
     ) -> Result<Self, Vec<Fault>> {
         let settled = promote::settle(bundle.as_ref(), &history)?;
         let sources = read(bundle.as_ref())?;
-        let first = build(&sources, None)?;
+        let first = Snapshot::build(&sources)?;
         let files = manifest(&sources);
         let turn = found(&history, &sources, (&files, &first), clock.now_us());
         let (current, changing) = (ArcSwap::from_pointee(first), Mutex::new(Directories { files, torn: false }));
@@ -139,7 +131,7 @@ impl Store {
         let built = self
             .mended(&mut held)
             .and_then(|()| read(self.bundle.as_ref()))
-            .and_then(|sources| build(&sources, Some(&current)).map(|snapshot| (sources, snapshot)));
+            .and_then(|sources| Snapshot::rebuild(&sources, Some(&current)).map(|snapshot| (sources, snapshot)));
         let faults = built.as_ref().err().into_iter().flatten().map(ToString::to_string).collect();
         let last = LastReload { at_us: self.clock.now_us(), by: by.to_owned(), faults };
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = last.clone();
@@ -255,7 +247,7 @@ fn found(history: &History, sources: &Sources, first: (&Manifest, &Snapshot), at
                 (Some(_), false) => "the directories were edited while no gate ran",
             };
             let change = earlier.and_then(|earlier| {
-                let snapshot = build(&earlier, Some(first.1)).ok()?;
+                let snapshot = Snapshot::rebuild(&earlier, Some(first.1)).ok()?;
                 Some(Change::between((&manifest(&earlier), &snapshot), first))
             });
             let (author, reason) = ("start".to_owned(), reason.to_owned());

@@ -62,15 +62,15 @@ pub(crate) fn label_of(entry: &mut OpenRecord, context: &Context, beyond: &Label
         Subject::Tool { .. } => None,
         Subject::Method { target, .. } => Some(target.as_str()).filter(|target| !target.is_empty()),
     };
-    let labels = &context.subject.labels().clone().join(beyond);
+    let labels = context.subject.labels().clone().join(beyond);
     let tool = context.subject.tool().map(|tool| tool.name.as_str());
     let source = Source { server: &context.server.name, tool, resource };
-    let trust = tag::trust(labels);
+    let trust = tag::trust(&labels);
     let written = entry.read(|record| {
         let (trace, record) = (record.trace.as_str(), record.number);
-        serde_json::to_string(&ResultLabel { source, trust, labels, trace, record }).ok()
+        serde_json::to_string(&ResultLabel { source, trust, labels: &labels, trace, record }).ok()
     });
-    entry.write(|record| record.labels = labels.clone());
+    entry.write(|record| record.labels = labels);
     written.flatten()
 }
 

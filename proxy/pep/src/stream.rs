@@ -41,7 +41,8 @@ impl std::fmt::Debug for Event {
 
 /// Where events come from.
 pub trait EventSource: Send {
-    /// The next event; may be dropped while it waits, and then loses nothing that it has read; nothing at the end; an error, in words, when the stream broke.
+    /// The next event; nothing at the end; an error, in words, when the stream broke. What this returns may be dropped while
+    /// it waits, and then nothing is lost of what was read.
     fn next(&mut self) -> BoxFuture<'_, Option<Result<Event, String>>>;
 }
 

@@ -11,7 +11,6 @@ use pdp::registry::{Misfit, Tool, UNVALIDATED};
 
 use crate::content::Context;
 use crate::entry::OpenRecord;
-use crate::envelope::member;
 use crate::job;
 use crate::stages::s2_classify::Subject;
 
@@ -78,15 +77,15 @@ fn misfit(tool: &Tool, result: Part<'_>) -> Option<String> {
         return Some("it is no object".to_owned());
     }
     let failed = result.get("isError").is_some_and(|flag| flag.text() == "true");
-    let carries = ["content", "structuredContent"].iter().any(|name| member(result.text(), name).is_some());
+    let carries = ["content", "structuredContent"].iter().any(|name| result.get(name).is_some());
     // Work that goes on and questions to the client are no results; what carries content is one, whatever else it says.
     let later = job::begun_by(result).is_some()
         || result.get("resultType").is_some_and(|kind| kind.text() == "\"input_required\"");
     if failed || (later && !carries) {
         return None;
     }
-    match member(result.text(), "structuredContent") {
-        Some(structured) => tool.output_fault(structured),
+    match result.get("structuredContent") {
+        Some(structured) => tool.output_fault(structured.text()),
         None => Some("it has no structured content".to_owned()),
     }
 }

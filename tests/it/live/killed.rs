@@ -10,6 +10,7 @@ use std::time::Duration;
 use gateway::config;
 use gateway::history::History;
 use gateway::reload;
+use pdp::snapshot::Snapshot;
 use serde_json::{Value, json};
 
 use crate::gate::bundle::Bundle;
@@ -87,7 +88,7 @@ async fn a_gate_that_is_killed_while_it_promotes_leaves_one_law_or_the_other() {
         assert!([&first, &second].contains(&&lies), "life {life}: {lies:?}");
         let there =
             config::Bundle { policies: folder.path().join("policies"), registry: folder.path().join("registry") };
-        let built = reload::build(&reload::read(Some(&there)).unwrap(), None).unwrap();
+        let built = Snapshot::build(&reload::read(Some(&there)).unwrap()).unwrap();
         assert_eq!(now["digest"], json!(built.digest()), "life {life}: disk and force");
         let history = History::read_only(&folder.path().join("state"));
         assert_eq!(history.turns(1).unwrap()[0].digest, built.digest(), "life {life}: disk and history");

@@ -123,8 +123,7 @@ fn sources(config: &Config, dir: Option<&Path>) -> Result<Sources, String> {
 }
 
 fn replayed(config: &Config, asked: &Replay) -> Result<ExitCode, String> {
-    let candidate =
-        reload::build(&sources(config, asked.dir.as_deref())?, None).map_err(|faults| faults_told(&faults))?;
+    let candidate = Snapshot::build(&sources(config, asked.dir.as_deref())?).map_err(|faults| faults_told(&faults))?;
     let candidate = Arc::new(candidate);
     let now_us = SystemClock::start().now_us();
     let traffic = Traffic {
@@ -179,8 +178,9 @@ fn own_snapshots(config: &Config, candidate: &Arc<Snapshot>) -> impl FnMut(Diges
             return known.clone();
         }
         let sources = history.files(digest).ok().flatten();
-        let built =
-            sources.and_then(|sources| reload::build(&sources, Some(&like)).ok()).filter(|own| own.digest() == digest);
+        let built = sources
+            .and_then(|sources| Snapshot::rebuild(&sources, Some(&like)).ok())
+            .filter(|own| own.digest() == digest);
         let built = built.map(Arc::new);
         if held.len() >= HELD_MAX {
             held.pop_front();

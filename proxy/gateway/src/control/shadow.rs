@@ -80,7 +80,7 @@ fn built(control: &Control, beginning: Beginning) -> Result<Snapshot, Box<Respon
     let current = control.store.current();
     match beginning {
         Beginning { digest: Some(named), files: None } => {
-            kept(control, &named).and_then(|(_, sources)| reload::build(&sources, Some(&current)).map_err(faulty))
+            kept(control, &named).and_then(|(_, sources)| Snapshot::rebuild(&sources, Some(&current)).map_err(faulty))
         }
         Beginning { digest: None, files: Some(files) } => {
             reload::candidate(files, Some(&current)).map(|(_, snapshot)| snapshot).map_err(faulty)

@@ -163,12 +163,12 @@ mod tests {
     #[test]
     fn a_change_is_told_by_names() {
         let sources = crate::reload::read(None).unwrap();
-        let one = crate::reload::build(&sources, None).unwrap();
+        let one = Snapshot::build(&sources).unwrap();
         let mut edited = sources.clone();
         let text =
             "\n// a comment\n@id(\"zeta\") permit (principal, action == office::Action::\"files_delete\", resource);";
         edited.policies.first_mut().unwrap().text.push_str(text);
-        let other = crate::reload::build(&edited, None).unwrap();
+        let other = Snapshot::build(&edited).unwrap();
         let (files, files_now) = (manifest(&sources), manifest(&edited));
         let change = Change::between((&files, &one), (&files_now, &other));
         assert_eq!(change.line(), "policies +zeta; 1 file");

@@ -14,7 +14,7 @@ use pep::ports::LedgerFault;
 
 use super::files::{FOLDERS_MAX, POLICIES, REGISTRY};
 use super::write_back::{Plan, WriteFault};
-use super::{Store, build, read};
+use super::{Store, read};
 use crate::clock::rfc3339;
 use crate::config::Bundle;
 use crate::history::{Candidate, Change, History, HistoryFault, How, Manifest, Turn, differing, manifest};
@@ -115,7 +115,7 @@ pub fn candidate(
     if !faults.is_empty() {
         return Err(faults);
     }
-    build(&sources, before).map(|snapshot| (sources, snapshot))
+    Snapshot::rebuild(&sources, before).map(|snapshot| (sources, snapshot))
 }
 
 /// Whether a path is one that a bundle's file has: within its folders, and not hidden.
@@ -193,7 +193,7 @@ impl Store {
         }
         self.ledger.health()?;
         let sources = self.history.files(digest)?.ok_or(Refused::Unknown(digest))?;
-        let snapshot = build(&sources, Some(&current)).map_err(Refused::Faults)?;
+        let snapshot = Snapshot::rebuild(&sources, Some(&current)).map_err(Refused::Faults)?;
         if snapshot.digest() != digest {
             return Err(Refused::Otherwise(digest));
         }

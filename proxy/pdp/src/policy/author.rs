@@ -127,7 +127,9 @@ impl Desk<'_> {
             from = at + text.len();
             match self.before.and_then(|before| before.policy(text)) {
                 Some(known) => mine.push((at, Arc::clone(known))),
-                None => mine.extend(self.policy(file, policy, at, faults).map(|written| (at, Arc::new(written)))),
+                None => {
+                    mine.extend(self.policy(file, policy, (text, at), faults).map(|written| (at, Arc::new(written))))
+                }
             }
         }
     }
@@ -148,7 +150,13 @@ impl Desk<'_> {
         self.placed.insert(id, placed);
     }
 
-    fn policy(&self, file: &SourceFile, policy: &Policy, at: usize, faults: &mut Vec<Fault>) -> Option<Examined> {
+    fn policy(
+        &self,
+        file: &SourceFile,
+        policy: &Policy,
+        (text, at): (&str, usize),
+        faults: &mut Vec<Fault>,
+    ) -> Option<Examined> {
         let Some(id) = policy.annotation("id").filter(|id| !id.is_empty()) else {
             let words = "a policy without `@id(\"...\")`";
             faults.push(Fault::at(
@@ -203,7 +211,7 @@ impl Desk<'_> {
         let json = compiled.to_json().map(|json| json.to_string()).unwrap_or_default();
         let digest = Digest::of_json(&json).unwrap_or_else(|_| Digest::of_bytes(json.as_bytes()));
         let needs = Needs::of(&compiled);
-        let text = Digest::of_bytes(policy.to_cedar().unwrap_or_default().trim().as_bytes());
+        let text = Digest::of_bytes(text.as_bytes());
         let notes = Notes { reason, grant, obligation };
         Some(Examined { text, read_at: at, source, compiled, notes, needs, digest })
     }

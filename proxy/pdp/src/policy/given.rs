@@ -65,15 +65,7 @@ impl Shape {
     /// # Errors
     /// The first that cannot.
     pub(super) fn check(&self, args: &Json<'_>) -> Result<(), ArgumentFault> {
-        self.fits(args).map(drop)
-    }
-
-    /// Whether something is given that policies cannot see by value.
-    ///
-    /// # Errors
-    /// As [`Self::check`].
-    pub(super) fn hides(&self, args: &Json<'_>) -> Result<bool, ArgumentFault> {
-        self.fits(args)
+        self.hides(args).map(drop)
     }
 
     /// The names of the outermost arguments of which something is given that policies cannot see by value.
@@ -84,7 +76,7 @@ impl Shape {
         let Json::Object(members) = args else { return Err(ArgumentFault::of_type()) };
         let mut names = Vec::new();
         for (name, value) in members {
-            if self.field(name)?.map_or(Ok(true), |field| field.kind.fits(value))? {
+            if self.field(name)?.map_or(Ok(true), |field| field.kind.hides(value))? {
                 names.push(name.as_ref());
             }
         }
@@ -112,13 +104,16 @@ impl Shape {
         }
     }
 
-    /// Whether a part of an object is hidden, if the whole can be represented.
-    fn fits(&self, value: &Json<'_>) -> Result<bool, ArgumentFault> {
+    /// Whether something is given that policies cannot see by value.
+    ///
+    /// # Errors
+    /// As [`Self::check`].
+    pub(super) fn hides(&self, value: &Json<'_>) -> Result<bool, ArgumentFault> {
         let Json::Object(members) = value else { return Err(ArgumentFault::of_type()) };
         let mut hides = false;
         for (name, value) in members {
             hides |= match self.field(name)? {
-                Some(field) => field.kind.fits(value).map_err(|fault| fault.below(name))?,
+                Some(field) => field.kind.hides(value).map_err(|fault| fault.below(name))?,
                 None => true,
             };
         }
@@ -166,11 +161,11 @@ impl Shape {
 
 impl Kind {
     /// Whether a part of the value is hidden, if the whole can be represented.
-    fn fits(&self, value: &Json<'_>) -> Result<bool, ArgumentFault> {
+    fn hides(&self, value: &Json<'_>) -> Result<bool, ArgumentFault> {
         let of_all = |kind: &Self, values: &mut dyn Iterator<Item = &Json<'_>>| {
             let mut hides = false;
             for value in values {
-                hides |= kind.fits(value)?;
+                hides |= kind.hides(value)?;
             }
             Ok(hides)
         };
@@ -182,14 +177,14 @@ impl Kind {
             (Self::Long | Self::Decimal, Json::Number(digits)) => Err(ArgumentFault::of_number(digits)),
             (Self::Set(inner), Json::List(list)) => of_all(inner, &mut list.iter()),
             (Self::Map(inner), Json::Object(members)) => of_all(inner, &mut members.iter().map(|(_, value)| value)),
-            (Self::Record(shape), Json::Object(_)) => shape.fits(value),
+            (Self::Record(shape), Json::Object(_)) => shape.hides(value),
             (Self::Tuple(shape), Json::List(list)) => {
                 let more = list.len() > shape.fields.len();
                 let mut places = shape.fields.iter().zip(list);
-                places.try_fold(more, |hides, (place, value)| Ok(place.kind.fits(value)? | hides))
+                places.try_fold(more, |hides, (place, value)| Ok(place.kind.hides(value)? | hides))
             }
             (Self::Either(shape), value) => match shape.alternative(value) {
-                Some(field) => field.kind.fits(value),
+                Some(field) => field.kind.hides(value),
                 None => Err(ArgumentFault::of_type()),
             },
             (

@@ -1,6 +1,7 @@
 //! Calls judged by one law and put to another: what would turn, which way, and for which rule.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
+use pdp::snapshot::Snapshot;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
@@ -32,7 +33,7 @@ pub(in crate::desk) fn snapshot(law: &str) -> Snapshot {
     let mut sources = crate::reload::read(None).unwrap();
     let text = law.to_owned();
     sources.policies = vec![pdp::fault::SourceFile { path: "policies/all.cedar".to_owned(), text }];
-    crate::reload::build(&sources, None).unwrap_or_else(|faults| panic!("{faults:?}"))
+    Snapshot::build(&sources).unwrap_or_else(|faults| panic!("{faults:?}"))
 }
 
 /// A call of a tool under labels, as it would be recorded, before it is judged.
@@ -201,7 +202,7 @@ fn what_the_registry_no_longer_has_is_narrower() {
     for file in &mut sources.registry {
         file.text = file.text.replace("reviewed_", "# reviewed_");
     }
-    let candidate = crate::reload::build(&sources, None).unwrap_or_else(|faults| panic!("{faults:?}"));
+    let candidate = Snapshot::build(&sources).unwrap_or_else(|faults| panic!("{faults:?}"));
     let mut tally = Tally::default();
     tally.add(&judged(call(1, "mail_list", "{}", &[]), &own), &candidate, &mut |_| None);
     assert_eq!(
