@@ -24,9 +24,10 @@ mod reach;
 mod written;
 
 pub use evaluate::{Act, Facts, Judgement, Query, Rule};
-pub use load::Policies;
+pub use load::{Policies, groups_above};
 pub use printed::{PrintFault, Question};
 pub use reach::Reach;
+pub use schema::groups;
 pub(crate) use schema::{holds, without_comments};
 pub use written::{Written, written};
 
