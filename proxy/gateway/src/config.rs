@@ -357,7 +357,8 @@ fn known(file: &SourceFile, written: &Spanned<PrincipalTable>, faults: &mut Vec<
 
 pub(crate) fn hex32(text: &str) -> Option<[u8; 32]> {
     let mut out = [0; 32];
-    if text.len() != 64 {
+    // `from_str_radix` takes a sign too.
+    if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return None;
     }
     for (n, byte) in out.iter_mut().enumerate() {
@@ -411,6 +412,12 @@ mod tests {
     fn meant(text: &str) -> Result<Config, Vec<Fault>> {
         let file = SourceFile { path: "gate.toml".into(), text: text.into() };
         Config::meant(&file, Path::new("/nowhere"), &Overrides::default())
+    }
+
+    #[test]
+    fn a_digest_is_made_of_digits_alone() {
+        assert!(hex32(&"0f".repeat(32)).is_some());
+        assert!(hex32(&"+f".repeat(32)).is_none() && hex32(&"0f".repeat(31)).is_none());
     }
 
     #[test]
