@@ -134,7 +134,8 @@ async fn a_server_that_is_reached_otherwise_than_it_was_reviewed_is_not_reached_
     let text = std::fs::read_to_string(&file).unwrap();
     std::fs::write(&file, text.replacen(&web.url(), &other.url(), 1)).unwrap();
     assert!(gate.running.store.reload("test").unwrap().1);
-    let opening = json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": { "name": "t", "version": "1" } });
+    let opening =
+        json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": { "name": "t", "version": "1" } });
     let stranger = Agent::modern(gate.at(), "web", ADA);
     for (agent, method, params) in [
         (&stranger, "initialize", opening),

@@ -273,7 +273,7 @@ async fn open_ledger(
 /// Opens the bundle that is to be in force, and what is kept of those that were.
 fn open_store(config: &Config, ledger: Arc<dyn Ledger>, clock: Arc<dyn Clock>) -> anyhow::Result<Arc<Store>> {
     let history = Arc::new(History::open(&config.data));
-    let opened = Store::open(config.bundle.clone(), history, ledger, clock);
+    let opened = Store::open(config.bundle.clone(), config.signatures, history, ledger, clock);
     opened.map(Arc::new).map_err(|faults| anyhow::anyhow!("the bundle does not build:\n{}", told(&faults)))
 }
 

@@ -38,7 +38,10 @@ impl Gate {
     fn answer(&mut self, head: &str, body: &str) -> Option<String> {
         let own = head.lines().find_map(|line| line.strip_prefix("mcp-session-id: "));
         let text = |status: &str, more: &str, body: &str| {
-            Some(format!("HTTP/1.1 {status}\r\nconnection: close\r\n{more}content-length: {}\r\n\r\n{body}", body.len()))
+            Some(format!(
+                "HTTP/1.1 {status}\r\nconnection: close\r\n{more}content-length: {}\r\n\r\n{body}",
+                body.len()
+            ))
         };
         let id = member(body, "id").unwrap_or("null");
         let said = format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":{{}}}}");
@@ -59,7 +62,11 @@ impl Gate {
                 assert_eq!(own, None, "a session is opened in none");
                 self.opened += 1;
                 self.session = format!("s{}", self.opened);
-                text("200 OK", &format!("mcp-session-id: {}\r\ncontent-type: application/json\r\n", self.session), &said)
+                text(
+                    "200 OK",
+                    &format!("mcp-session-id: {}\r\ncontent-type: application/json\r\n", self.session),
+                    &said,
+                )
             }
             _ if own != Some(&self.session) => text("404 Not Found", "", ""),
             _ if id == "null" => text("202 Accepted", "", ""),

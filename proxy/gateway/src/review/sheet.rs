@@ -215,7 +215,10 @@ fn server_terms(server: &Server) -> Vec<(&'static str, String)> {
         out.push(("secret", shown(&format!("from {source}, goes in {place}"))));
     }
     let open: Vec<&str> = server.open.iter().map(String::as_str).collect();
-    out.push(("opens", if open.is_empty() { "tools alone".to_owned() } else { format!("tools, {}", shown(&open.join(", "))) }));
+    out.push((
+        "opens",
+        if open.is_empty() { "tools alone".to_owned() } else { format!("tools, {}", shown(&open.join(", "))) },
+    ));
     out
 }
 

@@ -290,8 +290,7 @@ fn a_signature_holds_for_the_entry_as_it_stands_and_for_nothing_else() {
     key.write_new(&file).unwrap();
     assert!(key.write_new(&file).is_err(), "never over a key that is there");
     let key = key::Key::read(&file).unwrap();
-    let rows =
-        sheet_of(&files(), &[tool("echo", "Says it back."), tool("add", "Adds.")]);
+    let rows = sheet_of(&files(), &[tool("echo", "Says it back."), tool("add", "Adds.")]);
     let rows = rows.asked(&["add".to_owned()]).into_iter().cloned().collect::<Vec<_>>();
     let written = approved(&files(), &recorded(), &[approval(&rows[0], &["write"])]).unwrap();
     let reviewers = format!("[reviewers.ben]\nkeys = [\"{}\"]\n", key.public_text());
@@ -316,7 +315,10 @@ fn a_signature_holds_for_the_entry_as_it_stands_and_for_nothing_else() {
     assert_eq!(closed(&signed), None);
     let unvouched = Some("vouched for by no signed review: none of its tools stands");
     assert_eq!(closed(&written.registry).as_deref(), unvouched);
-    assert_eq!(closed(&signed.replace("name = \"web\"", "name = \"web\"\nopen = [\"resources\"]")).as_deref(), unvouched);
+    assert_eq!(
+        closed(&signed.replace("name = \"web\"", "name = \"web\"\nopen = [\"resources\"]")).as_deref(),
+        unvouched
+    );
     let why = |registry: &str, reviewers: &str| withheld(registry, reviewers, "add").unwrap();
     assert_eq!(why(&written.registry, &reviewers), "its review is not signed");
     assert_eq!(withheld(&signed, &reviewers, "echo").unwrap(), "its reviewer `ana` is not in `reviewers.toml`");

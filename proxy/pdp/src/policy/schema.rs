@@ -126,8 +126,7 @@ fn gate<'n>(registry: &Registry, needs: &dyn Fn(&str) -> Option<&'n Needs>, out:
 
 /// The namespace `Gate` without methods, left open: its entities, types and groups.
 fn words(registry: &Registry, out: &mut String) {
-    let words =
-        |set: &BTreeSet<String>| set.iter().map(|w| format!("{w:?}")).collect::<Vec<_>>().join(", ");
+    let words = |set: &BTreeSet<String>| set.iter().map(|w| format!("{w:?}")).collect::<Vec<_>>().join(", ");
     let _infallible = write!(
         out,
         "namespace Gate {{\n  entity Label enum [{}];\n  entity Grant enum [{}];\n  entity Team;\n  \

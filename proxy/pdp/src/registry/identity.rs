@@ -15,9 +15,8 @@ impl Transport {
                 let mut out: Vec<String> = std::iter::once(command).chain(args).map(|text| word(text)).collect();
                 out.extend(cwd.iter().map(|folder| format!("in={}", word(folder))));
                 out.extend(
-                    env.iter().map(|(name, value)| {
-                        format!("env={}:{}", word(name), Digest::of_bytes(value.as_bytes()))
-                    }),
+                    env.iter()
+                        .map(|(name, value)| format!("env={}:{}", word(name), Digest::of_bytes(value.as_bytes()))),
                 );
                 out.extend(env_from.iter().map(|name| format!("env_from={}", word(name))));
                 out.extend(env_file.iter().map(|file| format!("env_file={}", word(file))));

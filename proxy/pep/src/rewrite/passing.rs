@@ -6,8 +6,8 @@
 //! user to a URL.
 
 use bytes::Bytes;
-use pdp::json::{Kind, alike};
 use pdp::json::scan::{Scanner, Sink};
+use pdp::json::{Kind, alike};
 
 use super::forged::is_ours;
 use super::label::LABEL;

@@ -41,7 +41,8 @@ pub(super) fn run(places: &Places, asked: &Formatting) -> ExitCode {
             Ok(text) if text == file.text => {}
             Ok(text) => {
                 changed += 1;
-                let written = if asked.check { Ok(()) } else { disk::write(Path::new(&file.path), text.as_bytes(), 0o644) };
+                let written =
+                    if asked.check { Ok(()) } else { disk::write(Path::new(&file.path), text.as_bytes(), 0o644) };
                 let words = if asked.check { "not laid out" } else { "formatted" };
                 match written {
                     Ok(()) => print::line(&format!("{words}: {}", plain(&file.path))),

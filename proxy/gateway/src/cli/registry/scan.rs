@@ -191,9 +191,8 @@ pub(super) async fn transport_of(server: &Server) -> anyhow::Result<ScanTranspor
     let lent = LocalVault.read(server).await.map_err(|words| anyhow!(words))?;
     let secrets: Vec<(&CredentialRule, &str)> = parted(server, lent.as_deref()).collect();
     let all_headers = |fixed: &BTreeMap<String, String>| {
-        let secret = |(rule, secret): &(&CredentialRule, &str)| {
-            (rule.header.clone(), format!("{}{secret}", rule.prefix))
-        };
+        let secret =
+            |(rule, secret): &(&CredentialRule, &str)| (rule.header.clone(), format!("{}{secret}", rule.prefix));
         fixed.clone().into_iter().chain(secrets.iter().map(secret)).collect()
     };
     Ok(match &server.transport {

@@ -86,7 +86,12 @@ fn windows(text: &str) -> Option<Result<String, Doubt>> {
     let rest = start.as_str().replace('\\', "/");
     let is_other = |name: &str| {
         let plain = matches!(name, "" | "." | "..");
-        !plain && (name.ends_with(['.', ' ']) || name.starts_with(' ') || leads_up(name) || name.contains(':') || name.contains('~'))
+        !plain
+            && (name.ends_with(['.', ' '])
+                || name.starts_with(' ')
+                || leads_up(name)
+                || name.contains(':')
+                || name.contains('~'))
     };
     if has_controls(&rest) || has_percent_encoding(&rest) || rest.split('/').any(is_other) {
         return Some(Err(Doubt("Windows reads such a name as another one")));
