@@ -8,7 +8,7 @@ use pep::ports::Snapshots as _;
 use serde_json::json;
 
 use crate::gate::bundle::Bundle;
-use crate::gate::client::{Agent, Request, call, text_of};
+use crate::gate::client::{Agent, Request, call, rpc, text_of};
 use crate::gate::server::Upstream;
 use crate::gate::{ADA, Gate, OPERATOR, events, records};
 
@@ -117,6 +117,40 @@ async fn an_edit_is_the_law_of_the_next_call_and_a_bad_one_is_told_with_its_plac
     assert_eq!(text_of(&agent.call("echo", json!({ "text": "x" })).await), "x", "the old law stays in force");
     gate.close().await;
     web.stop().await;
+}
+
+/// A review says of what is at the address it names. What lies elsewhere is asked nothing: not for its tools, and not for
+/// what is open beside them.
+#[tokio::test]
+async fn a_server_that_is_reached_otherwise_than_it_was_reviewed_is_not_reached_at_all() {
+    let (web, other) = (Upstream::start().await, Upstream::start().await);
+    let origin = |server: &Upstream| server.url().rsplit_once('/').unwrap().0.to_owned();
+    let identity = format!("[identity]\nis = \"{}\"\n", origin(&web));
+    let entry = format!("kind = \"http\"\nurl = \"{}\"\n{identity}", web.url());
+    let gate = Gate::start(&Bundle::new().entry("web", "", &entry)).await;
+    let agent = Agent::legacy(gate.at(), "web", ADA).await;
+    assert_eq!(text_of(&agent.call("echo", json!({ "text": "x" })).await), "x");
+    let file = gate.folder.path().join("registry/servers/web.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replacen(&web.url(), &other.url(), 1)).unwrap();
+    assert!(gate.running.store.reload("test").unwrap().1);
+    let opening =
+        json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": { "name": "t", "version": "1" } });
+    let stranger = Agent::modern(gate.at(), "web", ADA);
+    for (agent, method, params) in [
+        (&stranger, "initialize", opening),
+        (&agent, "resources/read", json!({ "uri": "file:///a" })),
+        (&agent, "tools/list", json!({})),
+    ] {
+        let refused = agent.posting(rpc(7, method, params)).send(gate.at()).await;
+        assert_eq!(refused.refusal().map(|(code, _)| code).as_deref(), Some("unknown_server"), "{method}: {refused:?}");
+        let words = refused.message()["error"]["message"].as_str().unwrap_or_default().to_owned();
+        assert!(words.contains("not reached as it was when it was reviewed"), "{words}");
+    }
+    assert!(other.seen().is_empty(), "{:?}", other.seen());
+    gate.close().await;
+    web.stop().await;
+    other.stop().await;
 }
 
 /// How often two engineers promote at once.

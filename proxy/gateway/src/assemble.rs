@@ -22,6 +22,7 @@ use crate::config::{Config, Known, Role};
 use crate::control::{self, Control};
 use crate::desk::shadow::Shadow;
 use crate::history::History;
+use crate::import::disk;
 use crate::ledger::{Options, Sink, SqliteLedger};
 use crate::listen::{self, Listener};
 use crate::reload::{self, Store, Watch};
@@ -269,7 +270,7 @@ async fn open_ledger(
 /// Opens the bundle that is to be in force, and what is kept of those that were.
 fn open_store(config: &Config, ledger: Arc<dyn Ledger>, clock: Arc<dyn Clock>) -> anyhow::Result<Arc<Store>> {
     let history = Arc::new(History::open(&config.data));
-    let opened = Store::open(config.bundle.clone(), history, ledger, clock);
+    let opened = Store::open(config.bundle.clone(), config.signatures, history, ledger, clock);
     opened.map(Arc::new).map_err(|faults| anyhow::anyhow!("the bundle does not build:\n{}", told(&faults)))
 }
 
@@ -357,12 +358,13 @@ fn bootstrap(agent: [u8; 32], operator: [u8; 32]) -> Vec<Known> {
     ]
 }
 
-/// Writes a file that only its owner may read.
-fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
-    use std::io::Write as _;
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
-    file.write_all(text.as_bytes())
+/// Writes a file that only its owner may read, also where it was there before and others could.
+fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    if path.exists() {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+    }
+    Ok(disk::write(path, text.as_bytes(), 0o600)?)
 }
 
 /// A gate's start in the log: where it listens, what it enforces, how secure it is.

@@ -22,7 +22,7 @@ use pep::ports::{Clock, Gate, Ledger, Snapshots};
 use serde::Serialize;
 
 use crate::clock::rfc3339;
-use crate::config::Bundle;
+use crate::config::{Bundle, Signatures};
 use crate::history::{Change, History, How, Manifest, Turn, manifest};
 pub use files::{files, invariants, policies, read, read_registry, read_tests, read_there, write_built_in};
 pub use promote::{Asking, Refused, candidate, is_of_bundle};
@@ -36,6 +36,7 @@ const QUIET: Duration = Duration::from_millis(100);
 pub struct Store {
     current: ArcSwap<Snapshot>,
     bundle: Option<Bundle>,
+    signatures: Signatures,
     /// Held while the law is changed, one change at a time.
     changing: Mutex<Directories>,
     /// How what is in force came to be. Changed together with `current`.
@@ -75,6 +76,7 @@ impl Store {
     /// Every fault of the bundle.
     pub fn open(
         bundle: Option<Bundle>,
+        signatures: Signatures,
         history: Arc<History>,
         ledger: Arc<dyn Ledger>,
         clock: Arc<dyn Clock>,
@@ -82,13 +84,15 @@ impl Store {
         let settled = promote::settle(bundle.as_ref(), &history)?;
         let sources = read(bundle.as_ref())?;
         let first = Snapshot::build(&sources)?;
+        signatures.asked_of(&first)?;
         let files = manifest(&sources);
         let turn = found(&history, &sources, (&files, &first), clock.now_us());
         let (current, changing) = (ArcSwap::from_pointee(first), Mutex::new(Directories { files, torn: false }));
         // Told again at each start: an event that a crash lost is not the only word of who put it in force.
         let origin = format!("in force by {} since {} ({})", turn.author, rfc3339(turn.at_us), turn.reason);
         let (turn, last) = (Mutex::new(turn), Mutex::default());
-        let store = Self { current, bundle, changing, turn, last, history, ledger, clock, gate: OnceLock::new() };
+        let store =
+            Self { current, bundle, signatures, changing, turn, last, history, ledger, clock, gate: OnceLock::new() };
         store.record("snapshot", "start", &format!("the first snapshot, {origin}"));
         if let Some(settled) = settled {
             store.record("promotion_settled", &settled.by, &settled.words);
@@ -131,7 +135,8 @@ impl Store {
         let built = self
             .mended(&mut held)
             .and_then(|()| read(self.bundle.as_ref()))
-            .and_then(|sources| Snapshot::rebuild(&sources, Some(&current)).map(|snapshot| (sources, snapshot)));
+            .and_then(|sources| Snapshot::rebuild(&sources, Some(&current)).map(|snapshot| (sources, snapshot)))
+            .and_then(|built| self.signatures.asked_of(&built.1).map(|()| built));
         let faults = built.as_ref().err().into_iter().flatten().map(ToString::to_string).collect();
         let last = LastReload { at_us: self.clock.now_us(), by: by.to_owned(), faults };
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = last.clone();

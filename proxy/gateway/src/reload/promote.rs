@@ -194,6 +194,7 @@ impl Store {
         self.ledger.health()?;
         let sources = self.history.files(digest)?.ok_or(Refused::Unknown(digest))?;
         let snapshot = Snapshot::rebuild(&sources, Some(&current)).map_err(Refused::Faults)?;
+        self.signatures.asked_of(&snapshot).map_err(Refused::Faults)?;
         if snapshot.digest() != digest {
             return Err(Refused::Otherwise(digest));
         }

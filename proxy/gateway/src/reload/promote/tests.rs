@@ -9,6 +9,7 @@ use pep::ports::{BoxFuture, Clock, Ledger};
 use tempfile::TempDir;
 
 use super::*;
+use crate::config::Signatures;
 
 /// A ledger that keeps its events.
 #[derive(Debug, Default)]
@@ -71,7 +72,13 @@ impl House {
 
     fn open(&self) -> Result<Store, Vec<Fault>> {
         let bundle = Some(self.bundle());
-        Store::open(bundle, Arc::clone(&self.history), Arc::clone(&self.ledger) as _, Arc::new(Noon))
+        Store::open(
+            bundle,
+            Signatures::default(),
+            Arc::clone(&self.history),
+            Arc::clone(&self.ledger) as _,
+            Arc::new(Noon),
+        )
     }
 
     fn files(&self) -> BTreeMap<String, String> {
@@ -223,7 +230,7 @@ fn what_cannot_be_written_back_is_not_promoted() {
 fn a_bundle_that_is_built_in_is_staged_and_never_promoted() {
     let folder = tempfile::tempdir().unwrap();
     let history = Arc::new(History::open(folder.path()));
-    let store = Store::open(None, history, Arc::new(Events::default()), Arc::new(Noon)).unwrap();
+    let store = Store::open(None, Signatures::default(), history, Arc::new(Events::default()), Arc::new(Noon)).unwrap();
     let first = store.in_force().1.digest;
     let staged = store.stage(House::new().candidate(), None, &asking("x")).unwrap().digest;
     let refused = store.promote(staged, first, &asking("x")).unwrap_err();
