@@ -158,6 +158,33 @@ fn a_dead_rule_and_one_that_can_err_are_refuted() {
     }
 }
 
+/// A claim that no call can match, or that errs instead of matching, would hold of every bundle.
+#[test]
+fn a_claim_that_claims_nothing_is_not_proved() {
+    if solver_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let scope = "(principal, action == office::Action::\"mail_send\", resource)";
+        let claims = format!(
+            "@id(\"nothing\") @reason(\"x\") forbid {scope} when {{ context.args.to == \"a\" && context.args.to == \"b\" }};\n\
+             @id(\"errs\") @reason(\"x\") forbid {scope} when {{ context.gate.calls + 9223372036854775807 > 5 }};\n\
+             @id(\"sound\") @reason(\"x\") forbid (principal, action == office::Action::\"files_delete\", resource);\n"
+        );
+        std::fs::write(folder.path().join("claims.cedar"), claims).unwrap();
+        let at = folder.path().display().to_string();
+        let (text, code) = ask(&["policy", "prove", "--invariants", &at]);
+        assert_eq!(code, Some(1), "{text}");
+        for line in [
+            "UNKNOWN         nothing: x",
+            "not settled: no call can match this claim: it claims nothing",
+            "UNKNOWN         errs: x",
+            "the claim itself can err",
+            "PROVED          sound: x (1 action)",
+        ] {
+            assert!(text.contains(line), "{line} is missing in:\n{text}");
+        }
+    }
+}
+
 #[test]
 fn without_a_solver_nothing_is_a_pass() {
     let run = |name: &str, program: &str| {

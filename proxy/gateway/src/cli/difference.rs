@@ -10,7 +10,6 @@ use pdp::principal::Principal;
 use pdp::snapshot::{Snapshot, Sources};
 
 use super::{Places, print, told};
-use crate::config::Bundle;
 use crate::desk::difference::{Changed, Difference, Side, by_trying};
 use crate::desk::law::Law;
 use crate::desk::prove::{NoSolver, Solver, compare};
@@ -97,15 +96,7 @@ fn difference(before: Side<'_>, after: Side<'_>, known: &[Principal], asked: &Di
 fn sources(name: &str, working: &Sources) -> Result<Sources, String> {
     let folder = Path::new(name);
     if folder.is_dir() {
-        let bundle = Bundle { policies: folder.join("policies"), registry: folder.join("registry") };
-        if bundle.policies.is_dir() && bundle.registry.is_dir() {
-            return reload::read(Some(&bundle)).map_err(|faults| format!("{name}: {}", told(&faults)));
-        }
-        let alone = reload::policies(folder).map_err(|faults| format!("{name}: {}", told(&faults)))?;
-        if alone.is_empty() {
-            return Err(format!("{name} holds neither `policies/` and `registry/` nor a `.cedar` file"));
-        }
-        return Ok(Sources { policies: alone, registry: working.registry.clone() });
+        return reload::beside(folder, || Ok(working.clone())).map_err(|faults| told(&faults));
     }
     revision(name)
 }
@@ -116,22 +107,14 @@ fn revision(name: &str) -> Result<Sources, String> {
     if name.starts_with('-') {
         return Err(unknown());
     }
-    let listed =
-        git(&["ls-tree", "-r", "--name-only", "--full-tree", name, "policies", "registry"]).ok_or_else(unknown)?;
+    // With `-z` a name stands as it is; else git writes one that is not ASCII in quotes.
+    let listed = git(&["ls-tree", "-r", "-z", "--name-only", "--full-tree", name, "policies", "registry"]);
     let mut out = Sources::default();
-    for path in listed.lines() {
-        let (into, wanted) = match path.split_once('/') {
-            Some(("policies", rest)) => {
-                (&mut out.policies, rest.ends_with(".cedar") && !rest.starts_with("invariants/"))
-            }
-            Some(_) => (&mut out.registry, path.ends_with(".toml") || path.ends_with(".json")),
-            None => continue,
-        };
-        if wanted {
-            let text =
-                git(&["show", &format!("{name}:{path}")]).ok_or_else(|| format!("{path} of {name} cannot be read"))?;
-            into.push(SourceFile { path: path.to_owned(), text });
-        }
+    for path in listed.ok_or_else(unknown)?.split('\0').filter(|path| reload::is_of_bundle(path)) {
+        let text =
+            git(&["show", &format!("{name}:{path}")]).ok_or_else(|| format!("{path} of {name} cannot be read"))?;
+        let folder = if path.starts_with("policies/") { &mut out.policies } else { &mut out.registry };
+        folder.push(SourceFile { path: path.to_owned(), text });
     }
     if out.policies.is_empty() || out.registry.is_empty() {
         return Err(format!("the revision `{name}` has no `policies/` with a `registry/` beside them"));

@@ -5,12 +5,14 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
+use pdp::fault::SourceFile;
+use pdp::snapshot::Sources;
 use serde_json::{Value, json};
 
 use super::super::{print, told as faults_told};
 use super::client::{Credential, Gate};
 use crate::clock::rfc3339;
-use crate::config::{Bundle, Config};
+use crate::config::Config;
 use crate::history::{History, Turn, all};
 use crate::reload;
 use crate::story::visible;
@@ -30,7 +32,7 @@ pub(in super::super) struct Checkout {
 
 #[derive(Debug, Args)]
 pub(in super::super) struct Stage {
-    /// A directory with `policies/`, `registry/` or both; what it leaves out is as it is in force
+    /// A directory with `policies/`, `registry/` or both, or with policies; what it leaves out is as it is in force
     dir: PathBuf,
     /// Why, for whoever reads the history
     #[arg(long)]
@@ -121,23 +123,16 @@ pub(super) async fn stage(config: &Config, asked: &Stage) -> Result<ExitCode, St
 
 /// The files of a directory, by path; what it leaves out is taken from what is in force.
 pub(super) async fn files(gate: &Gate, dir: &Path) -> Result<BTreeMap<String, String>, String> {
-    let there = Bundle { policies: dir.join("policies"), registry: dir.join("registry") };
-    let (policies, registry) = (there.policies.is_dir(), there.registry.is_dir());
-    if !policies && !registry {
-        return Err(format!("{} has neither `policies/` nor `registry/`", dir.display()));
-    }
-    let folder = |there: bool, folder: &str| (!there).then(|| folder.to_owned());
-    let missing: Vec<String> =
-        [folder(policies, "policies/"), folder(registry, "registry/")].into_iter().flatten().collect();
-    let mut files = BTreeMap::new();
-    if !missing.is_empty() {
+    let mut in_force = Sources::default();
+    if !reload::is_whole(dir) {
         let digest = text(&gate.get("/v1/snapshot").await?, "digest");
-        files = gate.files(&digest).await?;
-        files.retain(|path, _| missing.iter().any(|folder| path.starts_with(folder.as_str())));
+        for (path, text) in gate.files(&digest).await? {
+            let folder = if path.starts_with("policies/") { &mut in_force.policies } else { &mut in_force.registry };
+            folder.push(SourceFile { path, text });
+        }
     }
-    let read = reload::read_there(&there).map_err(|faults| faults_told(&faults))?;
-    files.extend(all(&read).map(|file| (file.path.clone(), file.text.clone())));
-    Ok(files)
+    let found = reload::beside(dir, || Ok(in_force)).map_err(|faults| faults_told(&faults))?;
+    Ok(all(&found).map(|file| (file.path.clone(), file.text.clone())).collect())
 }
 
 /// Puts a candidate in force.

@@ -14,7 +14,7 @@ use crate::desk::compare::Report;
 
 #[derive(Debug, Args)]
 pub(in super::super) struct Shadow {
-    /// The candidate to begin with: a directory with `policies/`, `registry/` or both, or a kept snapshot's first digits
+    /// The candidate to begin with: a directory as for `stage`, or a kept snapshot's first digits
     #[arg(value_name = "DIR|DIGEST")]
     candidate: Option<String>,
     /// Show what the one under way has seen (the default without a candidate)

@@ -99,7 +99,7 @@ pub enum Verdict {
     Proved,
     /// Not for some request.
     Violated,
-    /// The solver did not come to an end.
+    /// It is not settled: the solver did not come to an end, or the claim says nothing.
     Unknown,
     /// There is nothing it is about.
     NotApplicable,
