@@ -343,7 +343,9 @@ fn two_bundles_are_compared_by_what_they_decide() {
 async fn a_recorded_call_is_explained_from_the_ledger() {
     let web = Upstream::start().await;
     let closed = "@id(\"closed\") @reason(\"nothing is echoed today\")\n\
-                  forbid (principal, action == web::Action::\"echo\", resource);\n";
+                  forbid (principal, action == web::Action::\"echo\", resource);\n\
+                  @id(\"few\") @reason(\"enough calls were made\")\n\
+                  forbid (principal, action == web::Action::\"look\", resource) when { context.gate.calls > 3 };\n";
     let gate = Gate::start(&Bundle::new().http("web", &web.url()).policy(closed)).await;
     let agent = Agent::legacy(gate.at(), "web", ADA).await;
     let refused = agent.call("echo", serde_json::json!({ "text": "x\u{202e}y" })).await;
@@ -365,6 +367,22 @@ async fn a_recorded_call_is_explained_from_the_ledger() {
         }
         assert!(!text.contains("another one"), "{text}");
     }
+    // What the decision saw is taken from the record: how many calls came before it, and arguments only where they are kept.
+    let mut last = None;
+    for _ in 0..5 {
+        last = refusal_in(&agent.call("look", serde_json::json!({ "how": "plain" })).await);
+    }
+    let (_, number_of_few) = last.unwrap();
+    gate.numbered(number_of_few).await;
+    let (text, _) = explained(number_of_few.to_string());
+    assert!(text.contains("decided then: deny (by few)") && text.contains("because enough calls were made"), "{text}");
+    let long = agent.call("echo", serde_json::json!({ "text": "x".repeat(20 << 10) })).await;
+    let (_, number_of_long) = refusal_in(&long).unwrap();
+    gate.numbered(number_of_long).await;
+    let (text, code) = explained(number_of_long.to_string());
+    assert_eq!(code, Some(0), "{text}");
+    let words = "It cannot be judged again by the bundle at hand: arguments too long for the record";
+    assert!(text.contains(words) && !text.contains("ada may"), "{text}");
     // Another law since: the record's own decision is told beside today's.
     std::fs::write(
         gate.folder.path().join("policies/more.cedar"),
@@ -431,6 +449,7 @@ fn what_changed_in_the_registry_is_told_too() {
     let (text, code) = ask(&["policy", "diff", "no-such-revision"]);
     assert_eq!(
         (code, text.trim()),
-        (Some(1), "wicketgate: `no-such-revision` is neither a folder nor a revision of a git repository here")
+        // No answer is not taken for a difference.
+        (Some(2), "wicketgate: `no-such-revision` is neither a folder nor a revision of a git repository here")
     );
 }

@@ -20,7 +20,8 @@ use crate::reload;
 #[derive(Debug, Args)]
 #[command(
     after_help = "A bundle is a folder with `policies/` and `registry/`, a folder of policies alone (judged with the \
-working registry), or a git revision of the repository at hand.\n\nExit code: 0 nothing differs; 1 something does; 2 wrong usage."
+working registry), or a git revision of the repository at hand. What a folder leaves out is the working bundle's.\n\nExit code: \
+0 nothing differs; 1 something does, or something is not settled; 2 they could not be compared, or wrong usage."
 )]
 pub(super) struct Diff {
     /// The bundle before
@@ -40,13 +41,20 @@ pub(super) struct Diff {
     json: bool,
 }
 
+/// The exit code when there is no answer, which must not be taken for "something differs".
+const NOT_COMPARED: u8 = 2;
+
 pub(super) fn run(places: &Places, asked: &Diff) -> ExitCode {
     match compared(places, asked) {
         Ok((difference, text)) => {
             print::line(text.trim_end());
-            if difference.is_same() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+            let settled = difference.is_same() && difference.open.is_empty();
+            if settled { ExitCode::SUCCESS } else { ExitCode::FAILURE }
         }
-        Err(words) => print::failed(&words),
+        Err(words) => {
+            print::failed(&words);
+            ExitCode::from(NOT_COMPARED)
+        }
     }
 }
 
@@ -146,8 +154,12 @@ fn shown(difference: &Difference, before: Side<'_>, after: Side<'_>) -> String {
     list("On paper", &difference.paper, &mut out);
     list("Registry", &difference.registry, &mut out);
     list("Policies as written", &difference.policies, &mut out);
-    list("Not settled by the solver", &difference.open, &mut out);
-    out.push_str(if difference.is_same() { "\nNo call is decided otherwise.\n" } else { "\n" });
+    list("Not settled", &difference.open, &mut out);
+    out.push_str(match (difference.is_same(), difference.is_exact()) {
+        (true, true) => "\nNo call is decided otherwise.\n",
+        (true, false) => "\nNo call that was tried is decided otherwise.\n",
+        (false, _) => "\n",
+    });
     for way in &difference.ways {
         out.push_str(&format!("{} actions, {}: {}.\n", way.actions, way.way, way.note));
     }

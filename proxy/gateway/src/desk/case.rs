@@ -95,6 +95,18 @@ impl Case {
     /// # Errors
     /// Why it would not come to a judgement.
     pub fn judge(&self, snapshot: &Snapshot) -> Result<Judgement, CaseFault> {
+        self.put(snapshot, |query| snapshot.judge(query))
+    }
+
+    /// What policies see of this case: Cedar's context as JSON. Nothing where it has none, and then it is not judged by it.
+    #[must_use]
+    pub fn context(&self, snapshot: &Snapshot) -> Option<serde_json::Value> {
+        let question = self.put(snapshot, |query| snapshot.policies().question(query)).ok()?.ok()?;
+        question.request.get("context").cloned()
+    }
+
+    /// Asks of a snapshot as the gate would.
+    fn put<T>(&self, snapshot: &Snapshot, ask: impl FnOnce(Query<'_>) -> T) -> Result<T, CaseFault> {
         let server = snapshot.server(&self.server).ok_or_else(|| CaseFault::NoServer(self.server.clone()))?;
         let registry = snapshot.registry();
         let known = |word: &str, words: &BTreeSet<String>| {
@@ -102,7 +114,7 @@ impl Case {
         };
         self.facts.labels.iter().try_for_each(|label| known(label.as_str(), &registry.labels))?;
         self.facts.grants.iter().try_for_each(|grant| known(grant, &registry.grants))?;
-        let ask = |act| snapshot.judge(Query { principal: &self.principal, server, act, facts: &self.facts });
+        let ask = |act| ask(Query { principal: &self.principal, server, act, facts: &self.facts });
         match &self.asked {
             Asked::Method { name, target } => {
                 let known = method::find(name);

@@ -22,6 +22,7 @@ use tokio::runtime::Runtime;
 
 pub use compare::compare;
 pub use example::Example;
+pub(super) use kinds::other_method;
 pub use solver::{NoSolver, Solver};
 
 use super::law::{Law, Place};

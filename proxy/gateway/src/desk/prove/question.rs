@@ -131,7 +131,10 @@ impl<'a> Bench<'a> {
         // A claim that errs forbids nothing, and whatever it errs for would count as proved.
         let alone = self.alone(scene, claim, &[&scene.always]).map_err(told)?;
         if let Answer::Broken(_) = session.ask(&Question::NeverErrs(&alone)).await.map_err(told)? {
-            return Ok(Outcome::Open(format!("{}: the claim itself can err, and then it claims nothing", scene.action)));
+            return Ok(Outcome::Open(format!(
+                "{}: the claim itself can err, and then it claims nothing",
+                scene.action
+            )));
         }
         let but = |facts: &[&Value]| {
             let claimed = (claim.id.as_str(), under(&claim.compiled, facts));
