@@ -222,7 +222,8 @@ impl Store {
         }
     }
 
-    fn record(&self, what: &str, by: &str, detail: &str) {
+    /// Records what became of a snapshot or a candidate, and who did it.
+    pub(crate) fn record(&self, what: &str, by: &str, detail: &str) {
         let event = Event {
             at_us: self.clock.now_us(),
             what: what.to_owned(),
@@ -231,7 +232,7 @@ impl Store {
             detail: detail.to_owned(),
         };
         if let Err(e) = self.ledger.append(Entry::Event(event)) {
-            tracing::error!("a snapshot event could not be recorded: {e}");
+            tracing::error!("`{what}` could not be recorded: {e}");
         }
     }
 }

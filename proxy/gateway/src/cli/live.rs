@@ -119,8 +119,12 @@ fn replayed(config: &Config, asked: &Replay) -> Result<ExitCode, String> {
         tool: asked.tool.clone(),
     };
     let reader = Reader::open(&config.ledger()).map_err(|e| e.to_string())?;
-    let mut own = own_snapshots(config, &candidate);
+    let history = History::read_only(&config.data);
+    let mut own = own_snapshots(&history, &candidate);
     let tally = replay::replay(&reader, &traffic, &candidate, &mut own).map_err(|e| e.to_string())?;
+    if let Some(fault) = history.fault() {
+        print::warned(&format!("what is told was not put to the snapshots that decided it: {fault}"));
+    }
     let report = tally.report();
     if asked.json {
         let text = serde_json::json!({
@@ -154,17 +158,23 @@ fn fails(report: &Report, on: Option<FailOn>) -> bool {
 const HELD_MAX: usize = 4;
 
 /// The snapshots that decided the traffic, where they are kept: built when first asked for.
-fn own_snapshots(config: &Config, candidate: &Arc<Snapshot>) -> impl FnMut(Digest) -> Option<Arc<Snapshot>> {
-    let history = History::read_only(&config.data);
-    let like = Arc::clone(candidate);
-    let mut held = VecDeque::from([(candidate.digest(), Some(Arc::clone(candidate)))]);
+fn own_snapshots<'h>(
+    history: &'h History,
+    candidate: &Arc<Snapshot>,
+) -> impl FnMut(Digest) -> Option<Arc<Snapshot>> + use<'h> {
+    let candidate = Arc::clone(candidate);
+    let mut held: VecDeque<(Digest, Option<Arc<Snapshot>>)> = VecDeque::new();
     move |digest| {
+        if digest == candidate.digest() {
+            return Some(Arc::clone(&candidate));
+        }
         if let Some((_, known)) = held.iter().find(|(of, _)| *of == digest) {
             return known.clone();
         }
+        // A history that cannot be read keeps its fault, which is told when all is compared.
         let sources = history.files(digest).ok().flatten();
         let built = sources
-            .and_then(|sources| Snapshot::rebuild(&sources, Some(&like)).ok())
+            .and_then(|sources| Snapshot::rebuild(&sources, Some(&candidate)).ok())
             .filter(|own| own.digest() == digest);
         let built = built.map(Arc::new);
         if held.len() >= HELD_MAX {

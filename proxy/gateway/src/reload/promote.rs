@@ -207,7 +207,9 @@ impl Store {
         }
         let plan = Plan::new(self.bundle.as_ref(), &on_disk, &sources)?;
         let files = manifest(&sources);
-        let again = self.history.turns(usize::MAX)?.iter().any(|turn| turn.digest == digest);
+        // What the oldest that is kept took the place of was in force too.
+        let was = |turn: &Turn| turn.digest == digest || turn.parent == Some(digest);
+        let again = self.history.turns(usize::MAX)?.iter().any(was);
         let turn = Turn {
             digest,
             parent: Some(before.digest),
