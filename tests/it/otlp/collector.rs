@@ -171,9 +171,19 @@ pub(super) fn rule(id: &str, reason: &str) -> Rule {
     Rule { id: id.to_owned(), reason: reason.to_owned() }
 }
 
-/// An allowed call of a tool, answered in nine milliseconds.
-pub(super) fn allowed() -> Record {
-    let note = DecisionNote {
+fn clerk() -> Principal {
+    Principal {
+        agent: "clerk".to_owned(),
+        teams: vec![],
+        user: "ann".to_owned(),
+        tenant: "default".to_owned(),
+        method: "token".to_owned(),
+    }
+}
+
+/// Allowed by one rule, in a task that has read private data.
+fn read_mail() -> DecisionNote {
+    DecisionNote {
         along: Vec::new(),
         calls: 3,
         now_ms: 1,
@@ -181,14 +191,11 @@ pub(super) fn allowed() -> Record {
         rules: vec![rule("read-mail", "")],
         labels: ["private"].into_iter().collect(),
         grants: Default::default(),
-    };
-    let principal = Principal {
-        agent: "clerk".to_owned(),
-        teams: vec![],
-        user: "ann".to_owned(),
-        tenant: "default".to_owned(),
-        method: "token".to_owned(),
-    };
+    }
+}
+
+/// An allowed call of a tool, answered in nine milliseconds.
+pub(super) fn allowed() -> Record {
     let attempt = Attempt {
         span: ATTEMPT.to_owned(),
         started_us: 500,
@@ -210,7 +217,7 @@ pub(super) fn allowed() -> Record {
         direction: Direction::ToServer,
         kind: FrameKind::Request,
         protocol: Some("2025-11-25".to_owned()),
-        principal: Some(principal.into()),
+        principal: Some(clerk().into()),
         client: Some("192.0.2.7:50000".to_owned()),
         server: "mail".to_owned(),
         system: Some("exchange".to_owned()),
@@ -224,7 +231,7 @@ pub(super) fn allowed() -> Record {
         arguments_digest: Some(Digest::of_bytes(b"")),
         arguments: Some(serde_json::json!({ "folder": "inbox-4711" }).into()),
         snapshot: Digest::of_bytes(b"snapshot"),
-        decision: Some(note),
+        decision: Some(read_mail()),
         credential: None,
         labels: ["private", "untrusted"].into_iter().collect(),
         stages: vec![
