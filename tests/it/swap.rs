@@ -1,6 +1,7 @@
 //! One frame, one law: a thousand swaps of the policies while agents call.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -25,6 +26,43 @@ fn law(name: &str) -> String {
     )
 }
 
+/// Agents that call without end, each call answered as it must be.
+struct Load {
+    over: Arc<AtomicBool>,
+    agents: Vec<tokio::task::JoinHandle<usize>>,
+}
+
+impl Load {
+    fn on(gate: SocketAddr) -> Self {
+        let over = Arc::new(AtomicBool::new(false));
+        let agent = |_| {
+            let over = Arc::clone(&over);
+            tokio::spawn(async move {
+                let mut answered = 0;
+                while !over.load(Ordering::SeqCst) {
+                    let request = Request::post("/web/mcp", call(1, "echo", json!({ "text": "x" }))).token(ADA);
+                    let answer = request.send(gate).await;
+                    assert_eq!((answer.status, text_of(&answer.message())), (200, "x"), "{answer:?}");
+                    answered += 1;
+                }
+                answered
+            })
+        };
+        let agents = (0..AGENTS).map(agent).collect();
+        Self { over, agents }
+    }
+
+    /// Ends them; answers how many calls were answered.
+    async fn end(self) -> usize {
+        self.over.store(true, Ordering::SeqCst);
+        let mut answered = 0;
+        for agent in self.agents {
+            answered += agent.await.unwrap();
+        }
+        answered
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_swaps_under_load_lose_no_call_and_mix_no_laws() {
     let web = Upstream::start().await;
@@ -33,23 +71,7 @@ async fn a_thousand_swaps_under_load_lose_no_call_and_mix_no_laws() {
     let mut laws: BTreeMap<String, &str> = BTreeMap::new();
     std::fs::write(&file, law("odd")).unwrap();
     laws.insert(gate.running.store.reload("test").unwrap().0.to_string(), "odd");
-    let over = Arc::new(AtomicBool::new(false));
-    let to = gate.at();
-    let calling: Vec<_> = (0..AGENTS)
-        .map(|_| {
-            let over = Arc::clone(&over);
-            tokio::spawn(async move {
-                let mut answered = 0;
-                while !over.load(Ordering::SeqCst) {
-                    let request = Request::post("/web/mcp", call(1, "echo", json!({ "text": "x" }))).token(ADA);
-                    let answer = request.send(to).await;
-                    assert_eq!((answer.status, text_of(&answer.message())), (200, "x"), "{answer:?}");
-                    answered += 1;
-                }
-                answered
-            })
-        })
-        .collect();
+    let load = Load::on(gate.at());
     let store = Arc::clone(&gate.running.store);
     let swapping = tokio::task::spawn_blocking(move || {
         let mut found = BTreeMap::new();
@@ -67,11 +89,7 @@ async fn a_thousand_swaps_under_load_lose_no_call_and_mix_no_laws() {
         found
     });
     laws.extend(swapping.await.unwrap());
-    over.store(true, Ordering::SeqCst);
-    let mut answered = 0;
-    for task in calling {
-        answered += task.await.unwrap();
-    }
+    let answered = load.end().await;
     let entries = gate.close().await;
     let swaps = events(entries.clone()).iter().filter(|e| e.what == "snapshot").count();
     assert!(swaps >= SWAPS, "{swaps} swaps were recorded");
@@ -165,23 +183,7 @@ async fn of_two_engineers_one_wins_each_round_and_no_call_is_lost() {
     std::fs::write(gate.folder.path().join("policies/all.cedar"), law("first")).unwrap();
     let store = Arc::clone(&gate.running.store);
     let first = store.reload("test").unwrap().0.to_string();
-    let over = Arc::new(AtomicBool::new(false));
-    let to = gate.at();
-    let calling: Vec<_> = (0..AGENTS)
-        .map(|_| {
-            let over = Arc::clone(&over);
-            tokio::spawn(async move {
-                let mut answered = 0;
-                while !over.load(Ordering::SeqCst) {
-                    let request = Request::post("/web/mcp", call(1, "echo", json!({ "text": "x" }))).token(ADA);
-                    let answer = request.send(to).await;
-                    assert_eq!((answer.status, text_of(&answer.message())), (200, "x"), "{answer:?}");
-                    answered += 1;
-                }
-                answered
-            })
-        })
-        .collect();
+    let load = Load::on(gate.at());
     let mut in_force = vec![first];
     for round in 0..ROUNDS {
         let base = in_force.last().unwrap().clone();
@@ -220,11 +222,7 @@ async fn of_two_engineers_one_wins_each_round_and_no_call_is_lost() {
             in_force.push(base);
         }
     }
-    over.store(true, Ordering::SeqCst);
-    let mut answered = 0;
-    for task in calling {
-        answered += task.await.unwrap();
-    }
+    let answered = load.end().await;
     let turns = store.history().turns(usize::MAX).unwrap();
     let told: Vec<String> = turns.iter().rev().map(|turn| turn.digest.to_string()).collect();
     assert!(told.ends_with(&in_force), "the history is what happened, in order");

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -107,7 +107,7 @@ pub async fn start(config: &Config, environment: Environment) -> anyhow::Result<
     let port: Arc<dyn Ledger> = Arc::clone(&ledger) as Arc<dyn Ledger>;
     let store = open_store(config, Arc::clone(&port), Arc::clone(&clock))?;
     let shadow = Arc::new(Shadow::new(Arc::clone(&store) as _));
-    ledger.subscribe(shown_to(Arc::clone(&shadow)));
+    ledger.subscribe(shown_to(Arc::downgrade(&shadow)));
     let (known, generated) = principals(config, environment.token.as_deref(), &entropy)?;
     let vault = Arc::new(LocalVault);
     let upstreams = Arc::new(upstreams(config, Arc::clone(&vault))?);
@@ -241,6 +241,13 @@ impl Running {
     }
 }
 
+impl Drop for Running {
+    /// A gate that is not closed, as when its start fails half-way, leaves no listener behind, and no hold on the ledger.
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
 /// How often unused child processes are looked for.
 const SWEEP: Duration = Duration::from_secs(5);
 
@@ -274,10 +281,12 @@ fn open_store(config: &Config, ledger: Arc<dyn Ledger>, clock: Arc<dyn Clock>) -
     opened.map(Arc::new).map_err(|faults| anyhow::anyhow!("the bundle does not build:\n{}", told(&faults)))
 }
 
-/// Shows every durable record to the shadow.
-fn shown_to(shadow: Arc<Shadow>) -> Sink {
+/// Shows every durable record to the shadow. Not its owner: the shadow holds the store, and that the ledger.
+fn shown_to(shadow: Weak<Shadow>) -> Sink {
     Box::new(move |entry: &Entry| {
-        if let Entry::Record(record) = entry {
+        if let Entry::Record(record) = entry
+            && let Some(shadow) = shadow.upgrade()
+        {
             shadow.offer(record);
         }
     })
@@ -411,4 +420,46 @@ fn hex(bytes: &[u8]) -> String {
 
 fn micros(duration: Duration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may panic")]
+    use pdp::fault::SourceFile;
+
+    use super::*;
+    use crate::config::Overrides;
+    use crate::telemetry::settings;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_gate_that_fails_to_start_or_is_dropped_lets_go_of_its_ledger() {
+        let folder = tempfile::tempdir().unwrap();
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let started = async |listen: SocketAddr| {
+            let text = format!("listen = \"{listen}\"\ndata = \"state\"\n[control]\nlisten = \"127.0.0.1:0\"\n");
+            let file = SourceFile { path: "wicketgate.toml".to_owned(), text };
+            let config = Config::meant(&file, folder.path(), &Overrides::default()).unwrap();
+            let (telemetry, _) = settings::read(|name| (name == "OTEL_TRACES_EXPORTER").then(|| "none".to_owned()));
+            start(&config, Environment { telemetry, token: None }).await
+        };
+        let opened = || {
+            let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+            SqliteLedger::open(&folder.path().join("state/ledger.db"), Options::new(clock)).map(drop)
+        };
+        let failed = started(taken.local_addr().unwrap()).await.err().unwrap();
+        assert!(failed.to_string().contains("cannot listen on"), "{failed}");
+        opened().unwrap();
+        let (running, _) = started(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
+        assert!(opened().is_err(), "two gates wrote one ledger");
+        drop(running);
+        let mut free = false;
+        for _ in 0..500 {
+            free = free || opened().is_ok();
+            if free {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert!(free, "a gate that is gone holds its ledger");
+    }
 }

@@ -24,7 +24,7 @@ use serde::Serialize;
 use crate::clock::rfc3339;
 use crate::config::{Bundle, Signatures};
 use crate::history::{Change, History, How, Manifest, Turn, manifest};
-pub use files::{files, invariants, policies, read, read_registry, read_tests, read_there, write_built_in};
+pub use files::{beside, files, invariants, is_whole, read, read_registry, read_tests, write_built_in};
 pub use promote::{Asking, Refused, candidate, is_of_bundle};
 pub use write_back::WriteFault;
 
@@ -81,7 +81,14 @@ impl Store {
         ledger: Arc<dyn Ledger>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, Vec<Fault>> {
-        let settled = promote::settle(bundle.as_ref(), &history)?;
+        let settled = match promote::settle(bundle.as_ref(), &history) {
+            // The gate starts all the same, and tells the fault where it tells its health.
+            Err(promote::Unsettled::History(fault)) => {
+                tracing::error!("whether a promotion was cut short is not known, or not kept: {fault}");
+                None
+            }
+            settled => settled?,
+        };
         let sources = read(bundle.as_ref())?;
         let first = Snapshot::build(&sources)?;
         signatures.asked_of(&first)?;
@@ -172,7 +179,8 @@ impl Store {
         Ok((digest, digest != before.digest))
     }
 
-    /// Settles the half of a promotion that lies in the directories, if there is one, as the next start would.
+    /// Settles the half of a promotion that lies in the directories, if there is one, as the next start would. Unlike at a
+    /// start there is a law in force, so what is not settled keeps it there: half of a promotion is never read as a bundle.
     fn mended(&self, held: &mut Directories) -> Result<(), Vec<Fault>> {
         if held.torn {
             if let Some(settled) = promote::settle(self.bundle.as_ref(), &self.history)? {
@@ -219,14 +227,15 @@ impl Store {
         }
     }
 
-    fn record(&self, what: &str, by: &str, detail: &str) {
+    /// Records what became of a snapshot or a candidate, and who did it.
+    pub(crate) fn record(&self, what: &str, by: &str, detail: &str) {
         let event = Event {
             by: Some(by.to_owned()),
             snapshot: Some(self.current.load().digest()),
             ..Event::new(self.clock.now_us(), what, detail)
         };
         if let Err(e) = self.ledger.append(Entry::Event(event)) {
-            tracing::error!("a snapshot event could not be recorded: {e}");
+            tracing::error!("`{what}` could not be recorded: {e}");
         }
     }
 }
@@ -332,10 +341,34 @@ mod tests {
         assert!(read(None).unwrap().policies.iter().all(|file| !file.path.contains("invariants")));
         let named: Vec<String> = invariants(Some(&bundle), None).unwrap().into_iter().map(|f| f.path).collect();
         assert!(named.contains(&"policies/invariants/mine.cedar".to_owned()), "{named:?}");
+        let none = invariants(Some(&bundle), Some(&bundle.registry)).unwrap_err();
+        assert!(none.first().unwrap().to_string().contains("holds no claim (*.cedar)"), "{none:?}");
         // Deeper folders of that name are policies like others.
         std::fs::create_dir_all(bundle.policies.join("team/invariants")).unwrap();
         std::fs::write(bundle.policies.join("team/invariants/a.cedar"), "").unwrap();
         assert_eq!(read(Some(&bundle)).unwrap().policies.len(), sources.policies.len() + 1);
+    }
+
+    #[test]
+    fn a_candidate_is_what_its_directory_holds_and_the_working_bundle_the_rest() {
+        let folder = tempfile::tempdir().unwrap();
+        let bundle = write_built_in(folder.path()).unwrap();
+        let whole = read(Some(&bundle)).unwrap();
+        let other = || Ok(Sources::default());
+        let names = |files: &[pdp::fault::SourceFile]| files.iter().map(|file| file.path.clone()).collect::<Vec<_>>();
+        let found = beside(folder.path(), || Err(Vec::new())).unwrap();
+        assert_eq!((names(&found.policies), names(&found.registry)), (names(&whole.policies), names(&whole.registry)));
+        // Policies alone have claims beside them, which are no policies; also where they are named themselves.
+        std::fs::remove_dir_all(&bundle.registry).unwrap();
+        for dir in [folder.path(), &bundle.policies] {
+            let found = beside(dir, other).unwrap();
+            assert_eq!((names(&found.policies), found.registry.len()), (names(&whole.policies), 0), "{dir:?}");
+            assert!(!is_whole(dir));
+        }
+        std::fs::rename(&bundle.policies, &bundle.registry).unwrap();
+        assert_eq!(beside(folder.path(), || Ok(whole.clone())).unwrap().policies.len(), whole.policies.len());
+        std::fs::remove_dir_all(&bundle.registry).unwrap();
+        assert!(beside(folder.path(), other).unwrap_err().first().unwrap().message.contains("holds neither"));
     }
 
     #[test]
