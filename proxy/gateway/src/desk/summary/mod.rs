@@ -47,9 +47,12 @@ pub struct Person {
 }
 
 impl Person {
-    /// Everything but who it is.
-    fn may(&self) -> (&[String], &[BTreeSet<String>], &[Row], &[String]) {
-        (&self.sentences, &self.labels, &self.rows, &self.notes)
+    /// Whether another may do exactly the same, told in the same words.
+    fn may_the_same(&self, other: &Self) -> bool {
+        self.rows == other.rows
+            && self.notes == other.notes
+            && self.labels == other.labels
+            && self.sentences == other.sentences
     }
 }
 
@@ -103,7 +106,7 @@ pub fn summary(snapshot: &Snapshot, law: &Law, principals: &[Principal]) -> Summ
             notes,
         };
         narrow(&mut person);
-        match people.iter_mut().find(|other| other.may() == person.may()) {
+        match people.iter_mut().find(|other| other.may_the_same(&person)) {
             Some(same) => same.who.append(&mut person.who),
             None => people.push(person),
         }
