@@ -23,6 +23,7 @@ mod printed;
 mod reach;
 mod written;
 
+pub use canonical::canonical_target;
 pub use evaluate::{Act, Facts, Judgement, Query, Rule};
 pub use load::Policies;
 pub use printed::{PrintFault, Question};
