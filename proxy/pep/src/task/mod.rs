@@ -23,6 +23,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use pdp::label::LabelSet;
+use pdp::policy::{Facts, TaskFacts};
 use pdp::principal::Principal;
 use pdp::task::{Limits, Profile, Scope};
 
@@ -213,6 +214,18 @@ impl Task {
     #[must_use]
     pub fn calls(&self) -> u64 {
         self.locked(|state| state.calls)
+    }
+
+    /// What policies see of it now, before anything is known of a call.
+    pub(crate) fn facts(&self, now_us: i64) -> Facts {
+        let (labels, calls) = self.locked(|state| (state.labels.clone(), state.calls));
+        let task = TaskFacts {
+            depth: self.depth(),
+            explicit: self.is_explicit(),
+            profile: self.terms.profile.clone(),
+            ..TaskFacts::of(&self.id)
+        };
+        Facts { labels, calls, task, now_ms: now_us / 1000, ..Facts::default() }
     }
 
     pub(crate) fn count_call(&self) {
