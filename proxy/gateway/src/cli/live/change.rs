@@ -11,7 +11,7 @@ use pdp::snapshot::Sources;
 use serde_json::{Value, json};
 
 use super::super::{print, told as faults_told};
-use super::client::{Credential, Gate};
+use crate::cli::client::{Credential, Gate};
 use crate::clock::rfc3339;
 use crate::config::Config;
 use crate::history::{History, START_MIN, Turn, all};
