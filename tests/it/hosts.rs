@@ -265,6 +265,32 @@ async fn hosts_open_hand_on_end_and_stop() {
     }
 }
 
+/// Tasks that nobody opened are bounded by the profile `default`, and a policy can ask for a host's.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_leaves_the_token_away_wins_nothing() {
+    let web = Upstream::start().await;
+    let default = "name = \"default\"\n[scope]\ntools = [\"web/look\", \"web/act\"]\n";
+    let bundle = Bundle::new().http("web", &web.url()).profile("reading", PROFILE).profile("default", default).policy(
+        r#"@id("hosted") @reason("Writing needs a task that a host opened")
+        forbid (principal, action in Gate::Action::"write", resource) unless { context.gate.task.explicit };"#,
+    );
+    let house = House { gate: Gate::start(&bundle).await, web };
+    let ada = Agent::modern(house.gate.at(), "web", ADA);
+    let echo = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo","arguments":{"text":"hello"}}}"#;
+    let said = |text: &str| ada.posting(text.to_owned());
+    assert_eq!(outcome(&said(LOOK).send(ada.to).await.message()), "hello");
+    assert_eq!(outcome(&said(echo).send(ada.to).await.message()), "out_of_scope");
+    let answer = said(ACT).send(ada.to).await.message();
+    assert!(text_of(&answer).contains("Writing needs a task that a host opened"), "{answer}");
+    let body = json!({ "profile": "default", "agent": "ada", "goal": "Write" });
+    let opened = Opened::of(&house.post("/v1/tasks", body).await);
+    let answer = said(ACT).with("wicketgate-task", &opened.token).send(ada.to).await.message();
+    assert_eq!(outcome(&answer), "hello");
+    let record = house.record("the write", |r| r.task == opened.id && r.target.as_deref() == Some("act")).await;
+    let task = record.decision.unwrap().task;
+    assert!(task.explicit && task.profile == "default" && task.depth == 0, "{task:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn operators_halt_and_let_go_on() {
     let house = House::new().await;
