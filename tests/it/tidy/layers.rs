@@ -180,7 +180,8 @@ const FOR_ALL: [&str; 17] = [
 ];
 
 /// Envelopes and evidence, declared where they are opened or minted: whoever seals or needs one may name it.
-const SEALED: [(&str, &str); 6] = [
+const SEALED: [(&str, &str); 7] = [
+    ("s2_classify", "s4_guardrail::ended"),
     ("s6_credential", "s7_action::Secret"),
     ("s7_action", "s2_classify::Subject"),
     ("s7_action", "s4_guardrail::halted"),

@@ -53,7 +53,7 @@ impl Cleared {
 
 /// Clears a call.
 pub(crate) fn clear(call: Call<Judged>, ports: &Ports) -> Result<Call<Cleared>, Stopped> {
-    if let Some(refusal) = halted(&call, call.state().server(), ports).or_else(|| spent(call.head(), ports)) {
+    if let Some(refusal) = ended(&call, call.state().server(), ports) {
         return Err(call.stop(refusal));
     }
     if let Err(outside) = scope::held(call.head(), call.state().server(), call.state().subject()) {
@@ -75,6 +75,11 @@ pub(super) fn halted<S>(call: &Call<S>, server: &Server, ports: &Ports) -> Optio
     }
     let over = head.task.over(ports.clock.now_us()).filter(|over| !over.cause.spares_what_was_cleared())?;
     Some(over_and_done(head, &over))
+}
+
+/// The refusal of a call that may not even begin. Classifying asks too, before it asks the server anything for the call.
+pub(super) fn ended<S>(call: &Call<S>, server: &Server, ports: &Ports) -> Option<Refusal> {
+    halted(call, server, ports).or_else(|| spent(call.head(), ports))
 }
 
 /// The refusal of a request in a task that has reached a limit. What was cleared before may go on, and with it what its
