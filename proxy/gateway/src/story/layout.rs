@@ -6,10 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pdp::digest::Digest;
 use pdp::json::quoted;
-use pdp::record::{Entry, Event, Intent, Record};
+use pdp::record::{Entry, Event, Intent, Record, Said};
 
 use super::frame::{self, Frame, Mood};
-use super::visible;
+use super::{said, visible};
 use crate::ledger::ranges;
 
 /// How a story is told.
@@ -62,6 +62,8 @@ fn json_line(entry: &Entry) -> String {
 struct Story<'e> {
     frames: Vec<Frame<'e>>,
     events: Vec<&'e Event>,
+    /// What was said of the task, in time.
+    said: Vec<&'e Said>,
 }
 
 impl<'e> Story<'e> {
@@ -69,6 +71,7 @@ impl<'e> Story<'e> {
         let mut intents: BTreeMap<u64, &Intent> = BTreeMap::new();
         let mut records: Vec<&Record> = Vec::new();
         let mut events = Vec::new();
+        let mut said = Vec::new();
         for entry in entries {
             match entry {
                 Entry::Intent(intent) => {
@@ -76,6 +79,7 @@ impl<'e> Story<'e> {
                 }
                 Entry::Record(record) => records.push(record),
                 Entry::Event(event) => events.push(event),
+                Entry::Said(one) => said.push(one),
             }
         }
         let recorded: BTreeSet<u64> = records.iter().map(|record| record.number).collect();
@@ -84,7 +88,8 @@ impl<'e> Story<'e> {
         let mut frames: Vec<Frame<'e>> = open.collect();
         frames.extend(records.into_iter().map(|record| Frame::Recorded(record, intents.get(&record.number).copied())));
         frames.sort_by_key(|frame| (frame.started_us(), frame.number()));
-        Self { frames, events }
+        said.sort_by_key(|one| one.at_us);
+        Self { frames, events, said }
     }
 
     fn write_head(&self, page: &mut Page) {
@@ -103,6 +108,8 @@ impl<'e> Story<'e> {
                 format!("{}{user}, by {}", principal.key(), principal.method)
             }));
         }
+        traces.extend(self.said.iter().map(|one| one.trace.as_str()));
+        tasks.extend(self.said.iter().map(|one| one.task.as_str()));
         traces.iter().for_each(|trace| page.line(0, "trace", &visible::text(trace)));
         tasks.iter().for_each(|task| page.line(0, "task", &visible::text(task)));
         callers.iter().for_each(|caller| page.line(0, "caller", &visible::text(caller)));
@@ -118,7 +125,12 @@ impl<'e> Story<'e> {
             *outcomes.entry(frame.outcome()).or_default() += 1;
         }
         let counts: Vec<String> = outcomes.iter().map(|(outcome, count)| format!("{count} {outcome}")).collect();
-        page.line(0, "frames", &format!("{}: {}", self.frames.len(), counts.join(", ")));
+        let counts = if counts.is_empty() { "none".to_owned() } else { counts.join(", ") };
+        page.line(0, "frames", &format!("{}: {counts}", self.frames.len()));
+        if !self.said.is_empty() {
+            let words = "said of the task by its host or agent, and marked so: the gate saw nothing of it";
+            page.line(0, "claims", &format!("{}, {words}", self.said.len()));
+        }
     }
 
     /// Which law was in force for which frames.
@@ -150,7 +162,11 @@ impl<'e> Story<'e> {
             }
         }
         let mut today = self.frames.first().map(|frame| frame::day(frame.started_us()));
+        let mut said = self.said.iter().peekable();
         for frame in top {
+            while let Some(one) = said.next_if(|one| one.at_us < frame.started_us()) {
+                page.said(one);
+            }
             let day = frame::day(frame.started_us());
             if today.as_ref() != Some(&day) {
                 page.out.push_str(&format!("\n{day}\n"));
@@ -161,6 +177,7 @@ impl<'e> Story<'e> {
                 page.frame(INDENT, frame);
             }
         }
+        said.for_each(|one| page.said(one));
     }
 }
 
@@ -174,27 +191,35 @@ struct Page {
 impl Page {
     fn frame(&mut self, indent: usize, frame: &Frame<'_>) {
         self.out.push('\n');
-        self.head(indent, frame);
+        let title = format!("{}  {}", frame::time(frame.started_us()), frame.title());
+        let (verdict, mood) = frame.verdict();
+        self.head(indent, &format!("#{}", frame.number()), &title, &verdict, mood);
         for (label, text) in frame.lines() {
             self.line(indent + INDENT, label, &text);
         }
     }
 
-    /// The frame's head, with its verdict at the right edge, or below where there is no room.
-    fn head(&mut self, indent: usize, frame: &Frame<'_>) {
-        let number = format!("#{}", frame.number());
-        let title = format!("{}  {}", frame::time(frame.started_us()), frame.title());
-        let (verdict, mood) = frame.verdict();
-        let room = self.width.saturating_sub(indent + number.chars().count() + 2);
-        let mut lines = visible::wrap(&title, room.max(20)).into_iter();
+    /// A claim: no number at its head, and no verdict of the gate's.
+    fn said(&mut self, said: &Said) {
+        self.out.push('\n');
+        self.head(0, "~", &said::title(said), said::VERDICT, Mood::Doubtful);
+        for (label, text) in said::lines(said) {
+            self.line(INDENT, label, &text);
+        }
+    }
+
+    /// A head: a mark, a title, and a verdict at the right edge, or below where there is no room.
+    fn head(&mut self, indent: usize, mark: &str, title: &str, verdict: &str, mood: Mood) {
+        let room = self.width.saturating_sub(indent + mark.chars().count() + 2);
+        let mut lines = visible::wrap(title, room.max(20)).into_iter();
         let mut last = lines.next().unwrap_or_default();
-        self.out.push_str(&format!("{}{}  ", " ".repeat(indent), self.paint("1", &number)));
+        self.out.push_str(&format!("{}{}  ", " ".repeat(indent), self.paint("1", mark)));
         for line in lines {
             self.out.push_str(&format!("{last}\n{}", " ".repeat(indent + INDENT)));
             last = line;
         }
         let used = last.chars().count() + verdict.chars().count() + 2;
-        let painted = self.paint(mood.colour(), &verdict);
+        let painted = self.paint(mood.colour(), verdict);
         if used <= room {
             let gap = " ".repeat(room - used + 2);
             self.out.push_str(&format!("{last}{gap}{painted}\n"));
