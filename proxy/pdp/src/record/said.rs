@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::task::matches;
+
 /// How many bytes of text one entry may hold.
 pub const TEXT_BYTES_MAX: usize = 16 * 1024;
 /// How many characters the origin of a context may have.
@@ -64,32 +66,10 @@ impl PlanStep {
     #[must_use]
     pub fn fits(&self, server: &str, tool: &str) -> bool {
         match self.tool.split_once('/') {
-            Some((on, what)) => wild(on, server) && wild(what, tool),
-            None => wild(&self.tool, tool),
+            Some((on, what)) => matches(on, server) && matches(what, tool),
+            None => matches(&self.tool, tool),
         }
     }
-}
-
-/// Whether a text is of a pattern whose `*` stands for any characters. Time goes with the product of the two lengths.
-fn wild(pattern: &str, text: &str) -> bool {
-    let mut parts = pattern.split('*');
-    let first = parts.next().unwrap_or_default();
-    let Some(mut rest) = text.strip_prefix(first) else { return false };
-    let mut parts = parts.peekable();
-    if parts.peek().is_none() {
-        return rest.is_empty();
-    }
-    while let Some(part) = parts.next() {
-        if parts.peek().is_none() {
-            return rest.ends_with(part);
-        }
-        // The earliest place is as good as any: what follows has the most left.
-        match rest.split_once(part) {
-            Some((_, after)) => rest = after,
-            None => return false,
-        }
-    }
-    true
 }
 
 /// What is said. Members stand in the order of their names, after `kind`.
@@ -291,7 +271,7 @@ mod tests {
                     Some((c, rest)) => text.split_first().is_some_and(|(d, t)| c == d && plain(rest, t)),
                 }
             }
-            prop_assert_eq!(wild(&pattern, &text), plain(pattern.as_bytes(), text.as_bytes()));
+            prop_assert_eq!(matches(&pattern, &text), plain(pattern.as_bytes(), text.as_bytes()));
         }
     }
 
