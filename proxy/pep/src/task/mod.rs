@@ -8,6 +8,10 @@
 //! Its labels do not go with it. They stay with the principal, and every task it opens from then on begins with them,
 //! until it has been idle for as long as a task may be: opening many tasks is no way to be rid of what was read.
 
+mod plan;
+mod say;
+mod waiting;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -16,6 +20,10 @@ use pdp::policy::{Facts, TaskFacts};
 use pdp::principal::Principal;
 
 use crate::fair::{self, Held};
+pub(crate) use plan::Held as HeldStep;
+pub use plan::{Claims, Heard, PlanState, Unsaid};
+pub use say::{SayFault, Speaker};
+pub use waiting::WaitingCall;
 use crate::trace::TraceContext;
 
 /// One task.
@@ -25,6 +33,10 @@ pub struct Task {
     trace: String,
     /// The key of the principal it belongs to; empty where nobody needs to know.
     owner: String,
+    /// What was said of it.
+    claims: Arc<Claims>,
+    /// Its calls that wait for a person.
+    waiting: waiting::Waiting,
     state: Mutex<State>,
 }
 
@@ -43,7 +55,8 @@ impl Task {
     }
 
     fn of(id: String, trace: String, owner: String) -> Self {
-        Self { id, trace, owner, state: Mutex::new(State::default()) }
+        let (claims, waiting) = (Arc::default(), waiting::Waiting::default());
+        Self { id, trace, owner, claims, waiting, state: Mutex::new(State::default()) }
     }
 
     /// Its name.
