@@ -105,7 +105,7 @@ pub(super) struct AbandonBranch {
 #[schemars(crate = "rmcp::schemars")]
 pub(super) struct OpenTools {
     /// The server whose tools you ask for. All servers when absent.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", length(max = 64))]
     server: Option<String>,
 }
@@ -124,19 +124,19 @@ pub(super) struct ExplainLabel {
 #[schemars(crate = "rmcp::schemars")]
 pub(super) struct WhatBecameOf {
     /// The number of the call's record, as its result or refusal names it. Or give server, tool and arguments.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "u64")]
     pub(super) record: Option<u64>,
     /// The server of the call.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", length(max = 64))]
     pub(super) server: Option<String>,
     /// The tool that was called.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", length(max = 128))]
     pub(super) tool: Option<String>,
     /// The very arguments of the call.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "JsonObject")]
     pub(super) arguments: Option<JsonObject>,
 }
