@@ -30,6 +30,8 @@ mod long;
 mod crash;
 mod swap;
 mod live;
+mod hosts;
+mod own;
 mod import;
 mod schemas;
 mod examples;

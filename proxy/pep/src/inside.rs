@@ -9,7 +9,7 @@ use pdp::principal::Principal;
 use pdp::registry::{Server, Tool};
 use pdp::snapshot::Snapshot;
 
-use crate::task::Task;
+use crate::task::{Task, scope};
 
 /// A call of one of the gate's own tools, seen from inside.
 #[derive(Debug, Clone)]
@@ -60,6 +60,8 @@ impl Inside {
         let servers = self.snapshot.registry().servers.values().filter(|server| server.retired.is_none());
         let tools = servers.flat_map(|server| server.tools.values().map(move |tool| (&**server, &**tool)));
         let open = tools.filter(|(_, tool)| tool.withheld.is_none() && tool.retired.is_none());
+        let scope = self.task.scope();
+        let open = open.filter(|(server, tool)| scope::touches(scope, server) && scope::sees(scope, server, tool));
         open.filter(|(server, tool)| policies.seems_open(&self.principal, server, tool, &facts)).collect()
     }
 }

@@ -44,7 +44,10 @@ pub use stages::{
     s9_audit::IntentReceipt,
 };
 pub use stream::{Event, EventSource, EventStream};
-pub use task::{Claims, Heard, PlanState, SayFault, Speaker, Task, Tasks, Unsaid, WaitingCall};
+pub use task::{
+    Cause, Claims, Heard, Key, OpenFault, Opened, Opening, Over, PlanState, SayFault, Speaker, Task, Tasks, Terms, Token,
+    Unsaid, WaitingCall,
+};
 pub use trace::{Propagation, TraceContext};
 
 use std::sync::Arc;

@@ -45,11 +45,6 @@ pub fn tell(entries: &[Entry], telling: &Telling) -> String {
     let mut page = Page { out: String::new(), width: telling.width.max(60), colour: telling.colour };
     story.write_head(&mut page);
     story.write_frames(&mut page);
-    for event in &story.events {
-        page.out.push('\n');
-        let words = format!("{} {}: {}", frame::moment(event.at_us), event.what, event.detail);
-        page.line(0, "event", &visible::text(&words));
-    }
     page.out
 }
 
@@ -61,25 +56,63 @@ fn json_line(entry: &Entry) -> String {
 /// Entries sorted into what a person asks about.
 struct Story<'e> {
     frames: Vec<Frame<'e>>,
-    events: Vec<&'e Event>,
-    /// What was said of the task, in time.
-    said: Vec<&'e Said>,
+    /// What happened to the task itself and what was said of it, in time.
+    asides: Vec<Aside<'e>>,
+}
+
+/// What stands between the frames of a story.
+enum Aside<'e> {
+    /// Something that happened to the task.
+    Event(&'e Event),
+    /// Something that was said of it.
+    Said(&'e Said),
+}
+
+impl<'e> Aside<'e> {
+    fn at_us(&self) -> i64 {
+        match self {
+            Self::Event(event) => event.at_us,
+            Self::Said(said) => said.at_us,
+        }
+    }
+
+    /// Whether it stands before a frame that arrived at this time. A task opens before its first frame; what is said in a
+    /// frame stands behind it.
+    fn comes_before(&self, started_us: i64) -> bool {
+        match self {
+            Self::Event(event) => event.at_us <= started_us,
+            Self::Said(said) => said.at_us < started_us,
+        }
+    }
+
+    fn trace(&self) -> Option<&'e str> {
+        match self {
+            Self::Event(event) => event.trace.as_deref(),
+            Self::Said(said) => Some(&said.trace),
+        }
+    }
+
+    fn task(&self) -> Option<&'e str> {
+        match self {
+            Self::Event(event) => event.task.as_deref(),
+            Self::Said(said) => Some(&said.task),
+        }
+    }
 }
 
 impl<'e> Story<'e> {
     fn of(entries: &'e [Entry]) -> Self {
         let mut intents: BTreeMap<u64, &Intent> = BTreeMap::new();
         let mut records: Vec<&Record> = Vec::new();
-        let mut events = Vec::new();
-        let mut said = Vec::new();
+        let mut asides = Vec::new();
         for entry in entries {
             match entry {
                 Entry::Intent(intent) => {
                     intents.entry(intent.number).or_insert(intent);
                 }
                 Entry::Record(record) => records.push(record),
-                Entry::Event(event) => events.push(event),
-                Entry::Said(one) => said.push(one),
+                Entry::Event(event) => asides.push(Aside::Event(event)),
+                Entry::Said(said) => asides.push(Aside::Said(said)),
             }
         }
         let recorded: BTreeSet<u64> = records.iter().map(|record| record.number).collect();
@@ -88,8 +121,8 @@ impl<'e> Story<'e> {
         let mut frames: Vec<Frame<'e>> = open.collect();
         frames.extend(records.into_iter().map(|record| Frame::Recorded(record, intents.get(&record.number).copied())));
         frames.sort_by_key(|frame| (frame.started_us(), frame.number()));
-        said.sort_by_key(|one| one.at_us);
-        Self { frames, events, said }
+        asides.sort_by_key(Aside::at_us);
+        Self { frames, asides }
     }
 
     fn write_head(&self, page: &mut Page) {
@@ -108,8 +141,8 @@ impl<'e> Story<'e> {
                 format!("{}{user}, by {}", principal.key(), principal.method)
             }));
         }
-        traces.extend(self.said.iter().map(|one| one.trace.as_str()));
-        tasks.extend(self.said.iter().map(|one| one.task.as_str()));
+        traces.extend(self.asides.iter().filter_map(Aside::trace));
+        tasks.extend(self.asides.iter().filter_map(Aside::task));
         traces.iter().for_each(|trace| page.line(0, "trace", &visible::text(trace)));
         tasks.iter().for_each(|task| page.line(0, "task", &visible::text(task)));
         callers.iter().for_each(|caller| page.line(0, "caller", &visible::text(caller)));
@@ -127,9 +160,10 @@ impl<'e> Story<'e> {
         let counts: Vec<String> = outcomes.iter().map(|(outcome, count)| format!("{count} {outcome}")).collect();
         let counts = if counts.is_empty() { "none".to_owned() } else { counts.join(", ") };
         page.line(0, "frames", &format!("{}: {counts}", self.frames.len()));
-        if !self.said.is_empty() {
+        let claims = self.asides.iter().filter(|aside| matches!(aside, Aside::Said(_))).count();
+        if claims > 0 {
             let words = "said of the task by its host or agent, and marked so: the gate saw nothing of it";
-            page.line(0, "claims", &format!("{}, {words}", self.said.len()));
+            page.line(0, "claims", &format!("{claims}, {words}"));
         }
     }
 
@@ -162,10 +196,10 @@ impl<'e> Story<'e> {
             }
         }
         let mut today = self.frames.first().map(|frame| frame::day(frame.started_us()));
-        let mut said = self.said.iter().peekable();
+        let mut asides = self.asides.iter().peekable();
         for frame in top {
-            while let Some(one) = said.next_if(|one| one.at_us < frame.started_us()) {
-                page.said(one);
+            while let Some(aside) = asides.next_if(|aside| aside.comes_before(frame.started_us())) {
+                page.aside(aside);
             }
             let day = frame::day(frame.started_us());
             if today.as_ref() != Some(&day) {
@@ -177,7 +211,7 @@ impl<'e> Story<'e> {
                 page.frame(INDENT, frame);
             }
         }
-        said.for_each(|one| page.said(one));
+        asides.for_each(|aside| page.aside(aside));
     }
 }
 
@@ -199,6 +233,13 @@ impl Page {
         }
     }
 
+    fn aside(&mut self, aside: &Aside<'_>) {
+        match aside {
+            Aside::Event(event) => self.event(event),
+            Aside::Said(said) => self.said(said),
+        }
+    }
+
     /// A claim: no number at its head, and no verdict of the gate's.
     fn said(&mut self, said: &Said) {
         self.out.push('\n');
@@ -206,6 +247,14 @@ impl Page {
         for (label, text) in said::lines(said) {
             self.line(INDENT, label, &text);
         }
+    }
+
+    /// Something that happened to the task itself.
+    fn event(&mut self, event: &Event) {
+        self.out.push('\n');
+        let by = event.by.as_deref().map(|by| format!(" by {by}")).unwrap_or_default();
+        let words = format!("{} {}{by}: {}", frame::moment(event.at_us), event.what, event.detail);
+        self.line(0, "event", &visible::text(&words));
     }
 
     /// A head: a mark, a title, and a verdict at the right edge, or below where there is no room.
