@@ -31,6 +31,7 @@ mod crash;
 mod swap;
 mod live;
 mod hosts;
+mod own;
 mod import;
 mod schemas;
 mod examples;

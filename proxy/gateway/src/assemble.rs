@@ -31,6 +31,7 @@ use crate::telemetry::{Exporter, Settings};
 use crate::upstream::Upstreams;
 use crate::upstream::http::HttpUpstream;
 use crate::upstream::http_sse::{HttpSseLimits, HttpSseUpstream};
+use crate::upstream::own::OwnServer;
 use crate::upstream::stdio::{StdioLimits, StdioUpstream};
 use crate::vault::LocalVault;
 
@@ -102,7 +103,8 @@ pub async fn start(config: &Config, environment: Environment) -> anyhow::Result<
     ledger.subscribe(shown_to(Arc::downgrade(&shadow)));
     let (known, generated) = principals(config, environment.token.as_deref(), &entropy)?;
     let vault = Arc::new(LocalVault);
-    let upstreams = Arc::new(upstreams(config, Arc::clone(&vault))?);
+    let own = OwnServer::new(Arc::clone(&port), Arc::clone(&clock), config.ledger());
+    let upstreams = Arc::new(upstreams(config, Arc::clone(&vault), own)?);
     let halts = Arc::new(Halts::open(&config.data)?);
     let tasks = Tasks::new(micros(config.task_idle), config.limits.tasks_max, config.task_by_trace)
         .sealed(task_key(&config.data, &entropy)?);
@@ -300,7 +302,7 @@ fn shown_to(shadow: Weak<Shadow>) -> Sink {
     })
 }
 
-fn upstreams(config: &Config, vault: Arc<LocalVault>) -> anyhow::Result<Upstreams> {
+fn upstreams(config: &Config, vault: Arc<LocalVault>, own: OwnServer) -> anyhow::Result<Upstreams> {
     let limits = &config.limits;
     let http = HttpUpstream::new(limits.message_bytes_max, limits.long_answer_bytes_max, vault)?;
     let http_sse = HttpSseUpstream::new(
@@ -318,7 +320,7 @@ fn upstreams(config: &Config, vault: Arc<LocalVault>) -> anyhow::Result<Upstream
         grace: Duration::from_millis(limits.child_grace_ms),
         starts_per_minute: limits.child_starts_per_minute_max,
     });
-    Ok(Upstreams::new(http, http_sse, stdio, limits.calls_per_server_max))
+    Ok(Upstreams::new(http, http_sse, stdio, own, limits.calls_per_server_max))
 }
 
 fn pipeline_limits(config: &Config) -> Limits {

@@ -5,6 +5,7 @@
 mod halts;
 mod shadow;
 mod snapshots;
+mod said;
 mod tasks;
 
 use std::net::SocketAddr;
@@ -77,6 +78,7 @@ pub async fn serve(socket: TcpListener, control: Arc<Control>, stop: Cancellatio
         .merge(snapshots::routes())
         .merge(shadow::routes())
         .merge(tasks::routes())
+        .merge(said::routes())
         .merge(halts::routes())
         .fallback(|| async { error(StatusCode::NOT_FOUND, "no_route", "there is nothing here; see `/v1/health`") })
         .layer(middleware::from_fn_with_state(Arc::clone(&control), admit))

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use pdp::record::{Ending, Entry, Note, Record, StageTime};
 
 use crate::ports::{Clock, Ledger};
+use crate::task::HeldStep;
 
 /// A record under way. Dropping it unsealed is itself recorded.
 #[derive(Debug)]
@@ -18,11 +19,13 @@ pub(crate) struct OpenRecord {
     intended: bool,
     /// What a drop means: for a stream that its reader closes, the ordinary end.
     when_dropped: Ending,
+    /// The step of the plan that the frame holds until it acts or ends.
+    step: Option<HeldStep>,
 }
 
 impl OpenRecord {
     pub(crate) fn new(record: Record, ledger: Arc<dyn Ledger>, clock: Arc<dyn Clock>) -> Self {
-        Self { record: Some(Box::new(record)), ledger, clock, intended: false, when_dropped: Ending::Abandoned }
+        Self { record: Some(Box::new(record)), ledger, clock, intended: false, when_dropped: Ending::Abandoned, step: None }
     }
 
     /// Changes the record. Nothing happens once it is sealed; nobody holds it then.
@@ -53,6 +56,16 @@ impl OpenRecord {
     pub(crate) fn note(&mut self, text: impl Into<String>) {
         let at_us = self.elapsed_us();
         self.write(|record| record.notes.push(Note { at_us, text: text.into() }));
+    }
+
+    /// Holds a step of the task's plan. It is given back when the frame ends without having acted.
+    pub(crate) fn hold_step(&mut self, step: Option<HeldStep>) {
+        self.step = step;
+    }
+
+    /// The frame acts now: the step it held is taken.
+    pub(crate) fn acts(&mut self) {
+        self.step.take().into_iter().for_each(HeldStep::made);
     }
 
     pub(crate) fn intended(&mut self) {

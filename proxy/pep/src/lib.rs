@@ -13,6 +13,7 @@ mod envelope;
 mod fair;
 mod frame;
 mod headers;
+mod inside;
 mod job;
 mod long;
 mod notice;
@@ -28,6 +29,7 @@ mod validation;
 pub use call::{Call, Stopped};
 pub use channel::{Channel, Channels};
 pub use frame::{Caller, Frame};
+pub use inside::Inside;
 pub use long::{CutOff, LongAnswer, PieceSource};
 pub use reply::{Answer, Body, Reply};
 pub use stages::{
@@ -42,7 +44,10 @@ pub use stages::{
     s9_audit::IntentReceipt,
 };
 pub use stream::{Event, EventSource, EventStream};
-pub use task::{Cause, Key, OpenFault, Opened, Opening, Over, Task, Tasks, Terms, Token};
+pub use task::{
+    Cause, Claims, Heard, Key, OpenFault, Opened, Opening, Over, PlanState, SayFault, Speaker, Task, Tasks, Terms, Token,
+    Unsaid, WaitingCall,
+};
 pub use trace::{Propagation, TraceContext};
 
 use std::sync::Arc;

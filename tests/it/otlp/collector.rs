@@ -227,6 +227,7 @@ pub(super) fn allowed() -> Record {
         snapshot: Digest::of_bytes(b"snapshot"),
         decision: Some(read_mail()),
         credential: None,
+        plan: None,
         labels: ["private", "untrusted"].into_iter().collect(),
         stages: vec![
             stage("intake", 100),

@@ -159,7 +159,7 @@ pub(super) fn no_world(files: &[Source]) -> Vec<Fault> {
 }
 
 /// What every stage may use beside the state of the stage before it.
-const FOR_ALL: [&str; 17] = [
+const FOR_ALL: [&str; 18] = [
     "asides",
     "headers",
     "call",
@@ -168,6 +168,7 @@ const FOR_ALL: [&str; 17] = [
     "entry",
     "envelope",
     "frame",
+    "inside",
     "job",
     "long",
     "ports",

@@ -131,7 +131,7 @@ impl House {
         let entries = self.ledger.entries.lock().unwrap();
         let records = entries.iter().filter_map(|entry| match entry {
             Entry::Record(record) => Some((**record).clone()),
-            Entry::Intent(_) | Entry::Event(_) => None,
+            Entry::Intent(_) | Entry::Event(_) | Entry::Said(_) => None,
         });
         records.collect()
     }

@@ -104,7 +104,7 @@ impl Narrowing {
     }
 }
 
-type Failed = Box<Response>;
+pub(super) type Failed = Box<Response>;
 
 fn bad(words: &str) -> Failed {
     Box::new(error(StatusCode::BAD_REQUEST, "bad_request", words))
@@ -277,7 +277,7 @@ fn unknown(id: &str) -> Failed {
 }
 
 /// A task that this visitor may end or hand on: one of their own, or for an operator any.
-fn owned(control: &Control, visitor: &Asked, id: &str) -> Result<Arc<Task>, Failed> {
+pub(super) fn owned(control: &Control, visitor: &Asked, id: &str) -> Result<Arc<Task>, Failed> {
     needs(visitor, Role::Member)?;
     let task = control.gate.ports.tasks.find(id).ok_or_else(|| unknown(id))?;
     let key = visitor.principal.key();

@@ -89,6 +89,7 @@ fn outcome_unknown(intent: Intent) -> Result<Record, JsonFault> {
         snapshot: intent.snapshot,
         decision: None,
         credential: None,
+        plan: None,
         labels: LabelSet::default(),
         stages: Vec::new(),
         attempts: Vec::new(),

@@ -18,13 +18,22 @@ pub(super) const INSERT: &str = "INSERT INTO entries \
     (seq, kind, number, at_us, trace, task, principal, server, system, method, target, credential, decision, ending, \
      body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
 
+/// Whether nothing is lost with an entry that is refused: its sender waits to be told, and then does not act, or knows that
+/// it was not heard. Everything else happened.
+pub(super) fn is_asked(entry: &Entry) -> bool {
+    match entry {
+        Entry::Intent(_) | Entry::Said(_) => true,
+        Entry::Record(_) | Entry::Event(_) => false,
+    }
+}
+
 /// An entry ready to be written.
 #[derive(Debug)]
 pub(super) struct Row {
     pub(super) entry: Entry,
     pub(super) body: String,
     pub(super) waiter: Option<Waiter>,
-    /// Not kept when its transaction fails: an intent whose sender is told so and will not act, or the writer's own
+    /// Not kept when its transaction fails: what [is asked](is_asked) by somebody who waits and is told so, or the writer's own
     /// word about a recovery that did not happen.
     pub(super) given_up_on_failure: bool,
 }
@@ -85,6 +94,23 @@ impl Row {
                 e.trace,
                 e.task,
                 e.by,
+                None::<&str>,
+                None::<&str>,
+                None::<&str>,
+                None::<&str>,
+                None::<&str>,
+                None::<&str>,
+                None::<&str>,
+                self.body
+            ]),
+            Entry::Said(s) => statement.execute(params![
+                seq,
+                "said",
+                s.number.map(signed),
+                s.at_us,
+                s.trace,
+                s.task,
+                s.by,
                 None::<&str>,
                 None::<&str>,
                 None::<&str>,

@@ -5,7 +5,7 @@ use pdp::decision::{Decision, Obligation, Reason};
 use pdp::digest::Digest;
 use pdp::record::{Attempt, DecisionNote, Direction, Ending, FrameKind, Intent, Record, ResultNote};
 
-use super::visible;
+use super::{said, visible};
 
 /// A frame as the ledger knows it: what was about to be done, what came of it, or both.
 #[derive(Debug, Clone, Copy)]
@@ -168,6 +168,9 @@ fn record_lines(record: &Record, intent: Option<&Intent>) -> Vec<(&'static str, 
     lines.extend(labels(record).map(|text| ("labels", text)));
     if let Some(note) = &record.decision {
         decision_lines(note, &mut lines);
+    }
+    if let Some(note) = &record.plan {
+        lines.push(("plan", said::step_words(note)));
     }
     if let Some(credential) = &record.credential {
         lines.push(("credential", visible::text(credential)));

@@ -88,6 +88,7 @@ fn call(number: u64, at: i64, tool: &str) -> Record {
         snapshot: Digest::of_bytes(b"first law"),
         decision: Some(decision(Decision::allow(), ("mail-read", "Agents may read mail"), &[])),
         credential: None,
+        plan: None,
         labels: labels(&["untrusted"]),
         stages: stages.map(|(stage, at_us)| StageTime { stage: (*stage).into(), at_us }).collect(),
         attempts: vec![Attempt {
@@ -377,7 +378,7 @@ fn a_story_is_found_by_trace_prefix_task_or_number() {
             .map(|entry| match entry {
                 Entry::Intent(intent) => intent.number,
                 Entry::Record(record) => record.number,
-                Entry::Event(_) => panic!("an event is in no story"),
+                Entry::Event(_) | Entry::Said(_) => panic!("the ledger holds none"),
             })
             .collect()
     };

@@ -5,6 +5,7 @@
 //! members in the order of RFC 8785, so that writing them once gives canonical bytes.
 
 mod canonical;
+pub mod said;
 #[cfg(test)]
 mod tests;
 
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 pub use canonical::CanonicalJson;
+pub use said::{PlanNote, PlanStep, Said, Saying, Standing, Voice};
 
 use crate::decision::Decision;
 use crate::digest::Digest;
@@ -317,6 +319,9 @@ pub struct Record {
     /// The credential that was lent, by reference.
     #[serde(default)]
     pub credential: Option<String>,
+    /// Which step of the task's plan it took, where one was recorded.
+    #[serde(default)]
+    pub plan: Option<PlanNote>,
     /// The labels its answer carries.
     #[serde(default)]
     pub labels: LabelSet,
@@ -415,6 +420,8 @@ pub enum Entry {
     Record(Arc<Record>),
     /// About the gate itself.
     Event(Event),
+    /// What a host or an agent says of a task: a claim.
+    Said(Said),
 }
 
 /// The shapes of entries, as [`Entry::read`] takes them: for their schema alone.
@@ -428,6 +435,8 @@ enum Shape {
     Record(Arc<Record>),
     /// About the gate itself.
     Event(Event),
+    /// What a host or an agent says of a task: a claim.
+    Said(Said),
 }
 
 /// The JSON Schema of the ledger's entries, as `wicketgate trace --json` prints them (draft 2020-12).
@@ -443,6 +452,7 @@ enum Tag {
     Intent,
     Record,
     Event,
+    Said,
 }
 
 impl Entry {
@@ -471,12 +481,13 @@ impl Entry {
             Tag::Intent => Self::Intent(of(text)?),
             Tag::Record => Self::Record(of(text)?),
             Tag::Event => Self::Event(of(text)?),
+            Tag::Said => Self::Said(of(text)?),
         };
         match &entry {
             Self::Record(record) if record.v != RECORD_VERSION => {
                 Err(JsonFault::Syntax(format!("record version {} is not known", record.v)))
             }
-            Self::Record(_) | Self::Intent(_) | Self::Event(_) => Ok(entry),
+            Self::Record(_) | Self::Intent(_) | Self::Event(_) | Self::Said(_) => Ok(entry),
         }
     }
 }

@@ -341,14 +341,27 @@ pub enum Transport {
         /// Headers sent with every request, none of them secret.
         headers: BTreeMap<String, String>,
     },
-    /// A server that is part of the gate's own program, run as a child process.
+    /// A server that is part of the gate's own program: run as a child process, or inside the gate where it serves the
+    /// gate's own tools.
     Builtin {
         /// Which one.
         server: String,
     },
 }
 
+/// The built-in server of the gate's own tools, and the only name it can have.
+pub const OWN_SERVER: &str = "gate";
+
 impl Transport {
+    /// Whether this is the server of the gate's own tools, which runs inside the gate.
+    #[must_use]
+    pub fn is_own(&self) -> bool {
+        match self {
+            Self::Builtin { server } => server == OWN_SERVER,
+            Self::Stdio { .. } | Self::Http { .. } | Self::Sse { .. } => false,
+        }
+    }
+
     /// A short name for spans and records.
     #[must_use]
     pub fn kind(&self) -> &'static str {

@@ -231,6 +231,7 @@ fn open_record(frame: &Frame, snapshot: &Snapshot, ports: &Ports, now_us: i64) -
         snapshot: snapshot.digest(),
         decision: None,
         credential: None,
+        plan: None,
         labels: LabelSet::default(),
         stages: Vec::new(),
         attempts: Vec::new(),

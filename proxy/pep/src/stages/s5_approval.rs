@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use pdp::decision::{Decision, Obligation};
+use pdp::digest::Digest;
 use pdp::json::{self, Json};
 use pdp::policy::Facts;
 use pdp::refusal::{Code, Refusal};
@@ -17,6 +18,7 @@ use crate::ports::{Hold, Ports, Verdict};
 use crate::stages::s2_classify::Subject;
 use crate::stages::s3_policy::{self, name_of, reasons};
 use crate::stages::s4_guardrail::Cleared;
+use crate::task::WaitingCall;
 
 /// A call that may be executed once, under these obligations.
 #[derive(Debug)]
@@ -65,7 +67,11 @@ async fn escalate(
     let hold = hold(call, grants);
     let what = name_of(call.state().subject()).to_owned();
     let why = reasons(call.state().rules());
-    match ports.approvals.ask(&hold).await {
+    let verdict = {
+        let _told = call.head().task.waits(waiting(&hold));
+        ports.approvals.ask(&hold).await
+    };
+    match verdict {
         Verdict::Granted(given) => judged_again(call, ports, given, &what),
         Verdict::Refused(reason) => Err(Refusal::new(
             Code::Denied,
@@ -77,6 +83,18 @@ async fn escalate(
             );
             Err(Refusal::new(Code::ApprovalUnavailable, words))
         }
+    }
+}
+
+/// What the agent is told of the call while it waits.
+fn waiting(hold: &Hold) -> WaitingCall {
+    WaitingCall {
+        number: hold.number,
+        principal: hold.principal.key(),
+        server: hold.server.clone(),
+        action: hold.action.clone(),
+        arguments: Digest::of_bytes(hold.arguments.as_bytes()),
+        grants: hold.grants.iter().cloned().collect(),
     }
 }
 

@@ -16,6 +16,7 @@ use pdp::registry::{Server, Transport};
 
 use crate::call::{Call, Stopped};
 use crate::channel::Channel;
+use crate::inside::Inside;
 use crate::ports::{Ports, SendFault};
 use crate::stages::s2_classify::Subject;
 use crate::stages::s4_guardrail::halted;
@@ -77,6 +78,7 @@ pub struct Dispatch {
     headers: Vec<(String, String)>,
     secret: Option<Secret>,
     takes_long: bool,
+    inside: Option<Inside>,
     receipt: IntentReceipt,
 }
 
@@ -135,6 +137,12 @@ impl Dispatch {
         self.secret.as_ref().map(|s| &*s.0)
     }
 
+    /// What the gate's own server may know of the call; an order to any other server has nothing of it.
+    #[must_use]
+    pub fn inside(&self) -> Option<&Inside> {
+        self.inside.as_ref()
+    }
+
     /// The number of the frame whose intent this order rests on.
     #[must_use]
     pub fn number(&self) -> u64 {
@@ -190,6 +198,7 @@ pub(crate) async fn execute(mut call: Call<Credentialed>, ports: &Ports) -> Resu
     let started_us = call.elapsed_us();
     let timeout = call.state().subject().timeout(call.state().server());
     let dispatch = dispatch(&call, outbound, headers, receipt);
+    call.entry().acts();
     let attempt = tokio::time::timeout(timeout, ports.upstream.send(dispatch));
     let outcome = tokio::select! {
         outcome = attempt => outcome,
@@ -323,6 +332,7 @@ fn dispatch(
     receipt: IntentReceipt,
 ) -> Dispatch {
     let head = call.head();
+    let own = call.state().server().transport.is_own();
     Dispatch {
         server: Arc::clone(call.state().server()),
         channel: Arc::clone(&head.channel),
@@ -335,6 +345,7 @@ fn dispatch(
         headers,
         secret: call.state().secret().map(|s| Secret(Arc::clone(&s.0))),
         takes_long: takes_long(call),
+        inside: own.then(|| Inside::new(&head.principal, &head.task, &head.snapshot, call.number())),
         receipt,
     }
 }

@@ -9,12 +9,16 @@
 //! until it has been idle for as long as a task may be: opening many tasks is no way to be rid of what was read.
 //!
 //! Explicit tasks are opened by a host and found by their token (`token.rs`, `opened.rs`). What any task may touch and how
-//! much it may do was fixed when it was opened (`terms.rs`), and is held in the guardrail stage (`scope.rs`).
+//! much it may do was fixed when it was opened (`terms.rs`), and is held in the guardrail stage (`scope.rs`). What was said of a
+//! task is taken in beside it (`say.rs`, `plan.rs`): claims, on which nothing it may do rests.
 
 mod opened;
+mod plan;
+mod say;
 pub(crate) mod scope;
 mod terms;
 mod token;
+mod waiting;
 #[cfg(test)]
 mod tests;
 
@@ -31,9 +35,13 @@ use crate::fair::{self, Held};
 use crate::trace::TraceContext;
 
 pub use opened::{OpenFault, Opened, Opening};
+pub(crate) use plan::Held as HeldStep;
+pub use plan::{Claims, Heard, PlanState, Unsaid};
+pub use say::{SayFault, Speaker};
 pub(crate) use terms::BY_TOKEN;
 pub use terms::{Cause, Over, Terms};
 pub use token::{Key, Token};
+pub use waiting::WaitingCall;
 
 /// One task.
 #[derive(Debug)]
@@ -42,6 +50,10 @@ pub struct Task {
     trace: String,
     /// The key of the principal it belongs to; empty where nobody needs to know.
     owner: String,
+    /// What was said of it.
+    claims: Arc<Claims>,
+    /// Its calls that wait for a person.
+    waiting: waiting::Waiting,
     terms: Terms,
     /// Set once, by whatever ends it first.
     over: OnceLock<Over>,
@@ -68,7 +80,8 @@ impl Task {
 
     fn under(id: String, trace: String, owner: String, terms: Terms) -> Self {
         let (over, told, expansions) = (OnceLock::new(), AtomicBool::new(false), AtomicU64::new(0));
-        Self { id, trace, owner, terms, over, told, expansions, state: Mutex::new(State::default()) }
+        let (claims, waiting, state) = (Arc::default(), waiting::Waiting::default(), Mutex::default());
+        Self { id, trace, owner, claims, waiting, terms, over, told, expansions, state }
     }
 
     /// Its name.

@@ -85,6 +85,7 @@ pub(in crate::desk) fn call(number: u64, tool: &str, arguments: &str, labels: &[
             },
         )),
         credential: None,
+        plan: None,
         labels: LabelSet::default(),
         stages: Vec::new(),
         attempts: Vec::new(),
