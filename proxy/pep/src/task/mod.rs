@@ -8,6 +8,8 @@
 //! Its labels do not go with it. They stay with the principal, and every task it opens from then on begins with them,
 //! until it has been idle for as long as a task may be: opening many tasks is no way to be rid of what was read.
 
+mod ended;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -17,6 +19,9 @@ use pdp::principal::Principal;
 use crate::fair::{self, Held};
 use crate::trace::TraceContext;
 
+pub use ended::Cause;
+use ended::Ended;
+
 /// One task.
 #[derive(Debug)]
 pub struct Task {
@@ -25,6 +30,7 @@ pub struct Task {
     /// The key of the principal it belongs to; empty where nobody needs to know.
     owner: String,
     state: Mutex<State>,
+    ended: Ended,
 }
 
 #[derive(Debug, Default)]
@@ -42,7 +48,7 @@ impl Task {
     }
 
     fn of(id: String, trace: String, owner: String) -> Self {
-        Self { id, trace, owner, state: Mutex::new(State::default()) }
+        Self { id, trace, owner, state: Mutex::new(State::default()), ended: Ended::default() }
     }
 
     /// Its name.
@@ -72,6 +78,18 @@ impl Task {
     #[must_use]
     pub fn calls(&self) -> u64 {
         self.locked(|state| state.calls)
+    }
+
+    /// Ends it: nothing more is done in it. Answers whether this is the cause that counts from now on; who is told `true`
+    /// has it recorded.
+    pub fn end(&self, cause: Cause) -> bool {
+        self.ended.end(cause)
+    }
+
+    /// Why it has ended; nothing while it goes on.
+    #[must_use]
+    pub fn ended(&self) -> Option<&Cause> {
+        self.ended.cause()
     }
 
     pub(crate) fn count_call(&self) {
