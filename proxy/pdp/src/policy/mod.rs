@@ -28,6 +28,7 @@ mod written;
 pub use evaluate::{Act, Judgement, Query, Rule};
 pub use facts::{Facts, Impact, ImpactKind, Looked, Named, TaskFacts};
 pub use load::Policies;
+pub use number::ten_thousandths;
 pub use printed::{PrintFault, Question};
 pub use reach::Reach;
 pub(crate) use schema::{holds, without_comments};

@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use super::{
-    Attempt, DecisionNote, Direction, Ending, Entry, Event, FrameKind, Intent, Note, Record, ResultNote, StageTime, Tag,
+    Attempt, DecisionNote, Direction, EffectNote, Ending, Entry, ErrandNote, Event, FrameKind, Intent, Note, Record, ResultNote, StageTime, Tag,
 };
 use crate::digest::Digest;
 use crate::effect::Effect;
@@ -96,10 +96,14 @@ struct RecordText<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     decision: Option<&'a DecisionNote>,
     direction: Direction,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    effect: Option<&'a EffectNote>,
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     effects: &'a BTreeSet<Effect>,
     ending: Ending,
     entry: Tag,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    errand: Option<&'a ErrandNote>,
     kind: FrameKind,
     #[serde(skip_serializing_if = "LabelSet::is_empty")]
     labels: &'a LabelSet,
@@ -154,9 +158,11 @@ impl<'a> RecordText<'a> {
             credential: whole.credential.as_deref(),
             decision: whole.decision.as_ref(),
             direction: whole.direction,
+            effect: whole.effect.as_ref(),
             effects: &whole.effects,
             ending: whole.ending,
             entry: Tag::Record,
+            errand: whole.errand.as_ref(),
             kind: whole.kind,
             labels: &whole.labels,
             link: whole.link.as_deref(),

@@ -5,6 +5,7 @@
 //! members in the order of RFC 8785, so that writing them once gives canonical bytes.
 
 mod canonical;
+mod effect;
 #[cfg(test)]
 mod tests;
 
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 pub use canonical::CanonicalJson;
+pub use effect::{EffectNote, EffectState, Errand, ErrandNote, PreviewNote, RollbackNote};
 
 use crate::decision::Decision;
 use crate::digest::Digest;
@@ -317,6 +319,12 @@ pub struct Record {
     /// The credential that was lent, by reference.
     #[serde(default)]
     pub credential: Option<String>,
+    /// The life of its effect, for a tool call that may have one.
+    #[serde(default)]
+    pub effect: Option<EffectNote>,
+    /// For a call of the gate's own: for which frame it was made.
+    #[serde(default)]
+    pub errand: Option<ErrandNote>,
     /// The labels its answer carries.
     #[serde(default)]
     pub labels: LabelSet,
@@ -378,7 +386,7 @@ pub struct Event {
     pub at_us: i64,
     /// What: `started`, `stopped`, `snapshot`, `snapshot_refused`, `snapshot_promoted`, `snapshot_rolled_back`,
     /// `promotion_settled`, `promotion_torn`, `shadow_begun`, `shadow_ended`, `recovered`, `authentication_limited`,
-    /// `ledger_resumed`.
+    /// `ledger_resumed`, `task_ended`, `quarantine_released`.
     pub what: String,
     /// Who caused it, as far as known.
     #[serde(default)]

@@ -171,6 +171,8 @@ fn open_record(frame: &Frame, snapshot: &Snapshot, ports: &Ports, now_us: i64) -
         method: None,
         target: None,
         pin: None,
+        effect: None,
+        errand: None,
         effects: Default::default(),
         arguments_digest: None,
         arguments: None,
