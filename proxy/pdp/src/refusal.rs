@@ -60,6 +60,8 @@ pub enum Code {
     SessionMissing,
     /// The session is unknown, ended, or another principal's.
     SessionUnknown,
+    /// The task token was not made here, is another agent's, or differs from another that came with it.
+    TokenRefused,
     /// Too many calls at once.
     Busy,
     /// The registry has no such server.
@@ -82,8 +84,10 @@ pub enum Code {
     ApprovalUnavailable,
     /// The halt switch is on.
     Halted,
-    /// The task has ended: it reached a limit, was stopped, or was open for too long.
-    TaskEnded,
+    /// The task is over.
+    TaskOver,
+    /// What the call touches lies outside its task's scope.
+    OutOfScope,
     /// A limit of the caller or of the server is reached.
     LimitReached,
     /// This call was made before, under the same key or with a result that is withheld: it is not made again.
@@ -127,7 +131,7 @@ const fn line(name: &'static str, http: u16, rpc: i64, source: Source, again: bo
 
 impl Code {
     /// Every code, for coverage.
-    pub const ALL: [Self; 44] = [
+    pub const ALL: [Self; 46] = [
         Self::NoRoute,
         Self::VerbNotAllowed,
         Self::HostRefused,
@@ -147,6 +151,7 @@ impl Code {
         Self::HeaderMismatch,
         Self::SessionMissing,
         Self::SessionUnknown,
+        Self::TokenRefused,
         Self::Busy,
         Self::UnknownServer,
         Self::MethodClosed,
@@ -158,7 +163,8 @@ impl Code {
         Self::Denied,
         Self::ApprovalUnavailable,
         Self::Halted,
-        Self::TaskEnded,
+        Self::TaskOver,
+        Self::OutOfScope,
         Self::LimitReached,
         Self::Repeated,
         Self::PreviewFailed,
@@ -199,6 +205,7 @@ impl Code {
             Self::HeaderMismatch => line("header_mismatch", 400, -32020, Client, false),
             Self::SessionMissing => line("session_missing", 400, -32600, Client, false),
             Self::SessionUnknown => line("session_unknown", 404, -32600, Client, false),
+            Self::TokenRefused => line("token_refused", 403, 40305, Client, false),
             Self::Busy => line("busy", 200, 42901, Gate, true),
             Self::UnknownServer => line("unknown_server", 404, -32600, Client, false),
             Self::MethodClosed => line("method_closed", 200, -32601, Policy, false),
@@ -210,7 +217,8 @@ impl Code {
             Self::Denied => line("denied", 200, 40300, Policy, false),
             Self::ApprovalUnavailable => line("approval_unavailable", 200, 40301, Policy, false),
             Self::Halted => line("halted", 200, 40302, Policy, true),
-            Self::TaskEnded => line("task_ended", 200, 40303, Policy, false),
+            Self::TaskOver => line("task_over", 200, 40303, Policy, false),
+            Self::OutOfScope => line("out_of_scope", 200, 40304, Policy, false),
             Self::LimitReached => line("limit_reached", 200, 42902, Policy, true),
             Self::Repeated => line("repeated", 200, 40901, Policy, false),
             Self::PreviewFailed => line("preview_failed", 200, 50206, Upstream, true),

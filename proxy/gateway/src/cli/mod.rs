@@ -1,6 +1,7 @@
 //! The command line: one program, a few verbs. Parses, dispatches, and says what went wrong in words.
 
 mod check;
+mod client;
 mod demo;
 mod live;
 mod difference;
