@@ -8,6 +8,7 @@ mod asides;
 mod call;
 mod channel;
 mod content;
+mod effect;
 mod entry;
 mod envelope;
 mod fair;
@@ -27,6 +28,7 @@ mod validation;
 
 pub use call::{Call, Stopped};
 pub use channel::{Channel, Channels};
+pub use effect::{Quarantine, ReleaseFault, Withheld};
 pub use frame::{Caller, Frame};
 pub use long::{CutOff, LongAnswer, PieceSource};
 pub use reply::{Answer, Body, Reply};
@@ -64,7 +66,7 @@ async fn flow(frame: Frame, gate: &Arc<Gate>) -> Result<Call<Labelled>, Stopped>
     let call = s2_classify::classify(call, gate).await?;
     let call = s3_policy::judge(call, &gate.ports)?;
     let call = s4_guardrail::clear(call, &gate.ports)?;
-    let call = s5_approval::authorize(call, &gate.ports).await?;
+    let call = s5_approval::authorize(call, gate).await?;
     let call = s6_credential::equip(call, &gate.ports).await?;
     let call = s7_action::execute(call, &gate.ports).await?;
     s8_outcome::label(call, &gate.ports)

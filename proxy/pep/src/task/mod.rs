@@ -11,6 +11,7 @@
 //! Explicit tasks are opened by a host and found by their token (`token.rs`, `opened.rs`). What any task may touch and how
 //! much it may do was fixed when it was opened (`terms.rs`), and is held in the guardrail stage (`scope.rs`).
 
+pub(crate) mod meter;
 mod opened;
 pub(crate) mod scope;
 mod terms;
@@ -27,11 +28,13 @@ use pdp::policy::{Facts, TaskFacts};
 use pdp::principal::Principal;
 use pdp::task::{Limits, Profile, Scope};
 
+use crate::effect::Once;
 use crate::fair::{self, Held};
 use crate::trace::TraceContext;
 
 pub use opened::{OpenFault, Opened, Opening};
 pub(crate) use terms::BY_TOKEN;
+use meter::{Meter, Meters};
 pub use terms::{Cause, Over, Terms};
 pub use token::{Key, Token};
 
@@ -50,6 +53,8 @@ pub struct Task {
     /// How many calls tried to reach beyond its scope.
     expansions: AtomicU64,
     state: Mutex<State>,
+    meter: Meter,
+    once: Once,
 }
 
 #[derive(Debug, Default)]
@@ -68,7 +73,8 @@ impl Task {
 
     fn under(id: String, trace: String, owner: String, terms: Terms) -> Self {
         let (over, told, expansions) = (OnceLock::new(), AtomicBool::new(false), AtomicU64::new(0));
-        Self { id, trace, owner, terms, over, told, expansions, state: Mutex::new(State::default()) }
+        let (state, meter, once) = (Mutex::default(), Meter::default(), Once::default());
+        Self { id, trace, owner, terms, over, told, expansions, state, meter, once }
     }
 
     /// Its name.
@@ -219,13 +225,30 @@ impl Task {
     /// What policies see of it now, before anything is known of a call.
     pub(crate) fn facts(&self, now_us: i64) -> Facts {
         let (labels, calls) = self.locked(|state| (state.labels.clone(), state.calls));
+        let (cost, bytes_out) = self.meter.spent();
         let task = TaskFacts {
             depth: self.depth(),
             explicit: self.is_explicit(),
             profile: self.terms.profile.clone(),
+            cost,
+            bytes_out,
             ..TaskFacts::of(&self.id)
         };
         Facts { labels, calls, task, now_ms: now_us / 1000, ..Facts::default() }
+    }
+
+    /// What has been used of its limits, by their names.
+    #[must_use]
+    pub fn used(&self) -> [(&'static str, u64); 6] {
+        self.meter.used()
+    }
+
+    pub(crate) fn meter(&self) -> &Meter {
+        &self.meter
+    }
+
+    pub(crate) fn once(&self) -> &Once {
+        &self.once
     }
 
     pub(crate) fn count_call(&self) {
@@ -256,6 +279,7 @@ pub struct Tasks {
     key: Option<Key>,
     /// Whether a host ever opened one.
     hosted: AtomicBool,
+    meters: Meters,
 }
 
 #[derive(Debug, Default)]
@@ -298,7 +322,17 @@ impl Tasks {
     /// trace id opens a task of its own; whoever sets it can leave its labels behind, so it is the host that must be trusted.
     #[must_use]
     pub fn new(idle_us: i64, open_max: usize, by_trace: bool) -> Self {
-        Self { state: Mutex::default(), idle_us, open_max, by_trace, key: None, hosted: AtomicBool::new(false) }
+        Self { state: Mutex::default(), idle_us, open_max, by_trace, key: None, hosted: AtomicBool::new(false), meters: Meters::default() }
+    }
+
+    /// With limits of principals, by their keys: over all their tasks, and counted anew after `elapsed_s` seconds.
+    #[must_use]
+    pub fn limited(self, principals: HashMap<String, Limits>) -> Self {
+        Self { meters: Meters::of(principals), ..self }
+    }
+
+    pub(crate) fn meters(&self) -> &Meters {
+        &self.meters
     }
 
     /// With the key that seals the tokens of explicit tasks.
