@@ -10,7 +10,7 @@ use pdp::digest::Digest;
 use pdp::principal::Principal;
 use pdp::record::{Entry, Event};
 use pep::ports::{Approvals, BoxFuture, Clock, Gate, Halt, Hold, Ledger, Limits, Ports, Verdict};
-use pep::{Channels, Propagation, Tasks};
+use pep::{Channels, Propagation, Quarantine, Tasks};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
@@ -120,7 +120,9 @@ pub async fn start(config: &Config, environment: Environment) -> anyhow::Result<
             vault,
             approvals: Arc::new(Nobody),
             halt: Arc::new(NeverHalted),
-            tasks: Tasks::new(micros(config.task_idle), config.limits.tasks_max, config.task_by_trace),
+            tasks: Tasks::new(micros(config.task_idle), config.limits.tasks_max, config.task_by_trace)
+                .limited(config.budgets.clone()),
+            quarantine: Quarantine::default(),
             channels: Channels::new(config.limits.sessions_max),
             slots: Arc::new(Semaphore::new(config.limits.calls_max)),
             limits: pipeline_limits(config),

@@ -2,6 +2,7 @@
 //!
 //! Nothing here can send to a server or approve a call for its own caller; it looks, reloads and reports.
 
+mod quarantine;
 mod shadow;
 mod snapshots;
 
@@ -68,6 +69,7 @@ pub async fn serve(socket: TcpListener, control: Arc<Control>, stop: Cancellatio
         .route("/v1/traces/{id}", get(trace))
         .merge(snapshots::routes())
         .merge(shadow::routes())
+        .merge(quarantine::routes())
         .fallback(|| async { error(StatusCode::NOT_FOUND, "no_route", "there is nothing here; see `/v1/health`") })
         .layer(middleware::from_fn_with_state(Arc::clone(&control), admit))
         .with_state(control);

@@ -68,6 +68,7 @@ impl World {
             approvals: Arc::clone(&approvals) as _,
             halt: Arc::clone(&halt) as _,
             tasks: Tasks::new(3_600_000_000, 100, true),
+            quarantine: Default::default(),
             channels: Channels::new(100),
             slots: Arc::new(Semaphore::new(100)),
             limits: Limits { depth_max: 16, arguments_bytes_max: 200, ..Limits::STANDARD },

@@ -162,17 +162,16 @@ impl Quarantine {
         out
     }
 
-    /// Releases a result: its call, made again, finds it. Answers what is to be recorded.
+    /// A result that this person may release, and what is to be recorded first.
     ///
     /// # Errors
     /// When there is none, or it is the releaser's own.
-    pub fn release(&self, record: u64, by: &str, now_us: i64) -> Result<(Withheld, Event), ReleaseFault> {
-        let mut all = self.current(now_us);
-        let entry = all.get_mut(&record).ok_or(ReleaseFault::Unknown(record))?;
+    pub fn releasable(&self, record: u64, by: &str, now_us: i64) -> Result<(Withheld, Event), ReleaseFault> {
+        let all = self.current(now_us);
+        let entry = all.get(&record).ok_or(ReleaseFault::Unknown(record))?;
         if entry.kept.owner == by {
             return Err(ReleaseFault::Own(record));
         }
-        entry.released_by = Some(by.to_owned());
         let Kept { server, tool, owner, .. } = &entry.kept;
         let event = Event {
             by: Some(by.to_owned()),
@@ -181,6 +180,20 @@ impl Quarantine {
             ..Event::new(now_us, "quarantine_released", format!("the result of {server} {tool}, record {record}, for {owner}"))
         };
         Ok((shown(entry), event))
+    }
+
+    /// Releases a result: its call, made again, finds it.
+    ///
+    /// # Errors
+    /// As [`Self::releasable`].
+    pub fn release(&self, record: u64, by: &str, now_us: i64) -> Result<Withheld, ReleaseFault> {
+        let mut all = self.current(now_us);
+        let entry = all.get_mut(&record).ok_or(ReleaseFault::Unknown(record))?;
+        if entry.kept.owner == by {
+            return Err(ReleaseFault::Own(record));
+        }
+        entry.released_by = Some(by.to_owned());
+        Ok(shown(entry))
     }
 
     fn locked(&self) -> MutexGuard<'_, HashMap<u64, Entry>> {
@@ -241,7 +254,9 @@ mod tests {
         assert!(store.find("t", &other, 0).is_none() && store.find("u", &one, 0).is_none());
         assert_eq!(store.release(1, "ann", 0).unwrap_err(), ReleaseFault::Own(1));
         assert_eq!(store.release(2, "bo", 0).unwrap_err(), ReleaseFault::Unknown(2));
-        let (shown, event) = store.release(1, "bo", 5).unwrap();
+        let (before, event) = store.releasable(1, "bo", 5).unwrap();
+        assert_eq!(before.released_by, None);
+        let shown = store.release(1, "bo", 5).unwrap();
         assert_eq!((shown.released_by.as_deref(), event.what.as_str()), (Some("bo"), "quarantine_released"));
         assert!(matches!(store.find("t", &one, 6), Some(Found::Released(kept)) if kept.record == 1));
         assert!(store.find("t", &one, 6).is_none(), "it is handed out once");
