@@ -150,7 +150,8 @@ impl Tasks {
             let words = if Arc::ptr_eq(one, task) {
                 over.words.clone()
             } else {
-                format!("with `{}`, which it was handed on from", task.id)
+                let why = if over.words.is_empty() { String::new() } else { format!(" ({})", over.words) };
+                format!("together with `{}`, which it was handed on from{why}", task.id)
             };
             one.conclude(Over { words, ..over.clone() })
         });
@@ -286,5 +287,190 @@ impl Task {
             json(serde_json::to_string(&terms.limits)),
         );
         self.event("task_opened", by, detail, terms.opened_us)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may panic")]
+    use pdp::task::Allowed;
+
+    use super::*;
+    use crate::task::Key;
+
+    const HOUR: i64 = 3600 * 1_000_000;
+
+    fn opening(agent: &str) -> Opening {
+        let profile = Profile {
+            name: "any".into(),
+            description: String::new(),
+            scope: Scope { tools: Allowed::only(["s/*".to_owned()]), ..Scope::default() },
+            limits: Limits { steps: Some(10), ..Limits::default() },
+            lifetime_s: 3600,
+        };
+        let principal = Principal {
+            agent: agent.into(),
+            teams: vec![],
+            user: "u".into(),
+            tenant: "default".into(),
+            method: "token".into(),
+        };
+        Opening {
+            profile: Arc::new(profile),
+            goal: "g".into(),
+            principal,
+            by: "default/host".into(),
+            labels: LabelSet::default(),
+            scope: Scope::default(),
+            limits: Limits::default(),
+            lifetime_s: None,
+            parent: None,
+        }
+    }
+
+    fn tasks(most: usize) -> Tasks {
+        Tasks::new(HOUR, most, true).sealed(Key::new([7; 32]))
+    }
+
+    fn open(tasks: &Tasks, opening: Opening, at: i64, n: u8) -> Result<Opened, OpenFault> {
+        tasks.open_for(opening, at, [[n; 16], [n + 100; 16]])
+    }
+
+    fn over(cause: Cause, at_us: i64) -> Over {
+        Over { cause, words: String::new(), by: None, at_us }
+    }
+
+    #[test]
+    fn a_token_leads_to_its_task_and_to_its_agent() {
+        let tasks = tasks(9);
+        let opened = open(&tasks, opening("a"), 0, 1).unwrap();
+        let token = Token::presented(&opened.token);
+        assert!(Arc::ptr_eq(&tasks.claimed(&token).unwrap(), &opened.task));
+        assert_eq!(tasks.bearer(&token).unwrap().method, "task");
+        assert!(Arc::ptr_eq(&tasks.find(opened.task.id()).unwrap(), &opened.task));
+        let elsewhere = Tasks::new(HOUR, 9, true).sealed(Key::new([8; 32]));
+        assert_eq!(elsewhere.claimed(&token).unwrap_err().code, Code::TokenRefused);
+        assert_eq!(Tasks::new(HOUR, 9, true).claimed(&token).unwrap_err().code, Code::TokenRefused);
+        assert_eq!(open(&Tasks::new(HOUR, 9, true), opening("a"), 0, 2).unwrap_err(), OpenFault::NoKey);
+        assert_eq!(format!("{opened:?} {:?}", opening("a")), format!("Opened({}) Opening(any, default/a)", opened.task.id()));
+    }
+
+    #[test]
+    fn what_is_asked_for_only_narrows() {
+        let tasks = tasks(9);
+        let asked = Opening {
+            scope: Scope { tools: Allowed::only(["*".to_owned()]), ..Scope::default() },
+            limits: Limits { steps: Some(1000), cost: Some(5), ..Limits::default() },
+            lifetime_s: Some(7200),
+            ..opening("a")
+        };
+        let task = open(&tasks, asked, 5, 1).unwrap().task;
+        assert!(task.scope().tools.allows("s/x") && !task.scope().tools.allows("t/x"));
+        assert_eq!((task.limits().steps, task.limits().cost), (Some(10), Some(5)));
+        assert_eq!(task.until_us(), Some(5 + HOUR));
+        let child = Opening {
+            parent: Some(Arc::clone(&task)),
+            scope: Scope { tools: Allowed::only(["t/*".to_owned(), "s/y".to_owned()]), ..Scope::default() },
+            principal: Principal { user: "mallory".into(), ..opening("b").principal },
+            ..opening("b")
+        };
+        let child = open(&tasks, child, 10, 2).unwrap().task;
+        assert!(child.scope().tools.allows("s/y") && !child.scope().tools.allows("s/x") && !child.scope().tools.allows("t/x"));
+        assert_eq!((child.until_us(), child.trace(), child.depth()), (task.until_us(), task.trace(), 1));
+        assert_eq!(child.principal().unwrap().user, "u");
+        let ids: Vec<&str> = child.lineage().map(Task::id).collect();
+        assert_eq!(ids, [child.id(), task.id()]);
+    }
+
+    #[test]
+    fn labels_come_along_and_return() {
+        let tasks = tasks(9);
+        let labels = |words: &[&'static str]| words.iter().copied().collect::<LabelSet>();
+        let parent = open(&tasks, Opening { labels: labels(&["private"]), ..opening("a") }, 0, 1).unwrap().task;
+        let asked = Opening { labels: labels(&["secret"]), parent: Some(Arc::clone(&parent)), ..opening("b") };
+        let child = open(&tasks, asked, 0, 2).unwrap().task;
+        assert_eq!(child.labels(), labels(&["private", "secret"]));
+        child.raise(&labels(&["untrusted"]));
+        assert!(parent.labels().contains("untrusted"));
+        parent.raise(&labels(&["user"]));
+        assert!(!child.labels().contains("user"), "what the parent reads later, its child has not read");
+    }
+
+    #[test]
+    fn whoever_the_scope_does_not_name_cannot_be_given_the_task() {
+        let tasks = tasks(9);
+        let only = |agents: &str, users: &str| Scope {
+            agents: Allowed::only([agents.to_owned()]),
+            users: Allowed::only([users.to_owned()]),
+            ..Scope::default()
+        };
+        let asked = |scope| open(&tasks, Opening { scope, ..opening("a") }, 0, 1).map(drop);
+        assert_eq!(asked(only("b", "u")), Err(OpenFault::Agent("default/a".into())));
+        assert_eq!(asked(only("a", "v")), Err(OpenFault::User("u".into())));
+        assert_eq!(asked(only("a", "u")), Ok(()));
+        assert_eq!(asked(only("default/a", "*")), Ok(()));
+    }
+
+    #[test]
+    fn an_end_reaches_down_and_not_up_and_the_first_cause_stands() {
+        let tasks = tasks(9);
+        let parent = open(&tasks, opening("a"), 0, 1).unwrap().task;
+        let below = |above: &Arc<Task>, n| open(&tasks, Opening { parent: Some(Arc::clone(above)), ..opening("a") }, 0, n);
+        let child = below(&parent, 2).unwrap().task;
+        let grandchild = below(&child, 3).unwrap().task;
+        assert_eq!(tasks.end(&grandchild, &over(Cause::Ended, 1)).len(), 1);
+        assert!(parent.over(1).is_none() && child.over(1).is_none());
+        assert_eq!(tasks.end(&parent, &over(Cause::Stopped, 2)).len(), 2);
+        assert_eq!(tasks.end(&parent, &over(Cause::Ended, 3)).len(), 0);
+        let causes = [&parent, &child, &grandchild].map(|task| task.over(3).unwrap().cause);
+        assert_eq!(causes, [Cause::Stopped, Cause::Stopped, Cause::Ended]);
+        assert!(matches!(below(&child, 4), Err(OpenFault::ParentOver(_))));
+        let words = child.end_event().unwrap();
+        assert_eq!((words.what.as_str(), words.task.as_deref()), ("task_stopped", Some(child.id())));
+    }
+
+    #[test]
+    fn time_runs_out_once_and_for_all_below() {
+        let tasks = tasks(9);
+        let parent = open(&tasks, Opening { lifetime_s: Some(60), ..opening("a") }, 0, 1).unwrap().task;
+        let child = open(&tasks, Opening { parent: Some(Arc::clone(&parent)), ..opening("a") }, 0, 2).unwrap().task;
+        assert!(tasks.expire(59_999_999).is_empty() && child.over(59_999_999).is_none());
+        assert_eq!(child.over(60_000_000).unwrap().cause, Cause::Expired);
+        assert_eq!(tasks.expire(61_000_000).len(), 2);
+        assert!(tasks.expire(62_000_000).is_empty());
+    }
+
+    #[test]
+    fn hand_offs_and_tasks_are_bounded_and_what_is_over_goes_first() {
+        let tasks = tasks(12);
+        let mut above = open(&tasks, opening("a"), 0, 1).unwrap().task;
+        for n in 2..=9 {
+            above = open(&tasks, Opening { parent: Some(above), ..opening("a") }, 0, n).unwrap().task;
+        }
+        assert_eq!(open(&tasks, Opening { parent: Some(Arc::clone(&above)), ..opening("a") }, 0, 10).unwrap_err(), OpenFault::TooDeep);
+        let others: Vec<Opened> = (11..14).map(|n| open(&tasks, opening("b"), 0, n).unwrap()).collect();
+        assert_eq!(open(&tasks, opening("b"), 0, 15).unwrap_err(), OpenFault::TooMany(12));
+        let [first, second, _] = others.as_slice() else { return };
+        tasks.end(&second.task, &over(Cause::Ended, 1));
+        tasks.end(&first.task, &over(Cause::Ended, 2));
+        let again = open(&tasks, opening("b"), 3, 16).unwrap();
+        assert!(tasks.find(second.task.id()).is_none() && tasks.find(first.task.id()).is_some());
+        tasks.end(&again.task, &over(Cause::Ended, 4));
+        open(&tasks, opening("b"), REMEMBERED_US + 4, 17).unwrap();
+        assert!(tasks.find(first.task.id()).is_none(), "a day has passed");
+        assert!(tasks.find(again.task.id()).is_some());
+    }
+
+    #[test]
+    fn a_task_that_is_over_keeps_an_implicit_one_from_beginning_anew_until_it_was_idle() {
+        let tasks = tasks(9);
+        let principal = opening("a").principal;
+        let at = |us| tasks.resolve(&principal, None, Some(&opening("a").profile), us, || format!("{us:032x}"));
+        let first = at(0);
+        assert_eq!((first.profile(), first.limits().steps), ("any", Some(10)));
+        first.conclude(over(Cause::Limit, 1));
+        assert!(Arc::ptr_eq(&first, &at(HOUR / 2)), "calling on is no way to begin anew");
+        assert!(Arc::ptr_eq(&first, &at(HOUR)));
+        assert!(!Arc::ptr_eq(&first, &at(HOUR + 1)));
     }
 }
