@@ -360,7 +360,9 @@ fn task_key(data: &Path, entropy: &SystemEntropy) -> anyhow::Result<Key> {
     let kept = match std::fs::read_to_string(&path) {
         Ok(text) => Some(text),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
-        Err(e) => return Err(e).with_context(|| format!("the key of task tokens in {} cannot be read", path.display())),
+        Err(e) => {
+            return Err(e).with_context(|| format!("the key of task tokens in {} cannot be read", path.display()));
+        }
     };
     if let Some(text) = kept {
         let key = crate::config::hex32(text.trim());

@@ -296,8 +296,7 @@ impl Config {
         };
         let listen = address(overrides.listen, &written.listen, LISTEN);
         let control = address(overrides.control, &written.control.listen, CONTROL);
-        let principals: Vec<Known> =
-            written.principals.iter().filter_map(|p| known(file, p, &mut faults)).collect();
+        let principals: Vec<Known> = written.principals.iter().filter_map(|p| known(file, p, &mut faults)).collect();
         let budgets = written.principals.iter().filter_map(|written| budget(written.get_ref())).collect();
         let bundle = bundle(&written, base, overrides, file, &mut faults);
         let limits = written.limits.as_ref().map_or_else(Limits::default, |l| *l.get_ref());

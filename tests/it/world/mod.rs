@@ -140,10 +140,15 @@ fn event_words(event: &Event) -> String {
 
 /// The limits of the caller `low`, over all its tasks.
 fn narrow() -> HashMap<String, Budget> {
-    [("default/low".to_owned(), Budget { steps: Some(2), approvals: Some(1), elapsed_s: Some(60), ..Budget::default() })].into()
+    [(
+        "default/low".to_owned(),
+        Budget { steps: Some(2), approvals: Some(1), elapsed_s: Some(60), ..Budget::default() },
+    )]
+    .into()
 }
 
-/// The callers of the scripts: `ann` is staff, and so is `low`, who has limits; `bob` is not, `eve` is another tenant's, anybody else is nobody.
+/// The callers of the scripts: `ann` is staff, and so is `low`, who has limits; `bob` is not, `eve` is another tenant's,
+/// anybody else is nobody.
 pub(crate) fn caller(name: &str) -> Caller {
     let principal = |teams: &[&str], tenant: &str| Principal {
         agent: name.to_owned(),

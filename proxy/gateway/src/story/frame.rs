@@ -243,7 +243,8 @@ fn decision_lines(note: &DecisionNote, lines: &mut Vec<(&'static str, String)>) 
         lines.push(("rule", format!("{}{reason}", visible::text(&rule.id))));
     }
     if let Some(found) = note.impact.as_ref().filter(|found| !found.is_empty()) {
-        let found: Vec<String> = found.iter().map(|(name, value)| format!("{} {}", visible::text(name), impact(value))).collect();
+        let found: Vec<String> =
+            found.iter().map(|(name, value)| format!("{} {}", visible::text(name), impact(value))).collect();
         lines.push(("impact", found.join(", ")));
     }
     if !note.grants.is_empty() {
@@ -275,7 +276,10 @@ fn effect_lines(effect: &EffectNote, lines: &mut Vec<(&'static str, String)>) {
         lines.push(("withheld", visible::text(fault)));
     }
     if let Some(rollback) = &effect.rollback {
-        let how = rollback.fault.as_deref().map_or_else(|| "done".to_owned(), |why| format!("unknown: {}", visible::text(why)));
+        let how = rollback
+            .fault
+            .as_deref()
+            .map_or_else(|| "done".to_owned(), |why| format!("unknown: {}", visible::text(why)));
         lines.push(("rollback", format!("{} {how}", visible::text(&rollback.tool))));
     }
     let key = effect.key.as_ref().map(|key| format!(", under the key {}", visible::text(key))).unwrap_or_default();

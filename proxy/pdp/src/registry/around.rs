@@ -63,7 +63,8 @@ impl Cost {
     /// below the greatest that can be counted costs more than anybody has.
     #[must_use]
     pub fn reserved(&self, arguments: &Json<'_>) -> u64 {
-        let named = self.argument.as_ref().and_then(|at| at.of(arguments)).map_or(0, |value| units(value).unwrap_or(u64::MAX));
+        let named =
+            self.argument.as_ref().and_then(|at| at.of(arguments)).map_or(0, |value| units(value).unwrap_or(u64::MAX));
         self.call.saturating_add(named)
     }
 

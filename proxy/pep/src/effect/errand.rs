@@ -102,24 +102,29 @@ pub(super) async fn run(order: Order, gate: &Arc<Gate>) -> Result<String, String
     let Order { caller, server, session, headers, text, task, errand } = order;
     let frame = Frame::message(caller, &server, session, headers, Bytes::from(text)).errand(&task, errand);
     let reply = Box::pin(crate::run(frame, gate)).await;
-    result_of(reply).await
+    // Boxed: a stream that is read here may itself have something undone.
+    Box::pin(result_of(reply)).await
 }
 
 async fn result_of(reply: Reply) -> Result<String, String> {
     let Some(text) = reply.into_answer().await else { return Err("it had no answer".to_owned()) };
     let read = Envelope::read(&text, usize::MAX).map_err(|_| "its answer cannot be read".to_owned())?;
     let said = |part: Option<&str>, name: &str| {
-        part.and_then(|part| member(part, name)).and_then(json::string_lossy).map(|words| words.chars().take(300).collect::<String>())
+        part.and_then(|part| member(part, name))
+            .and_then(json::string_lossy)
+            .map(|words| words.chars().take(300).collect::<String>())
     };
     if let Some(error) = read.error.clone().and_then(|at| text.get(at)) {
         return Err(said(Some(error), "message").unwrap_or_else(|| "it failed".to_owned()));
     }
-    let result = read.result.clone().and_then(|at| text.get(at)).ok_or_else(|| "its answer has no result".to_owned())?;
+    let result =
+        read.result.clone().and_then(|at| text.get(at)).ok_or_else(|| "its answer has no result".to_owned())?;
     if member(result, "isError") == Some("true") {
         let content = member(result, "content").and_then(|list| json::items(list).ok()).unwrap_or_default();
         return Err(said(content.first().copied(), "text").unwrap_or_else(|| "it failed".to_owned()));
     }
-    let later = member(result, "task").is_some() || member(result, "resultType").is_some_and(|kind| kind != "\"complete\"");
+    let later =
+        member(result, "task").is_some() || member(result, "resultType").is_some_and(|kind| kind != "\"complete\"");
     if later {
         return Err("it is not done yet".to_owned());
     }

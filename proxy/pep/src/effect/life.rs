@@ -142,7 +142,7 @@ impl Life {
     }
 
     /// The result is not as it must be, and is withheld.
-    pub(super) fn withheld(self, fault: String) -> Self {
+    pub(crate) fn withheld(self, fault: String) -> Self {
         let life = self.step(|phase| match phase {
             Phase::Answered(answered) => Phase::Over(answered.withhold()),
             other @ (Phase::Planned(_) | Phase::Attempted(_) | Phase::Undoing(_) | Phase::Over(_)) => other,
@@ -151,7 +151,7 @@ impl Life {
     }
 
     /// The result is not as it must be, and the effect is to be undone.
-    pub(super) fn undoing(self, fault: String, tool: String) -> Self {
+    pub(crate) fn undoing(self, fault: String, tool: String) -> Self {
         let life = self.step(|phase| match phase {
             Phase::Answered(answered) => Phase::Undoing(answered.undo()),
             other @ (Phase::Planned(_) | Phase::Attempted(_) | Phase::Undoing(_) | Phase::Over(_)) => other,
@@ -162,7 +162,7 @@ impl Life {
     }
 
     /// What became of the undoing.
-    pub(super) fn undone(self, outcome: &Result<(), String>) -> Self {
+    pub(crate) fn undone(self, outcome: &Result<(), String>) -> Self {
         let life = self.step(|phase| match (phase, outcome) {
             (Phase::Undoing(undoing), Ok(())) => Phase::Over(undoing.done()),
             (Phase::Undoing(undoing), Err(_)) => Phase::Over(undoing.lose()),
@@ -178,7 +178,7 @@ impl Life {
     }
 
     /// A preview was made.
-    pub(super) fn previewed(self, note: PreviewNote) -> Self {
+    pub(crate) fn previewed(self, note: PreviewNote) -> Self {
         Self { preview: Some(note), ..self }
     }
 

@@ -16,8 +16,8 @@ pub(crate) use errand::{Errand, Order};
 pub(crate) use life::Life;
 pub(crate) use once::{Claim, Known, Once, claim, key_of};
 pub(crate) use outside::{held_against, withheld};
+pub(crate) use quarantine::Found;
 pub use quarantine::{Quarantine, ReleaseFault, Withheld};
-pub(crate) use quarantine::{Found, Kept};
 
 use pdp::digest::Digest;
 use pdp::record::{Errand as ErrandKind, Record};

@@ -114,7 +114,9 @@ pub(crate) fn claim(task: &Arc<Task>, key: String, call: Digest, record: u64) ->
             return refused(format!("this idempotency key was used for another call (record {first}); use a new one"));
         }
         return match &slot.state {
-            State::UnderWay => refused(format!("the same call is still under way (record {first}); wait for its answer")),
+            State::UnderWay => {
+                refused(format!("the same call is still under way (record {first}); wait for its answer"))
+            }
             State::Over(EffectState::Committed, Some(answer)) => Known::Answered(first, Arc::clone(answer)),
             State::Over(EffectState::Committed, None) => {
                 refused(format!("the same call was made (record {first}); its answer is not kept any more"))
@@ -131,7 +133,8 @@ pub(crate) fn claim(task: &Arc<Task>, key: String, call: Digest, record: u64) ->
         };
     }
     if keys.by_key.len() >= KEYS_MAX {
-        let words = format!("this task has used {KEYS_MAX} idempotency keys, and none may be forgotten; open another task");
+        let words =
+            format!("this task has used {KEYS_MAX} idempotency keys, and none may be forgotten; open another task");
         return Known::Refused(Refusal::new(Code::LimitReached, words));
     }
     keys.by_key.insert(key.clone(), Slot { call, record, state: State::UnderWay });

@@ -59,7 +59,8 @@ fn given(preview: &Preview, arguments: &str) -> Result<String, String> {
             json::with_member(arguments, name, "true").map_err(|fault| format!("its arguments cannot be read: {fault}"))
         }
         PreviewBy::Companion { arguments: places, .. } => {
-            let call = Json::read(arguments, DEPTH_MAX).map_err(|fault| format!("its arguments cannot be read: {fault}"))?;
+            let call =
+                Json::read(arguments, DEPTH_MAX).map_err(|fault| format!("its arguments cannot be read: {fault}"))?;
             // What the call leaves out, the companion is not told.
             let taken = places.iter().filter_map(|(name, at)| {
                 at.of(&call).map(|value| format!("{}:{}", json::quoted(name), json::canonical(value)))

@@ -79,7 +79,9 @@ pub struct Withheld {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReleaseFault {
     /// There is no such result.
-    #[error("no result of record {0} is withheld: it was handed over, it is older than an hour, or there never was one")]
+    #[error(
+        "no result of record {0} is withheld: it was handed over, it is older than an hour, or there never was one"
+    )]
     Unknown(u64),
     /// Nobody releases what was withheld from themselves.
     #[error("record {0} is your own call: somebody else must release its result")]
@@ -145,7 +147,8 @@ impl Quarantine {
     pub(crate) fn find(&self, task: &str, call: &Digest, now_us: i64) -> Option<Found> {
         let mut all = self.current(now_us);
         let is_it = |entry: &&Entry| entry.kept.task == task && entry.kept.call == *call;
-        let released = all.values().filter(is_it).find(|entry| entry.released_by.is_some()).map(|entry| entry.kept.record);
+        let released =
+            all.values().filter(is_it).find(|entry| entry.released_by.is_some()).map(|entry| entry.kept.record);
         if let Some(entry) = released.and_then(|record| all.remove(&record)) {
             return Some(Found::Released(Box::new(entry.kept)));
         }
@@ -177,7 +180,11 @@ impl Quarantine {
             by: Some(by.to_owned()),
             task: Some(entry.kept.task.clone()),
             trace: Some(entry.kept.trace.clone()),
-            ..Event::new(now_us, "quarantine_released", format!("the result of {server} {tool}, record {record}, for {owner}"))
+            ..Event::new(
+                now_us,
+                "quarantine_released",
+                format!("the result of {server} {tool}, record {record}, for {owner}"),
+            )
         };
         Ok((shown(entry), event))
     }

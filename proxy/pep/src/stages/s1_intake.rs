@@ -51,13 +51,8 @@ pub(crate) fn admit(mut frame: Frame, gate: &Arc<Gate>) -> Result<Call<Proposed>
     let direction = direction_of(&frame.content);
     let mut address =
         Address { direction, kind: FrameKind::Unreadable, id: None, method: None, modern: false, channel: None };
-    let refuse = |entry, address, refusal| Stopped {
-        entry,
-        address: Box::new(address),
-        refusal,
-        advice: None,
-        again: None,
-    };
+    let refuse =
+        |entry, address, refusal| Stopped { entry, address: Box::new(address), refusal, advice: None, again: None };
     if let Err(fault) = ports.ledger.health() {
         let words = format!("the ledger cannot take the record ({fault}); no call is made until it can");
         return Err(refuse(entry, address, Refusal::new(Code::LedgerUnavailable, words)));
@@ -169,12 +164,7 @@ fn taken(message: &mut Message, depth_max: usize, of_a_client: bool) -> Result<V
 }
 
 /// Who acts: in a task that a host opened, its agent for the user the host named.
-fn acting(
-    frame: &mut Frame,
-    principal: Arc<Principal>,
-    task: &Task,
-    entry: &mut OpenRecord,
-) -> Arc<Principal> {
+fn acting(frame: &mut Frame, principal: Arc<Principal>, task: &Task, entry: &mut OpenRecord) -> Arc<Principal> {
     let Some(named) = task.principal().filter(|named| ***named != *principal && principal.method != BY_TOKEN) else {
         return principal;
     };
@@ -217,9 +207,11 @@ fn open_record(frame: &Frame, snapshot: &Snapshot, ports: &Ports, now_us: i64) -
             (event.task.trace().to_owned(), event.task.id().to_owned(), Some(event.parent_span.clone()))
         }
         // A frame that never reaches a task still has a trace of its own, so that it can be found.
-        Content::Message(_) | Content::Open | Content::Close | Content::Unreadable(_) => {
-            (hex_id(&ports.entropy.bytes()), String::new(), frame.errand.as_ref().map(|errand| errand.span().to_owned()))
-        }
+        Content::Message(_) | Content::Open | Content::Close | Content::Unreadable(_) => (
+            hex_id(&ports.entropy.bytes()),
+            String::new(),
+            frame.errand.as_ref().map(|errand| errand.span().to_owned()),
+        ),
     };
     let server = snapshot.server(&frame.server);
     let record = Record {

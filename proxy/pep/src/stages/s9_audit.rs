@@ -103,11 +103,22 @@ fn ending_of(entry: &OpenRecord, code: Code) -> Ending {
     let sent = entry.read(|record| !record.attempts.is_empty()).unwrap_or(false);
     // These stop a frame before it is sent, or withhold what came back for what it asks of the client.
     let withheld = sent && matches!(code, Code::Denied | Code::ApprovalUnavailable | Code::BrokenFrame);
-    let unanswered =
-        withheld || matches!(code, Code::TimedOut | Code::AnswerLost | Code::Quarantined | Code::RollbackFailed | Code::Cancelled);
+    let unanswered = withheld
+        || matches!(
+            code,
+            Code::TimedOut | Code::AnswerLost | Code::Quarantined | Code::RollbackFailed | Code::Cancelled
+        );
     // A server's own doorkeeper refuses only what was sent.
     let failed = withheld
-        || matches!(code, Code::TimedOut | Code::AnswerLost | Code::Quarantined | Code::RolledBack | Code::RollbackFailed | Code::Unreachable)
+        || matches!(
+            code,
+            Code::TimedOut
+                | Code::AnswerLost
+                | Code::Quarantined
+                | Code::RolledBack
+                | Code::RollbackFailed
+                | Code::Unreachable
+        )
         || (sent && code == Code::CredentialUnavailable);
     match (acted && unanswered, code == Code::Cancelled, failed) {
         (true, _, _) => Ending::Indeterminate,

@@ -146,7 +146,9 @@ impl Party {
             i64::try_from(limits.elapsed_s.unwrap_or(PERIOD_S)).unwrap_or(i64::MAX).saturating_mul(1_000_000)
         };
         match self {
-            Self::Task(task) if tally.since_us == 0 => tally.since_us = if task.opened_us() == 0 { now_us } else { task.opened_us() },
+            Self::Task(task) if tally.since_us == 0 => {
+                tally.since_us = if task.opened_us() == 0 { now_us } else { task.opened_us() }
+            }
             Self::Task(_) => {}
             Self::Principal(_, limits, _) | Self::Server(_, limits, _) => {
                 if tally.since_us == 0 || now_us.saturating_sub(tally.since_us) >= period_us(limits) {
@@ -174,7 +176,10 @@ impl Party {
         [
             (Condition::Steps, beyond(limits.steps, tally.steps, 1)),
             (Condition::Cost, beyond(limits.cost, tally.cost, wanted.cost).filter(|_| wanted.cost > 0)),
-            (Condition::BytesOut, beyond(limits.bytes_out, tally.bytes_out, wanted.bytes_out).filter(|_| wanted.bytes_out > 0)),
+            (
+                Condition::BytesOut,
+                beyond(limits.bytes_out, tally.bytes_out, wanted.bytes_out).filter(|_| wanted.bytes_out > 0),
+            ),
             (Condition::Repeats, limits.repeats.and_then(|most| beyond(Some(most), tally.made(&call), 1))),
             (Condition::InFlight, beyond(limits.in_flight, tally.in_flight, 1)),
         ]

@@ -32,9 +32,9 @@ use crate::effect::Once;
 use crate::fair::{self, Held};
 use crate::trace::TraceContext;
 
+use meter::{Meter, Meters};
 pub use opened::{OpenFault, Opened, Opening};
 pub(crate) use terms::BY_TOKEN;
-use meter::{Meter, Meters};
 pub use terms::{Cause, Over, Terms};
 pub use token::{Key, Token};
 
@@ -322,7 +322,15 @@ impl Tasks {
     /// trace id opens a task of its own; whoever sets it can leave its labels behind, so it is the host that must be trusted.
     #[must_use]
     pub fn new(idle_us: i64, open_max: usize, by_trace: bool) -> Self {
-        Self { state: Mutex::default(), idle_us, open_max, by_trace, key: None, hosted: AtomicBool::new(false), meters: Meters::default() }
+        Self {
+            state: Mutex::default(),
+            idle_us,
+            open_max,
+            by_trace,
+            key: None,
+            hosted: AtomicBool::new(false),
+            meters: Meters::default(),
+        }
     }
 
     /// With limits of principals, by their keys: over all their tasks, and counted anew after `elapsed_s` seconds.

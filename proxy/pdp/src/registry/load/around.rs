@@ -55,7 +55,11 @@ impl Reader<'_> {
         match Pointer::read(text) {
             Ok(pointer) => Some(pointer),
             Err(fault) => {
-                self.fault(offset, format!("`{text}` cannot be followed: {fault}"), "write it as RFC 6901 does: `/a/b`");
+                self.fault(
+                    offset,
+                    format!("`{text}` cannot be followed: {fault}"),
+                    "write it as RFC 6901 does: `/a/b`",
+                );
                 None
             }
         }
@@ -94,7 +98,8 @@ impl Reader<'_> {
             self.fault(at, format!("a preview finds at most {FIELDS_MAX} things"), "leave some out");
         }
         let finds = table.impact.iter();
-        let finds = finds.filter_map(|(name, find)| Some((name.clone(), Finding { at: self.pointer(at, &find.at)?, is: find.is })));
+        let finds = finds
+            .filter_map(|(name, find)| Some((name.clone(), Finding { at: self.pointer(at, &find.at)?, is: find.is })));
         Some(Preview { finds: finds.collect(), by })
     }
 
@@ -124,7 +129,8 @@ impl Reader<'_> {
 
     fn rollback(&mut self, written: &Spanned<RollbackTable>) -> Rollback {
         let (table, at) = (written.get_ref(), written.span().start);
-        let taken = table.arguments.iter().filter_map(|(name, taken)| Some((name.clone(), self.taken(at, name, taken)?)));
+        let taken =
+            table.arguments.iter().filter_map(|(name, taken)| Some((name.clone(), self.taken(at, name, taken)?)));
         let arguments: BTreeMap<String, Taken> = taken.collect();
         Rollback { tool: table.tool.clone(), arguments }
     }
