@@ -159,12 +159,13 @@ pub(super) fn no_world(files: &[Source]) -> Vec<Fault> {
 }
 
 /// What every stage may use beside the state of the stage before it.
-const FOR_ALL: [&str; 17] = [
+const FOR_ALL: [&str; 18] = [
     "asides",
     "headers",
     "call",
     "channel",
     "content",
+    "effect",
     "entry",
     "envelope",
     "frame",
@@ -180,7 +181,8 @@ const FOR_ALL: [&str; 17] = [
 ];
 
 /// Envelopes and evidence, declared where they are opened or minted: whoever seals or needs one may name it.
-const SEALED: [(&str, &str); 6] = [
+const SEALED: [(&str, &str); 7] = [
+    ("s5_approval", "s4_guardrail::ended"),
     ("s6_credential", "s7_action::Secret"),
     ("s7_action", "s2_classify::Subject"),
     ("s7_action", "s4_guardrail::halted"),
