@@ -187,7 +187,7 @@ async fn a_withheld_result_is_released_by_an_operator_and_found_by_its_call() {
     let (code, record) = act().send(lab.gate.at()).await.refusal().unwrap();
     assert_eq!(code, "quarantined");
     let (code, _) = act().send(lab.gate.at()).await.refusal().unwrap();
-    assert_eq!(code, "quarantined", "it is not made again");
+    assert_eq!(code, "repeated", "it is not made again");
     let ask = |verb: &str, path: String, token: &str| {
         let request = Request::bare(verb, &path).token(token);
         let to = lab.gate.control();

@@ -7,7 +7,14 @@ use pdp::record::{Ending, Record};
 use pdp::refusal::Code;
 
 /// The codes that no case of one message at a time can meet, and why.
-const NOT_MET: [(Code, &str); 1] = [(Code::Cancelled, "it takes a second message while the first is under way")];
+const NOT_MET: [(Code, &str); 5] = [
+    (Code::Cancelled, "it takes a second message while the first is under way"),
+    (Code::LimitReached, SURROUNDED),
+    (Code::PreviewFailed, SURROUNDED),
+    (Code::RolledBack, SURROUNDED),
+    (Code::RollbackFailed, SURROUNDED),
+];
+const SURROUNDED: &str = "nothing surrounds a tool of these laws; `path/effects.rs` and `path/stops.rs` meet it";
 /// The endings likewise.
 const NOT_ENDED: [(Ending, &str); 2] =
     [(Ending::Abandoned, "it takes a client that leaves"), (Ending::Panicked, "it takes a bug in a port")];

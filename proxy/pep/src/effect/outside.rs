@@ -89,8 +89,12 @@ pub(crate) fn withheld(
         return refusal;
     }
     let beyond: LabelSet = [UNVALIDATED].into_iter().collect();
+    let before = entry.read(|record| record.labels.clone()).unwrap_or_default();
     let handed = content(entry, context, &beyond, ports, text, envelope);
-    let Some(kept) = kept(head, entry, tool, handed, &refusal.message) else { return refusal };
+    let kept = kept(head, entry, tool, handed, &refusal.message);
+    // The labels are the withheld result's: what this call is answered with carries none.
+    entry.write(|record| record.labels = before);
+    let Some(kept) = kept else { return refusal };
     let number = kept.record;
     let words = match ports.quarantine.keep(kept, ports.clock.now_us()) {
         Ok(()) => format!(

@@ -121,7 +121,7 @@ fn released(head: &Head, entry: &mut OpenRecord, call: &Digest, ports: &Ports) -
                 "the same call was made, and its result is withheld (record {first}); it is not made again. Once somebody \
                  has released the result, this call finds it; another call needs an idempotency key of its own"
             );
-            Err(Box::new(Made { refusal: Refusal::new(Code::Quarantined, words), again: None }))
+            Err(Box::new(Made { refusal: Refusal::new(Code::Repeated, words), again: None }))
         }
         Some(Found::Released(kept)) => {
             head.task.raise(&kept.labels);
