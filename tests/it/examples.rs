@@ -40,8 +40,9 @@ fn the_example_of_a_scope_runs_as_written() {
     runs(
         "scope",
         &[
-            r#""name":"mail_read" "name":"files_list" "name":"files_read" "name":"files_write" "name":"files_delete" "#,
+            r#""name":"files_delete" "name":"files_list" "name":"files_read" "name":"files_write" "name":"mail_read" "#,
             "Created /notes/letter.md, 5 bytes.",
+            r#""tool":"files_read"},"trust":"trusted","labels":["private"]"#,
             "the tool `office/mail_send` is outside the scope of this task",
             "Tools within its scope: office/files_delete, office/files_list, office/files_read, office/files_write, office/mail_read.",
             "the tool `office/files_write` is outside the scope of this task, which was fixed when it was opened. Tools within its scope: office/files_read.",

@@ -181,8 +181,9 @@ const FOR_ALL: [&str; 18] = [
 ];
 
 /// Envelopes and evidence, declared where they are opened or minted: whoever seals or needs one may name it.
-const SEALED: [(&str, &str); 7] = [
-    ("s5_approval", "s4_guardrail::ended"),
+const SEALED: [(&str, &str); 8] = [
+    ("s2_classify", "s4_guardrail::ended"),
+    ("s5_approval", "s4_guardrail::beyond"),
     ("s6_credential", "s7_action::Secret"),
     ("s7_action", "s2_classify::Subject"),
     ("s7_action", "s4_guardrail::halted"),

@@ -45,9 +45,6 @@ pub(crate) fn admit(mut frame: Frame, gate: &Arc<Gate>) -> Result<Call<Proposed>
     let now_us = ports.clock.now_us();
     let snapshot = gate.snapshots.current();
     let mut entry = open_record(&frame, &snapshot, ports, now_us);
-    if matches!(&frame.content, Content::Event(event) if event.own) {
-        entry.note("made by the gate: by its registry the tools that may be listed have changed");
-    }
     let direction = direction_of(&frame.content);
     let mut address =
         Address { direction, kind: FrameKind::Unreadable, id: None, method: None, modern: false, channel: None };
@@ -254,7 +251,11 @@ fn open_record(frame: &Frame, snapshot: &Snapshot, ports: &Ports, now_us: i64) -
         ending: Ending::Abandoned,
         refusal: None,
     };
-    OpenRecord::new(record, Arc::clone(&ports.ledger), Arc::clone(&ports.clock))
+    let mut entry = OpenRecord::new(record, Arc::clone(&ports.ledger), Arc::clone(&ports.clock));
+    if matches!(&frame.content, Content::Event(event) if event.own) {
+        entry.note("made by the gate: by its registry the tools that may be listed have changed");
+    }
+    entry
 }
 
 fn note_message(entry: &mut OpenRecord, frame: &Frame, message: &Message, version: Option<String>) {

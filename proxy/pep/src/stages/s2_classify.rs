@@ -26,6 +26,7 @@ use crate::frame::Frame;
 use crate::headers;
 use crate::ports::{Gate, Ports};
 use crate::stages::s1_intake::Proposed;
+use crate::stages::s4_guardrail::ended;
 use crate::task::scope;
 
 /// A call whose tool, arguments and data classes are known.
@@ -144,8 +145,8 @@ pub(crate) async fn classify(mut call: Call<Proposed>, gate: &Arc<Gate>) -> Resu
         let words = format!("there is no server `{}` here", json::quoted(&call.head().server).trim_matches('"'));
         return Err(call.stop(Refusal::new(Code::UnknownServer, words)));
     };
-    if let Some(retired) = &server.retired {
-        let words = format!("the server `{}` is out of use ({retired})", server.name);
+    if let Some(why) = &server.closed {
+        let words = format!("the server `{}` is {why}", server.name);
         return Err(call.stop(Refusal::new(Code::UnknownServer, words)));
     }
     let subject = match subject(&call, &server, &gate.ports) {
@@ -171,7 +172,7 @@ pub(crate) async fn classify(mut call: Call<Proposed>, gate: &Arc<Gate>) -> Resu
         if let Err(outside) = scope::reached(call.head(), &server) {
             return Err(scope::refuse(call, &outside));
         }
-        if let Err(refusal) = live_is_reviewed(&call, tool, gate).await {
+        if let Err(refusal) = live_is_reviewed(&call, &server, tool, gate).await {
             return Err(call.stop(refusal));
         }
     }
@@ -383,12 +384,21 @@ fn arguments_fit(tool: &Tool, value: &serde_json::Value) -> Result<(), Refusal> 
     Err(bad(format!("the arguments do not fit the tool's schema: {}", faults.join("; "))))
 }
 
-async fn live_is_reviewed(call: &Call<Proposed>, tool: &Tool, gate: &Arc<Gate>) -> Result<(), Refusal> {
+async fn live_is_reviewed(
+    call: &Call<Proposed>,
+    server: &Server,
+    tool: &Tool,
+    gate: &Arc<Gate>,
+) -> Result<(), Refusal> {
     let head = call.head();
     let limits = gate.ports.limits;
     let asked_us = gate.ports.clock.now_us();
     let mut live = head.channel.live(&tool.name, asked_us, limits.listing_age_us_max);
     if live == Live::Unknown {
+        // The gate's own listing would be refused for the same reason, and the call for want of a listing.
+        if let Some(refusal) = ended(call, server, &gate.ports) {
+            return Err(refusal);
+        }
         list_tools(call, gate).await;
         // What was listed for this very call is fresh enough for it, however short the limit.
         let now_us = gate.ports.clock.now_us();

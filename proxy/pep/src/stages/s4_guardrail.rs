@@ -57,7 +57,7 @@ impl Cleared {
 
 /// Clears a call: it has a place within every limit from here on, until it ends.
 pub(crate) fn clear(mut call: Call<Judged>, ports: &Ports) -> Result<Call<Cleared>, Stopped> {
-    if let Some(refusal) = halted(&call, call.state().server(), ports).or_else(|| spent(call.head(), ports)) {
+    if let Some(refusal) = ended(&call, call.state().server(), ports) {
         return Err(call.stop(refusal));
     }
     if let Err(outside) = scope::held(call.head(), call.state().server(), call.state().subject()) {
@@ -153,12 +153,12 @@ fn reserve(call: &mut Call<Judged>, ports: &Ports) -> Result<(), Refusal> {
             call.entry().reserve(reservation);
             Ok(())
         }
-        Err(tripped) => Err(ended(head, &tripped, ports)),
+        Err(tripped) => Err(beyond(head, &tripped, ports)),
     }
 }
 
 /// The refusal of what goes beyond a limit. A task whose limit it is, is over.
-pub(super) fn ended(head: &Head, tripped: &Tripped, ports: &Ports) -> Refusal {
+pub(super) fn beyond(head: &Head, tripped: &Tripped, ports: &Ports) -> Refusal {
     let now_us = ports.clock.now_us();
     if tripped.is_of_a_task() {
         let tasks: Vec<Arc<Task>> = lineage(&head.task).collect();
@@ -199,8 +199,15 @@ pub(super) fn halted<S>(call: &Call<S>, server: &Server, ports: &Ports) -> Optio
     if let Some(why) = lineage.find_map(|task| ports.halt.reason(&head.principal, task.id(), &server.name)) {
         return Some(Refusal::new(Code::Halted, format!("everything of this kind is halted: {why}")));
     }
-    let over = head.task.over(ports.clock.now_us()).filter(|over| !over.cause.spares_what_was_cleared())?;
+    // An errand belongs to a call that was let in: what that one did is undone also when its task is over.
+    let over = head.task.over(ports.clock.now_us()).filter(|_| head.errand.is_none());
+    let over = over.filter(|over| !over.cause.spares_what_was_cleared())?;
     Some(over_and_done(head, &over))
+}
+
+/// The refusal of a call that may not even begin. Classifying asks too, before it asks the server anything for the call.
+pub(super) fn ended<S>(call: &Call<S>, server: &Server, ports: &Ports) -> Option<Refusal> {
+    halted(call, server, ports).or_else(|| spent(call.head(), ports))
 }
 
 /// The refusal of a request in a task that has reached a limit. What was cleared before may go on, and with it what its

@@ -17,7 +17,7 @@ use crate::effect::preview::{self, Findings};
 use crate::ports::{Gate, Hold, Ports, Verdict};
 use crate::stages::s2_classify::Subject;
 use crate::stages::s3_policy::{self, name_of, reasons};
-use crate::stages::s4_guardrail::{Cleared, ended};
+use crate::stages::s4_guardrail::{Cleared, beyond};
 
 /// A call that may be executed once, under these obligations.
 #[derive(Debug)]
@@ -115,7 +115,7 @@ async fn escalate(call: &mut Call<Cleared>, ports: &Ports, asked: Asked) -> Resu
         return judged_again(call, ports, (asked.grants, impact), &what);
     }
     if let Some(tripped) = call.entry().reserved().and_then(|reserved| reserved.put_to_a_person().err()) {
-        return Err(ended(call.head(), &tripped, ports));
+        return Err(beyond(call.head(), &tripped, ports));
     }
     let hold = hold(call, asked);
     match ports.approvals.ask(&hold).await {

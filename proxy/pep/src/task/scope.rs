@@ -109,7 +109,7 @@ fn brought(
     target: &str,
     tool: Option<&Tool>,
 ) -> Result<(), Outside> {
-    if !known.is_some_and(|method| method.feature == Feature::Tasks) || target.is_empty() {
+    if known.is_none_or(|method| method.feature != Feature::Tasks) || target.is_empty() {
         return Ok(());
     }
     match tool {
