@@ -86,7 +86,8 @@ pub(crate) fn admit(mut frame: Frame, gate: &Arc<Gate>) -> Result<Call<Proposed>
     if let Err(refusal) = headers_agree(&frame, &message, address.modern, version.as_deref()) {
         return Err(refuse(entry, address, refusal));
     }
-    let slot = match slot(&message, direction, ports) {
+    // An errand runs for a call that had a place: what that one did must not stay for want of another.
+    let slot = match frame.errand.as_ref().map_or_else(|| slot(&message, direction, ports), |_| Ok(None)) {
         Ok(slot) => slot,
         Err(refusal) => return Err(refuse(entry, address, refusal)),
     };
