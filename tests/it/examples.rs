@@ -80,3 +80,33 @@ fn the_schema_of_the_built_in_bundle_is_as_it_is_shown() {
         "run `wicketgate policy schema > schemas/builtin.cedarschema`"
     );
 }
+
+#[test]
+fn the_example_of_a_budget_runs_as_written() {
+    runs(
+        "budget",
+        &[
+            "Paid EUR 60.00 to Acme",
+            "is over: it reached a limit: `cost`: 100 units",
+            "answered again, as record",
+            "task_ended",
+            "committed, under the key",
+        ],
+    );
+}
+
+#[test]
+fn the_example_of_a_rollback_runs_as_written() {
+    runs(
+        "rollback",
+        &[
+            "Created /notes/short.md, 5 bytes.",
+            "The call was undone; nothing of it stands",
+            "`payments_send` was denied for what it would do: less than 20000 would be left on the account.",
+            "the gate's own rollback, for record",
+            "the gate's own preview, for record",
+            "rolled_back",
+            "impact     balance 12480",
+        ],
+    );
+}

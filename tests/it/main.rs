@@ -11,6 +11,7 @@
 mod world;
 mod path;
 mod cancel;
+mod crowd;
 mod matrix;
 mod shapes;
 mod policy;

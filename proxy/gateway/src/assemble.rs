@@ -10,7 +10,7 @@ use pdp::digest::Digest;
 use pdp::principal::Principal;
 use pdp::record::{Entry, Event};
 use pep::ports::{Approvals, BoxFuture, Clock, Gate, Hold, Ledger, Limits, Ports, Verdict};
-use pep::{Channels, Key, Propagation, Tasks};
+use pep::{Channels, Key, Propagation, Quarantine, Tasks};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
@@ -107,6 +107,7 @@ pub async fn start(config: &Config, environment: Environment) -> anyhow::Result<
     let upstreams = Arc::new(upstreams(config, Arc::clone(&vault), own)?);
     let halts = Arc::new(Halts::open(&config.data)?);
     let tasks = Tasks::new(micros(config.task_idle), config.limits.tasks_max, config.task_by_trace)
+        .limited(config.budgets.clone())
         .sealed(task_key(&config.data, &entropy)?);
     let gate = Arc::new(Gate {
         snapshots: Arc::clone(&store) as _,
@@ -119,6 +120,7 @@ pub async fn start(config: &Config, environment: Environment) -> anyhow::Result<
             approvals: Arc::new(Nobody),
             halt: Arc::clone(&halts) as _,
             tasks,
+            quarantine: Quarantine::default(),
             channels: Channels::new(config.limits.sessions_max),
             slots: Arc::new(Semaphore::new(config.limits.calls_max)),
             limits: pipeline_limits(config),

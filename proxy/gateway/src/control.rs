@@ -3,6 +3,7 @@
 //! Nothing here can send to a server or approve a call for its own caller; it looks, reloads, opens tasks, stops and halts.
 
 mod halts;
+mod quarantine;
 mod shadow;
 mod snapshots;
 mod said;
@@ -77,6 +78,7 @@ pub async fn serve(socket: TcpListener, control: Arc<Control>, stop: Cancellatio
         .route("/v1/traces/{id}", get(trace))
         .merge(snapshots::routes())
         .merge(shadow::routes())
+        .merge(quarantine::routes())
         .merge(tasks::routes())
         .merge(said::routes())
         .merge(halts::routes())

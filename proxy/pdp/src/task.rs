@@ -125,6 +125,12 @@ pub struct Limits {
 }
 
 impl Limits {
+    /// Whether nothing has a limit.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// The tighter of both, limit by limit.
     #[must_use]
     pub fn tighter(&self, other: &Self) -> Self {

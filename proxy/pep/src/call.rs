@@ -10,6 +10,7 @@ use pdp::snapshot::Snapshot;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::channel::{Channel, Underway};
+use crate::effect::Errand;
 use crate::entry::OpenRecord;
 use crate::envelope::Envelope;
 use crate::frame::Caller;
@@ -44,6 +45,8 @@ pub(crate) struct Head {
     pub(crate) channel: Arc<Channel>,
     pub(crate) slot: Option<OwnedSemaphorePermit>,
     pub(crate) underway: Option<Underway>,
+    /// What the gate makes it for, if the gate makes it.
+    pub(crate) errand: Option<Errand>,
 }
 
 /// Where a refusal or answer goes, which must be known even when nothing else is.
@@ -65,6 +68,8 @@ pub struct Stopped {
     pub(crate) refusal: Refusal,
     /// What the agent is told beside the refusal's sentence.
     pub(crate) advice: Option<String>,
+    /// The answer that this call had before, which is handed over again.
+    pub(crate) again: Option<Arc<str>>,
 }
 
 /// `Next` may follow `Self`. One line per arrow; there are no other arrows.
@@ -128,14 +133,14 @@ impl<S> Call<S> {
                 entry.stage(<S as Precedes<T>>::STAGE);
                 Ok(Call { head, entry, state })
             }
-            Err(refusal) => Err(Stopped { entry, address, refusal, advice: None }),
+            Err(refusal) => Err(Stopped { entry, address, refusal, advice: None, again: None }),
         }
     }
 
     /// Ends here.
     pub(crate) fn stop(self, refusal: Refusal) -> Stopped {
         let address = Box::new(self.address());
-        Stopped { entry: self.entry, address, refusal, advice: None }
+        Stopped { entry: self.entry, address, refusal, advice: None, again: None }
     }
 
     pub(crate) fn head(&self) -> &Head {
@@ -219,6 +224,12 @@ impl Call<Labelled> {
 }
 
 impl Stopped {
+    /// With an answer that is handed over again, instead of words.
+    pub(crate) fn answer_again(mut self, answer: Arc<str>) -> Self {
+        self.again = Some(answer);
+        self
+    }
+
     /// With words for the agent beside the refusal's sentence.
     pub(crate) fn advise(mut self, advice: String) -> Self {
         self.advice = Some(advice);

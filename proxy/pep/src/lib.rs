@@ -8,6 +8,7 @@ mod asides;
 mod call;
 mod channel;
 mod content;
+mod effect;
 mod entry;
 mod envelope;
 mod fair;
@@ -28,6 +29,7 @@ mod validation;
 
 pub use call::{Call, Stopped};
 pub use channel::{Channel, Channels};
+pub use effect::{Quarantine, ReleaseFault, Withheld};
 pub use frame::{Caller, Frame};
 pub use inside::Inside;
 pub use long::{CutOff, LongAnswer, PieceSource};
@@ -45,8 +47,8 @@ pub use stages::{
 };
 pub use stream::{Event, EventSource, EventStream};
 pub use task::{
-    Cause, Claims, Heard, Key, OpenFault, Opened, Opening, Over, PlanState, SayFault, Speaker, Task, Tasks, Terms, Token,
-    Unsaid, WaitingCall,
+    Cause, Claims, Heard, Key, OpenFault, Opened, Opening, Over, PlanState, SayFault, Speaker, Task, Tasks, Terms,
+    Token, Unsaid, WaitingCall,
 };
 pub use trace::{Propagation, TraceContext};
 
@@ -69,7 +71,7 @@ async fn flow(frame: Frame, gate: &Arc<Gate>) -> Result<Call<Labelled>, Stopped>
     let call = s2_classify::classify(call, gate).await?;
     let call = s3_policy::judge(call, &gate.ports)?;
     let call = s4_guardrail::clear(call, &gate.ports)?;
-    let call = s5_approval::authorize(call, &gate.ports).await?;
+    let call = s5_approval::authorize(call, gate).await?;
     let call = s6_credential::equip(call, &gate.ports).await?;
     let call = s7_action::execute(call, &gate.ports).await?;
     s8_outcome::label(call, &gate.ports)

@@ -98,6 +98,18 @@ impl LongAnswer {
         }
     }
 
+    /// The whole answer; nothing where it was cut off or is longer than this. For the gate's own requests.
+    pub(crate) async fn whole(&mut self, bytes_max: usize) -> Option<String> {
+        let mut all = Vec::new();
+        while let Some(piece) = self.next().await {
+            all.extend_from_slice(&piece.ok()?);
+            if all.len() > bytes_max {
+                return None;
+            }
+        }
+        String::from_utf8(all).ok()
+    }
+
     /// The server has said all: is it the answer, and is it recorded?
     async fn ended(&mut self) -> Result<(), String> {
         let Some(passing) = self.passing.take() else { return Ok(()) };

@@ -1,13 +1,13 @@
 //! What the stages ask of the outside world. Adapters live in the gateway; fakes in the tests.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Debug};
 use std::pin::Pin;
 use std::sync::Arc;
 
 use pdp::digest::Digest;
 use pdp::label::LabelSet;
-use pdp::policy::Rule;
+use pdp::policy::{Impact, Rule};
 use pdp::principal::Principal;
 use pdp::record::Entry;
 use pdp::registry::Server;
@@ -15,6 +15,7 @@ use pdp::snapshot::Snapshot;
 use tokio::sync::Semaphore;
 
 use crate::channel::Channels;
+use crate::effect::Quarantine;
 use crate::reply::Answer;
 use crate::stages::s7_action::{Dispatch, Secret};
 use crate::stages::s8_outcome::Raw;
@@ -54,6 +55,8 @@ pub struct Ports {
     pub tasks: Tasks,
     /// The open channels.
     pub channels: Channels,
+    /// The results that are withheld.
+    pub quarantine: Quarantine,
     /// How many requests may be under way.
     pub slots: Arc<Semaphore>,
     /// The other bounds.
@@ -220,6 +223,8 @@ pub struct Hold {
     pub grants: BTreeSet<String>,
     /// The rules that ask for them.
     pub rules: Vec<Rule>,
+    /// What a preview of the call found.
+    pub impact: Option<BTreeMap<String, Impact>>,
 }
 
 // Written by hand: a derived `Debug` would print arguments into logs.

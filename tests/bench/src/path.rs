@@ -129,6 +129,7 @@ fn gate(size: Size, text: &str) -> anyhow::Result<Arc<Gate>> {
         approvals: Arc::clone(&still) as _,
         halt: still,
         tasks: Tasks::new(3_600_000_000, 100, true),
+        quarantine: Default::default(),
         channels: Channels::new(100),
         slots: Arc::new(Semaphore::new(100)),
         limits: Limits::STANDARD,

@@ -168,6 +168,11 @@ async fn the_tables_meet_every_code() {
         Code::TokenRefused,
         Code::TaskOver,
         Code::OutOfScope,
+        Code::LimitReached,
+        Code::Repeated,
+        Code::PreviewFailed,
+        Code::RolledBack,
+        Code::RollbackFailed,
     ];
     let missing: Vec<&str> =
         Code::ALL.iter().filter(|code| !met.contains(code) && !beside.contains(code)).map(|code| code.name()).collect();

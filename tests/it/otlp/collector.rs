@@ -221,6 +221,8 @@ pub(super) fn allowed() -> Record {
         method: Some("tools/call".to_owned()),
         target: Some("read_mail".to_owned()),
         pin: Some(Digest::of_bytes(b"pin")),
+        effect: None,
+        errand: None,
         effects: [Effect::Read].into(),
         arguments_digest: Some(Digest::of_bytes(b"")),
         arguments: Some(serde_json::json!({ "folder": "inbox-4711" }).into()),

@@ -165,6 +165,7 @@ const FOR_ALL: [&str; 18] = [
     "call",
     "channel",
     "content",
+    "effect",
     "entry",
     "envelope",
     "frame",
@@ -181,8 +182,9 @@ const FOR_ALL: [&str; 18] = [
 ];
 
 /// Envelopes and evidence, declared where they are opened or minted: whoever seals or needs one may name it.
-const SEALED: [(&str, &str); 7] = [
+const SEALED: [(&str, &str); 8] = [
     ("s2_classify", "s4_guardrail::ended"),
+    ("s5_approval", "s4_guardrail::beyond"),
     ("s6_credential", "s7_action::Secret"),
     ("s7_action", "s2_classify::Subject"),
     ("s7_action", "s4_guardrail::halted"),

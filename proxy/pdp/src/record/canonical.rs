@@ -11,8 +11,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use super::{
-    Attempt, DecisionNote, Direction, Ending, Entry, Event, FrameKind, Intent, Note, PlanNote, Record, ResultNote, Said,
-    Saying, StageTime, Standing, Tag, Voice,
+    Attempt, DecisionNote, Direction, EffectNote, Ending, Entry, ErrandNote, Event, FrameKind, Intent, Note, PlanNote,
+    Record, ResultNote, Said, Saying, StageTime, Standing, Tag, Voice,
 };
 use crate::digest::Digest;
 use crate::effect::Effect;
@@ -98,10 +98,14 @@ struct RecordText<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     decision: Option<&'a DecisionNote>,
     direction: Direction,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    effect: Option<&'a EffectNote>,
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     effects: &'a BTreeSet<Effect>,
     ending: Ending,
     entry: Tag,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    errand: Option<&'a ErrandNote>,
     kind: FrameKind,
     #[serde(skip_serializing_if = "LabelSet::is_empty")]
     labels: &'a LabelSet,
@@ -158,9 +162,11 @@ impl<'a> RecordText<'a> {
             credential: whole.credential.as_deref(),
             decision: whole.decision.as_ref(),
             direction: whole.direction,
+            effect: whole.effect.as_ref(),
             effects: &whole.effects,
             ending: whole.ending,
             entry: Tag::Record,
+            errand: whole.errand.as_ref(),
             kind: whole.kind,
             labels: &whole.labels,
             link: whole.link.as_deref(),

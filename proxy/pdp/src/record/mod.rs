@@ -5,6 +5,7 @@
 //! members in the order of RFC 8785, so that writing them once gives canonical bytes.
 
 mod canonical;
+mod effect;
 pub mod said;
 #[cfg(test)]
 mod tests;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 pub use canonical::CanonicalJson;
+pub use effect::{EffectNote, EffectState, Errand, ErrandNote, PreviewNote, RollbackNote};
 pub use said::{PlanNote, PlanStep, Said, Saying, Standing, Voice};
 
 use crate::decision::Decision;
@@ -322,6 +324,12 @@ pub struct Record {
     /// Which step of the task's plan it took, where one was recorded.
     #[serde(default)]
     pub plan: Option<PlanNote>,
+    /// The life of its effect, for a tool call that may have one.
+    #[serde(default)]
+    pub effect: Option<EffectNote>,
+    /// For a call of the gate's own: for which frame it was made.
+    #[serde(default)]
+    pub errand: Option<ErrandNote>,
     /// The labels its answer carries.
     #[serde(default)]
     pub labels: LabelSet,
@@ -383,7 +391,8 @@ pub struct Event {
     pub at_us: i64,
     /// What: `started`, `stopped`, `snapshot`, `snapshot_refused`, `snapshot_promoted`, `snapshot_rolled_back`,
     /// `promotion_settled`, `promotion_torn`, `shadow_begun`, `shadow_ended`, `recovered`, `authentication_limited`,
-    /// `ledger_resumed`, `task_opened`, `task_ended`, `task_stopped`, `task_expired`, `halt_on`, `halt_off`.
+    /// `ledger_resumed`, `task_opened`, `task_ended`, `task_stopped`, `task_expired`, `halt_on`, `halt_off`,
+    /// `quarantine_released`.
     pub what: String,
     /// Who caused it, as far as known.
     #[serde(default)]

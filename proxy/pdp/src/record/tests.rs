@@ -43,6 +43,14 @@ fn full(text: &str, number: u64, arguments: &str) -> Record {
         target: Some(words()),
         pin: Some(digest),
         effects: BTreeSet::from([Effect::Read, Effect::Egress]),
+        effect: Some(EffectNote {
+            fault: Some(words()),
+            key: Some(words()),
+            preview: Some(PreviewNote { fault: Some(words()), result: Some(digest), tool: words() }),
+            rollback: Some(RollbackNote { fault: Some(words()), tool: words() }),
+            state: EffectState::RolledBack,
+        }),
+        errand: Some(ErrandNote { of: number, what: Errand::Preview }),
         arguments_digest: Some(digest),
         arguments: Some(CanonicalJson::of(&Json::read(arguments, 9).unwrap())),
         snapshot: digest,
@@ -90,6 +98,8 @@ fn entries(text: &str, number: u64, arguments: &str) -> Vec<Entry> {
         plan: Some(PlanNote { by: Voice::Agent, out_of_order: false, revision: 0, step: None, steps: 1 }),
         result: None,
         labels: LabelSet::default(),
+        effect: None,
+        errand: None,
         effects: BTreeSet::new(),
         notes: Vec::new(),
         attempts: Vec::new(),
@@ -111,7 +121,8 @@ fn entries(text: &str, number: u64, arguments: &str) -> Vec<Entry> {
     };
     let event =
         Event { by: Some(words()), task: Some(words()), trace: Some(words()), ..Event::new(-1, words(), words()) };
-    let mut all = vec![Entry::Record(record.into()), Entry::Record(bare.into()), Entry::Intent(intent), Entry::Event(event)];
+    let mut all =
+        vec![Entry::Record(record.into()), Entry::Record(bare.into()), Entry::Intent(intent), Entry::Event(event)];
     all.extend(sayings(text).into_iter().enumerate().map(|(n, said)| {
         let voice = if n % 2 == 0 { Voice::Host } else { Voice::Agent };
         let number = (voice == Voice::Agent).then_some(number);

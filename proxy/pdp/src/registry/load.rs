@@ -3,6 +3,7 @@
 //! A tool whose review is missing or whose schema cannot be used is withheld, not a fault: one draft must not keep a
 //! bundle from loading, nor its siblings from working. Does not read files.
 
+mod around;
 mod profile;
 mod tool;
 
@@ -218,6 +219,7 @@ impl Reader<'_> {
             transport,
             credential,
             timeout_ms,
+            limits: written.limits.unwrap_or_default(),
             identity: written.identity.map(|written| Identity {
                 is: written.is,
                 claimed_name: written.claimed_name,
@@ -241,6 +243,9 @@ impl Reader<'_> {
                     server.unscanned.insert(name.clone());
                 }
             }
+        }
+        for table in written.tools.values() {
+            self.named_tools(table.get_ref(), &server);
         }
         server.closed = self.closed(&server);
         Some(server)

@@ -3,6 +3,7 @@
 //! A registry is built whole by [`load`] and never changed. It knows nothing of live servers; comparing a live
 //! definition with the reviewed one is the enforcement point's work, by [`Tool::pin`].
 
+mod around;
 mod identity;
 mod load;
 mod mirror;
@@ -22,8 +23,9 @@ use crate::label::LabelSet;
 use crate::method::{Feature, Method};
 use crate::policy::ImpactKind;
 use crate::policy::shape::Shape;
-use crate::task::Profile;
+use crate::task::{Limits, Profile};
 
+pub use around::{Around, Checks, Cost, Field, Finding, Preview, PreviewBy, Rollback, Taken};
 pub use load::{fixed_header, load, load_on, namespace};
 pub use mirror::{Mirror, mirrors};
 pub use signature::{KEY_PREFIX, Reviewers, hex, statement};
@@ -84,6 +86,9 @@ pub struct Server {
     pub credential: Option<CredentialRule>,
     /// How long one call may take, in milliseconds.
     pub timeout_ms: u64,
+    /// How much may be done with it, by everybody together.
+    #[serde(skip_serializing_if = "Limits::is_none")]
+    pub limits: Limits,
     /// What it was when it was reviewed; nothing until then.
     pub identity: Option<Identity>,
     /// Since when and why it is out of use; nothing while it is in use.
@@ -145,6 +150,9 @@ pub struct Tool {
     pub timeout_ms: u64,
     /// What a preview of a call finds out, by the names policies know it by.
     pub impact: BTreeMap<String, ImpactKind>,
+    /// What surrounds a call.
+    #[serde(skip_serializing_if = "Around::is_none")]
+    pub around: Around,
     /// What becomes of a result that does not fit the reviewed output schema.
     pub misfit: Misfit,
     /// Kinds of findings that the reviewer saw and accepted, such as `hidden`.

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::load::{stem, toml_fault};
 use super::written::ReviewersFile;
-use super::{CredentialRule, Deliver, Misfit, Server, Tool, Transport};
+use super::{Around, CredentialRule, Deliver, Misfit, Server, Tool, Transport};
 use crate::digest::Digest;
 use crate::effect::Effect;
 use crate::fault::{Fault, SourceFile};
@@ -103,6 +103,8 @@ struct Statement<'a> {
     sensitive: Vec<&'a str>,
     timeout_ms: u64,
     accepted_findings: Vec<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    around: Option<&'a Around>,
     reviewed_by: &'a str,
     reviewed_at: &'a str,
 }
@@ -129,6 +131,7 @@ pub fn statement(server: &Server, tool: &Tool) -> Option<String> {
         sensitive: tool.sensitive.iter().map(String::as_str).collect(),
         timeout_ms: tool.timeout_ms,
         accepted_findings: tool.accepted.iter().map(String::as_str).collect(),
+        around: Some(&tool.around).filter(|around| !around.is_none()),
         reviewed_by: &review.by,
         reviewed_at: &review.at,
     };

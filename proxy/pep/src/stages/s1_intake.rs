@@ -15,6 +15,7 @@ use pdp::task::DEFAULT_PROFILE;
 
 use crate::call::{Address, Call, Head, Stopped};
 use crate::channel::{Channel, Channels};
+use crate::effect::Errand;
 use crate::entry::OpenRecord;
 use crate::envelope::Envelope;
 use crate::frame::{Belongs, Content, Frame};
@@ -47,7 +48,8 @@ pub(crate) fn admit(mut frame: Frame, gate: &Arc<Gate>) -> Result<Call<Proposed>
     let direction = direction_of(&frame.content);
     let mut address =
         Address { direction, kind: FrameKind::Unreadable, id: None, method: None, modern: false, channel: None };
-    let refuse = |entry, address, refusal| Stopped { entry, address: Box::new(address), refusal, advice: None };
+    let refuse =
+        |entry, address, refusal| Stopped { entry, address: Box::new(address), refusal, advice: None, again: None };
     if let Err(fault) = ports.ledger.health() {
         let words = format!("the ledger cannot take the record ({fault}); no call is made until it can");
         return Err(refuse(entry, address, Refusal::new(Code::LedgerUnavailable, words)));
@@ -75,12 +77,17 @@ pub(crate) fn admit(mut frame: Frame, gate: &Arc<Gate>) -> Result<Call<Proposed>
         Ok(place) => place,
         Err(refusal) => return Err(refuse(entry, address, refusal)),
     };
-    let principal = acting(&mut frame, principal, &task, &mut entry);
+    // An errand's principal is the caller's already, and belongs to one more team.
+    let principal = match frame.errand {
+        Some(_) => principal,
+        None => acting(&mut frame, principal, &task, &mut entry),
+    };
     address.channel = Some(Arc::clone(&channel));
     if let Err(refusal) = headers_agree(&frame, &message, address.modern, version.as_deref()) {
         return Err(refuse(entry, address, refusal));
     }
-    let slot = match slot(&message, direction, ports) {
+    // An errand runs for a call that had a place: what that one did must not stay for want of another.
+    let slot = match frame.errand.as_ref().map_or_else(|| slot(&message, direction, ports), |_| Ok(None)) {
         Ok(slot) => slot,
         Err(refusal) => return Err(refuse(entry, address, refusal)),
     };
@@ -105,6 +112,7 @@ pub(crate) fn admit(mut frame: Frame, gate: &Arc<Gate>) -> Result<Call<Proposed>
         channel,
         slot,
         underway,
+        errand: frame.errand,
     };
     Ok(Call::open(head, entry, Proposed { _made_here: () }))
 }
@@ -197,9 +205,11 @@ fn open_record(frame: &Frame, snapshot: &Snapshot, ports: &Ports, now_us: i64) -
             (event.task.trace().to_owned(), event.task.id().to_owned(), Some(event.parent_span.clone()))
         }
         // A frame that never reaches a task still has a trace of its own, so that it can be found.
-        Content::Message(_) | Content::Open | Content::Close | Content::Unreadable(_) => {
-            (hex_id(&ports.entropy.bytes()), String::new(), None)
-        }
+        Content::Message(_) | Content::Open | Content::Close | Content::Unreadable(_) => (
+            hex_id(&ports.entropy.bytes()),
+            String::new(),
+            frame.errand.as_ref().map(|errand| errand.span().to_owned()),
+        ),
     };
     let server = snapshot.server(&frame.server);
     let record = Record {
@@ -225,6 +235,8 @@ fn open_record(frame: &Frame, snapshot: &Snapshot, ports: &Ports, now_us: i64) -
         method: None,
         target: None,
         pin: None,
+        effect: None,
+        errand: frame.errand.as_ref().map(Errand::note),
         effects: Default::default(),
         arguments_digest: None,
         arguments: None,

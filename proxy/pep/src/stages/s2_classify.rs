@@ -21,6 +21,7 @@ use pdp::registry::{Deliver, Server, Tool, Transport, UNVALIDATED};
 use crate::asides::{self, spelt};
 use crate::call::{Call, Stopped};
 use crate::channel::Live;
+use crate::effect;
 use crate::frame::Frame;
 use crate::headers;
 use crate::ports::{Gate, Ports};
@@ -157,6 +158,8 @@ pub(crate) async fn classify(mut call: Call<Proposed>, gate: &Arc<Gate>) -> Resu
         Err(refusal) => return Err(call.stop(refusal)),
     }
     let given = note(&mut call, &subject, gate.ports.limits.arguments_bytes_max);
+    let (head, entry) = call.head_and_entry();
+    effect::begin(head, entry, &subject);
     if let Subject::Tool { tool, arguments } = &subject {
         let raw = arguments.clone().and_then(|at| call.head().text.get(at)).unwrap_or("{}");
         if let Err(refusal) = headers::repeat_arguments(tool, raw, &call.head().headers, call.head().modern) {

@@ -195,6 +195,9 @@ pub(crate) async fn execute(mut call: Call<Credentialed>, ports: &Ports) -> Resu
     if ends_when_its_reader_goes(&call) {
         call.entry().when_dropped(Ending::Served);
     }
+    if let Some(reserved) = call.entry().reserved() {
+        reserved.spend();
+    }
     let started_us = call.elapsed_us();
     let timeout = call.state().subject().timeout(call.state().server());
     let dispatch = dispatch(&call, outbound, headers, receipt);
@@ -263,7 +266,7 @@ async fn intend(call: &mut Call<Credentialed>, outbound: &Outbound, ports: &Port
     let intent = (!harmless).then(|| intent(call, outbound, ports));
     let receipt = s9_audit::intend(call.number(), intent, ports).await?;
     if !harmless {
-        call.entry().intended();
+        call.entry().intended(&receipt);
         // The disk may have taken its time.
         if let Some(refusal) = halted(call, call.state().server(), ports) {
             return Err(refusal);
@@ -303,6 +306,8 @@ fn outbound(call: &Call<Credentialed>, span: &str, ports: &Ports) -> (Outbound, 
         "traceparent" => true,
         "tracestate" => !ports.propagation.trace_context,
         "baggage" => !ports.propagation.baggage,
+        // A key is the gate's to keep: what a server would make of it, nobody has reviewed.
+        "idempotency-key" => true,
         _ => false,
     };
     let mut headers: Vec<_> = head.headers.iter().filter(|(name, _)| !dropped(name)).cloned().collect();

@@ -17,6 +17,7 @@ use crate::asides;
 use crate::call::{Call, Head, Stopped};
 use crate::channel::{Channel, Page};
 use crate::content::{Context, cleaned, content, finished, label_of};
+use crate::effect;
 use crate::entry::OpenRecord;
 use crate::envelope::{Envelope, member};
 use crate::job;
@@ -235,6 +236,7 @@ fn told(
     envelope: &Envelope,
 ) -> Result<String, Refusal> {
     raise(head, context);
+    entry.answered();
     entry.write(|record| record.result = Some(result_note(text, envelope)));
     let Some(result) = envelope.part(text, "result") else { return error(head, entry, context, ports, text, envelope) };
     asides::permit(head, &context.server, entry, ports, &asides::asked(result)?)?;
@@ -248,7 +250,9 @@ fn told(
         "server/discover" => instructions(head, entry, context, ports, text, envelope),
         _ => {
             note_job(head, context, ports, result);
-            let beyond = validation::of_answer(entry, context, result)?;
+            let beyond = validation::of_answer(entry, context, result)
+                .and_then(|beyond| effect::held_against(head, entry, context, text, result).map(|()| beyond))
+                .map_err(|refusal| effect::withheld(head, entry, context, ports, (text, envelope), refusal))?;
             head.task.raise(&beyond);
             content(entry, context, &beyond, ports, text, envelope)
         }

@@ -12,6 +12,7 @@
 //! much it may do was fixed when it was opened (`terms.rs`), and is held in the guardrail stage (`scope.rs`). What was said of a
 //! task is taken in beside it (`say.rs`, `plan.rs`): claims, on which nothing it may do rests.
 
+pub(crate) mod meter;
 mod opened;
 mod plan;
 mod say;
@@ -31,9 +32,11 @@ use pdp::policy::{Facts, TaskFacts};
 use pdp::principal::Principal;
 use pdp::task::{Limits, Profile, Scope};
 
+use crate::effect::Once;
 use crate::fair::{self, Held};
 use crate::trace::TraceContext;
 
+use meter::{Meter, Meters};
 pub use opened::{OpenFault, Opened, Opening};
 pub(crate) use plan::Held as HeldStep;
 pub use plan::{Claims, Heard, PlanState, Unsaid};
@@ -62,6 +65,8 @@ pub struct Task {
     /// How many calls tried to reach beyond its scope.
     expansions: AtomicU64,
     state: Mutex<State>,
+    meter: Meter,
+    once: Once,
 }
 
 #[derive(Debug, Default)]
@@ -81,7 +86,8 @@ impl Task {
     fn under(id: String, trace: String, owner: String, terms: Terms) -> Self {
         let (over, told, expansions) = (OnceLock::new(), AtomicBool::new(false), AtomicU64::new(0));
         let (claims, waiting, state) = (Arc::default(), waiting::Waiting::default(), Mutex::default());
-        Self { id, trace, owner, claims, waiting, terms, over, told, expansions, state }
+        let (meter, once) = (Meter::default(), Once::default());
+        Self { id, trace, owner, claims, waiting, terms, over, told, expansions, state, meter, once }
     }
 
     /// Its name.
@@ -232,13 +238,30 @@ impl Task {
     /// What policies see of it now, before anything is known of a call.
     pub(crate) fn facts(&self, now_us: i64) -> Facts {
         let (labels, calls) = self.locked(|state| (state.labels.clone(), state.calls));
+        let (cost, bytes_out) = self.meter.spent();
         let task = TaskFacts {
             depth: self.depth(),
             explicit: self.is_explicit(),
             profile: self.terms.profile.clone(),
+            cost,
+            bytes_out,
             ..TaskFacts::of(&self.id)
         };
         Facts { labels, calls, task, now_ms: now_us / 1000, ..Facts::default() }
+    }
+
+    /// What has been used of its limits, by their names.
+    #[must_use]
+    pub fn used(&self) -> [(&'static str, u64); 6] {
+        self.meter.used()
+    }
+
+    pub(crate) fn meter(&self) -> &Meter {
+        &self.meter
+    }
+
+    pub(crate) fn once(&self) -> &Once {
+        &self.once
     }
 
     pub(crate) fn count_call(&self) {
@@ -269,6 +292,7 @@ pub struct Tasks {
     key: Option<Key>,
     /// Whether a host ever opened one.
     hosted: AtomicBool,
+    meters: Meters,
 }
 
 #[derive(Debug, Default)]
@@ -311,7 +335,25 @@ impl Tasks {
     /// trace id opens a task of its own; whoever sets it can leave its labels behind, so it is the host that must be trusted.
     #[must_use]
     pub fn new(idle_us: i64, open_max: usize, by_trace: bool) -> Self {
-        Self { state: Mutex::default(), idle_us, open_max, by_trace, key: None, hosted: AtomicBool::new(false) }
+        Self {
+            state: Mutex::default(),
+            idle_us,
+            open_max,
+            by_trace,
+            key: None,
+            hosted: AtomicBool::new(false),
+            meters: Meters::default(),
+        }
+    }
+
+    /// With limits of principals, by their keys: over all their tasks, and counted anew after `elapsed_s` seconds.
+    #[must_use]
+    pub fn limited(self, principals: HashMap<String, Limits>) -> Self {
+        Self { meters: Meters::of(principals), ..self }
+    }
+
+    pub(crate) fn meters(&self) -> &Meters {
+        &self.meters
     }
 
     /// With the key that seals the tokens of explicit tasks.

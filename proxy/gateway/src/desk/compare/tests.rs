@@ -69,6 +69,8 @@ pub(in crate::desk) fn call(number: u64, tool: &str, arguments: &str, labels: &[
         method: Some("tools/call".to_owned()),
         target: Some(tool.to_owned()),
         pin: None,
+        effect: None,
+        errand: None,
         effects: BTreeSet::new(),
         arguments_digest: Some(Digest::of_bytes(arguments.text().as_bytes())),
         arguments: Some(arguments),

@@ -118,6 +118,8 @@ pub(super) fn bare_record(number: u64) -> Record {
         method: Some("tools/call".into()),
         target: Some("send_mail".into()),
         pin: None,
+        effect: None,
+        errand: None,
         effects: BTreeSet::new(),
         arguments_digest: None,
         arguments: Some(serde_json::json!({"to": "bob", "text": "hello"}).into()),

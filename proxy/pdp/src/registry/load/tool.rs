@@ -64,7 +64,11 @@ impl Reader<'_> {
         if let (None, Err(why)) = (&withheld, policy::holds(name, &shape)) {
             withheld = Some(format!("no Cedar schema holds its name and its arguments: {why}"));
         }
+        let around = self.around(table, &shape);
+        let finds = around.preview.iter().flat_map(|preview| &preview.finds);
         let mut tool = Tool {
+            impact: finds.map(|(name, find)| (name.clone(), find.is)).collect(),
+            around,
             name: name.to_owned(),
             effects,
             labels,
@@ -73,7 +77,6 @@ impl Reader<'_> {
             review,
             sensitive: table.sensitive.iter().cloned().collect(),
             timeout_ms,
-            impact: Default::default(),
             misfit: self.misfit(table.output.as_ref()).unwrap_or_default(),
             accepted: table.accepted_findings.iter().filter_map(|word| self.finding(word)).collect(),
             signature: table.signature.clone(),
