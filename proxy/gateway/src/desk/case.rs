@@ -100,7 +100,9 @@ impl Case {
         let known = |word: &str, words: &BTreeSet<String>| {
             if words.contains(word) { Ok(()) } else { Err(CaseFault::Word(word.to_owned())) }
         };
-        self.facts.labels.iter().try_for_each(|label| known(label.as_str(), &registry.labels))?;
+        let labels = self.facts.labels.iter().chain(self.facts.unvouched.iter());
+        let labels = labels.chain(self.facts.origin.values().flat_map(pdp::label::LabelSet::iter));
+        labels.map(|label| known(label.as_str(), &registry.labels)).collect::<Result<(), _>>()?;
         self.facts.grants.iter().try_for_each(|grant| known(grant, &registry.grants))?;
         let ask = |act| snapshot.judge(Query { principal: &self.principal, server, act, facts: &self.facts });
         match &self.asked {
@@ -143,7 +145,7 @@ mod tests {
             tenant: "default".to_owned(),
             user: String::new(),
         };
-        let facts = Facts { labels: words.iter().copied().collect(), ..Facts::default() };
+        let facts = Facts::after(words.iter().copied().collect());
         let case = Case { principal, server: "office".to_owned(), asked, facts };
         match case.judge(&snapshot) {
             Ok(judgement) => judgement.decision.word().to_owned(),

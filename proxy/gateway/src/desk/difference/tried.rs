@@ -75,12 +75,11 @@ fn case(
     grants: &BTreeSet<String>,
 ) -> Case {
     let facts = Facts {
-        labels: labels.iter().map(String::as_str).collect(),
         grants: grants.clone(),
         task: TaskFacts::of("task"),
         calls: 1,
         now_ms: samples::NOW_MS,
-        ..Facts::default()
+        ..Facts::after(labels.iter().map(String::as_str).collect())
     };
     Case { principal: principal.clone(), server: server.to_owned(), asked: asked.clone(), facts }
 }
