@@ -14,6 +14,7 @@ mod cancel;
 mod matrix;
 mod shapes;
 mod policy;
+mod pack;
 mod model;
 mod coverage;
 mod bypass;

@@ -129,7 +129,8 @@ fn row(
     let mut rules = BTreeSet::new();
     let mut out = format!("  {name:<52}");
     for labels in sets {
-        let mut facts = Facts { now_ms: 1_795_132_800_000, ..Facts::after(labels.clone()) };
+        let (labels, unvouched) = (labels.clone(), labels.clone());
+        let mut facts = Facts { labels, unvouched, now_ms: 1_795_132_800_000, ..Facts::default() };
         if known == Known::Vouched {
             facts.unvouched = LabelSet::default();
             facts.task.explicit = true;

@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use pdp::label::LabelSet;
 use pdp::policy::{Facts, TaskFacts};
 use pdp::principal::Principal;
 use pep::ports::Clock as _;
@@ -48,12 +47,6 @@ pub(super) struct Explain {
     /// The labels the task has gathered
     #[arg(long, value_delimiter = ',', value_name = "LABEL")]
     labels: Vec<String>,
-    /// The user gave every value that says where the effect goes; otherwise each may have come from what was read
-    #[arg(long)]
-    vouched: bool,
-    /// A host opened the task
-    #[arg(long)]
-    explicit: bool,
     /// The grants the call holds
     #[arg(long, value_delimiter = ',', value_name = "GRANT")]
     grants: Vec<String>,
@@ -161,15 +154,13 @@ fn imagined(asked: &Explain, known: &[Principal]) -> Case {
         (None, method) => Asked::Method { name: method.clone().unwrap_or_default(), target: asked.target.clone() },
     };
     let now_ms = asked.now.map_or_else(|| SystemClock::start().now_us() / 1000, |now| now.as_millisecond());
-    let read = Facts::after(asked.labels.iter().map(String::as_str).collect());
-    let vouched = asked.vouched.then(LabelSet::default);
     let facts = Facts {
+        labels: asked.labels.iter().map(String::as_str).collect(),
         grants: asked.grants.iter().cloned().collect(),
-        task: TaskFacts { explicit: asked.explicit, ..TaskFacts::of("imagined") },
+        task: TaskFacts::of("imagined"),
         calls: asked.calls,
-        unvouched: vouched.unwrap_or_else(|| read.unvouched.clone()),
         now_ms,
-        ..read
+        ..Facts::default()
     };
     let server = asked.server.clone().unwrap_or_default();
     Case { principal: asked.who.principal(known), server, asked: what, facts }

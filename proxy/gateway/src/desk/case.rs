@@ -113,9 +113,7 @@ impl Case {
         let known = |word: &str, words: &BTreeSet<String>| {
             if words.contains(word) { Ok(()) } else { Err(CaseFault::Word(word.to_owned())) }
         };
-        let labels = self.facts.labels.iter().chain(self.facts.unvouched.iter());
-        let labels = labels.chain(self.facts.origin.values().flat_map(pdp::label::LabelSet::iter));
-        labels.map(|label| known(label.as_str(), &registry.labels)).collect::<Result<(), _>>()?;
+        self.facts.labels.iter().try_for_each(|label| known(label.as_str(), &registry.labels))?;
         self.facts.grants.iter().try_for_each(|grant| known(grant, &registry.grants))?;
         let ask = |act| put(Query { principal: &self.principal, server, act, facts: &self.facts });
         match &self.asked {
@@ -158,7 +156,7 @@ mod tests {
             tenant: "default".to_owned(),
             user: String::new(),
         };
-        let facts = Facts::after(words.iter().copied().collect());
+        let facts = Facts { labels: words.iter().copied().collect(), ..Facts::default() };
         let case = Case { principal, server: "office".to_owned(), asked, facts };
         match case.judge(&snapshot) {
             Ok(judgement) => judgement.decision.word().to_owned(),

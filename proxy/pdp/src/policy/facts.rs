@@ -32,15 +32,6 @@ pub struct Facts {
     pub now_ms: i64,
 }
 
-impl Facts {
-    /// The circumstances after these labels were read, as far as nothing else is known: any value may have come from what
-    /// was read, so that none is vouched for.
-    #[must_use]
-    pub fn after(labels: LabelSet) -> Self {
-        Self { unvouched: labels.clone(), labels, ..Self::default() }
-    }
-}
-
 /// What policies see of the task as `context.gate.task`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct TaskFacts {

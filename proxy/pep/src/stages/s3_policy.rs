@@ -35,8 +35,7 @@ impl Judged {
 
 /// Judges a call.
 pub(crate) fn judge(mut call: Call<Classified>, ports: &Ports) -> Result<Call<Judged>, Stopped> {
-    let labels = call.head().labels.clone();
-    let facts = Facts { unvouched: labels.clone(), labels, ..call.head().task.facts(ports.clock.now_us()) };
+    let facts = Facts { labels: call.head().labels.clone(), ..call.head().task.facts(ports.clock.now_us()) };
     let (judgement, along) = ask(call.head(), call.state().server(), call.state().subject(), &facts);
     let noted = note(&judgement, along, &facts);
     call.entry().write(|record| record.decision = Some(noted));

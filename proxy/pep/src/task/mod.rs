@@ -78,7 +78,7 @@ impl Task {
     /// What policies see of it now, before anything is known of a call.
     pub(crate) fn facts(&self, now_us: i64) -> Facts {
         let (labels, calls) = self.locked(|state| (state.labels.clone(), state.calls));
-        Facts { calls, task: TaskFacts::of(&self.id), now_ms: now_us / 1000, ..Facts::after(labels) }
+        Facts { labels, calls, task: TaskFacts::of(&self.id), now_ms: now_us / 1000, ..Facts::default() }
     }
 
     pub(crate) fn count_call(&self) {

@@ -75,11 +75,12 @@ fn case(
     grants: &BTreeSet<String>,
 ) -> Case {
     let facts = Facts {
+        labels: labels.iter().map(String::as_str).collect(),
         grants: grants.clone(),
         task: TaskFacts::of("task"),
         calls: 1,
         now_ms: samples::NOW_MS,
-        ..Facts::after(labels.iter().map(String::as_str).collect())
+        ..Facts::default()
     };
     Case { principal: principal.clone(), server: server.to_owned(), asked: asked.clone(), facts }
 }

@@ -9,7 +9,6 @@ mod turn;
 use std::collections::BTreeSet;
 
 use pdp::decision::{Decision, Reason};
-use pdp::label::LabelSet;
 use pdp::policy::Judgement;
 use pdp::principal::Principal;
 use pdp::snapshot::Snapshot;
@@ -228,27 +227,6 @@ fn seen(path: &str, case: &Case) -> (String, String) {
     match names.as_slice() {
         ["context", "gate", "labels"] => {
             ("labels".to_owned(), list(case.facts.labels.iter().map(|label| visible::text(label.as_str())).collect()))
-        }
-        ["context", "gate", "unvouched"] => {
-            let labels = case.facts.unvouched.iter().map(|label| visible::text(label.as_str()));
-            ("labels of what the user did not give".to_owned(), list(labels.collect()))
-        }
-        ["context", "gate", "readers"] => {
-            let names = case.facts.readers.names();
-            let names = names.map(|names| list(names.iter().map(|name| visible::text(name)).collect()));
-            ("readers".to_owned(), names.unwrap_or_else(|| "everyone".to_owned()))
-        }
-        ["context", "gate", "origin", argument] => {
-            let found = case.facts.origin.get(*argument).map(LabelSet::iter).into_iter().flatten();
-            let found = list(found.map(|label| visible::text(label.as_str())).collect());
-            (format!("labels of what `{argument}` was found in"), found)
-        }
-        ["context", "gate", "task", "explicit"] => {
-            let by = if case.facts.task.explicit { "a host" } else { "its first call" };
-            ("the task was opened by".to_owned(), by.to_owned())
-        }
-        ["context", "gate", "task", "profile"] => {
-            ("profile of the task".to_owned(), visible::text(&case.facts.task.profile))
         }
         ["context", "gate", "calls"] => ("calls in this task".to_owned(), case.facts.calls.to_string()),
         ["context", "gate", "now"] => ("time".to_owned(), rfc3339(case.facts.now_ms.saturating_mul(1000))),

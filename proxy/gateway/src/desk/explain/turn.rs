@@ -49,10 +49,6 @@ pub struct Turn {
 enum Change {
     WithoutLabel(String),
     WithLabel(String),
-    /// The user gave every value that says where the effect goes.
-    Vouched,
-    /// A host opened the task.
-    Opened,
     Grant(String),
     Argument(String, Option<Value>),
     Principal(Box<Principal>),
@@ -63,8 +59,6 @@ impl Change {
     fn fact(&self) -> String {
         match self {
             Self::WithoutLabel(label) | Self::WithLabel(label) => format!("label {label}"),
-            Self::Vouched => "where it goes".to_owned(),
-            Self::Opened => "who opened the task".to_owned(),
             Self::Grant(grant) => format!("grant {grant}"),
             Self::Argument(name, _) => format!("argument {name}"),
             Self::Principal(_) => "principal".to_owned(),
@@ -75,8 +69,6 @@ impl Change {
         match self {
             Self::WithoutLabel(label) => format!("without the label `{}`", visible::text(label)),
             Self::WithLabel(label) => format!("with the label `{}`", visible::text(label)),
-            Self::Vouched => "with every place it goes to given by the user".to_owned(),
-            Self::Opened => "in a task that a host opened".to_owned(),
             Self::Grant(grant) => format!("with the grant `{}`", visible::text(grant)),
             Self::Argument(name, None) => format!("without `{}`", visible::text(name)),
             Self::Argument(name, Some(value)) => {
@@ -87,23 +79,13 @@ impl Change {
     }
 
     fn applied(&self, case: &Case) -> Option<Case> {
-        // What the task has not read vouches for nothing less, and of what it has read nothing else is known.
-        let labels = |change: &dyn Fn(&LabelSet) -> LabelSet| {
-            let (labels, unvouched) = (change(&case.facts.labels), change(&case.facts.unvouched));
-            Case { facts: Facts { labels, unvouched, ..case.facts.clone() }, ..case.clone() }
-        };
+        let labels = |labels: LabelSet| Case { facts: Facts { labels, ..case.facts.clone() }, ..case.clone() };
         Some(match self {
             Self::WithoutLabel(label) => {
-                labels(&|set| set.iter().map(|l| l.as_str()).filter(|l| l != label).collect())
+                labels(case.facts.labels.iter().map(|l| l.as_str()).filter(|l| l != label).collect())
             }
             Self::WithLabel(label) => {
-                labels(&|set| set.clone().join(&[label.as_str()].into_iter().collect::<LabelSet>()))
-            }
-            Self::Vouched => Case { facts: Facts { unvouched: LabelSet::default(), ..case.facts.clone() }, ..case.clone() },
-            Self::Opened => {
-                let mut facts = case.facts.clone();
-                facts.task.explicit = true;
-                Case { facts, ..case.clone() }
+                labels(case.facts.labels.clone().join(&[label.as_str()].into_iter().collect::<LabelSet>()))
             }
             Self::Grant(grant) => {
                 let mut facts = case.facts.clone();
@@ -196,8 +178,6 @@ fn changes(snapshot: &Snapshot, law: &Law, case: &Case, known: &[Principal], all
     } else {
         let more = law.grants().into_iter().filter(|grant| !case.facts.grants.contains(grant));
         out.extend(more.map(Change::Grant));
-        out.extend(Some(Change::Vouched).filter(|_| !case.facts.unvouched.is_empty()));
-        out.extend(Some(Change::Opened).filter(|_| !case.facts.task.explicit));
     }
     if let Asked::Tool { name, arguments } = &case.asked
         && let Some(server) = snapshot.server(&case.server)

@@ -111,7 +111,9 @@ fn say(value: &Value, holds: bool) -> Option<String> {
     }
     if let Some(names) = asked(value) {
         if names.as_slice() == ["context", "gate", "readers"] {
-            return Some(if holds { "only some may read what was read" } else { "everyone may read what was read" }.to_owned());
+            return Some(
+                if holds { "only some may read what was read" } else { "everyone may read what was read" }.to_owned(),
+            );
         }
         return Some(format!("{} is {}given", name(&names)?, if holds { "" } else { "not " }));
     }

@@ -6,7 +6,7 @@ use pdp::decision::Obligation;
 use pdp::digest::DEPTH_MAX;
 use pdp::fault::{Fault, SourceFile};
 use pdp::json::Json;
-use pdp::label::{LabelSet, Readers};
+use pdp::label::Readers;
 use pdp::policy::{Facts, TaskFacts};
 use pdp::principal::Principal;
 use toml::Spanned;
@@ -176,24 +176,19 @@ impl Reader {
                 }
             },
         };
-        let set = |words: &Vec<String>| words.iter().map(String::as_str).collect::<LabelSet>();
-        let read = Facts::after(given.labels.as_ref().map(set).unwrap_or_default());
-        let profile = given.profile.clone();
-        let task = TaskFacts {
-            explicit: profile.is_some(),
-            profile: profile.unwrap_or_default(),
-            off_plan: given.off_plan.unwrap_or_default(),
-            ..TaskFacts::of(given.task.as_deref().unwrap_or("task"))
-        };
         Some(Facts {
+            labels: given.labels.iter().flatten().map(String::as_str).collect(),
             grants: given.grants.iter().flatten().cloned().collect(),
-            task,
-            calls: given.calls.unwrap_or(1),
+            task: TaskFacts {
+                explicit: given.profile.is_some(),
+                profile: given.profile.clone().unwrap_or_default(),
+                off_plan: given.off_plan.unwrap_or_default(),
+                ..TaskFacts::of(given.task.as_deref().unwrap_or("task"))
+            },
             readers: given.readers.clone().map_or_else(Readers::everyone, Readers::only),
-            origin: given.origin.iter().flatten().map(|(name, labels)| (name.clone(), set(labels))).collect(),
-            unvouched: given.unvouched.as_ref().map_or_else(|| read.unvouched.clone(), set),
+            calls: given.calls.unwrap_or(1),
             now_ms,
-            ..read
+            ..Facts::default()
         })
     }
 

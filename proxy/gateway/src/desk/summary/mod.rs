@@ -153,10 +153,12 @@ impl Subject<'_> {
         let mut answers = Vec::new();
         for arguments in arguments {
             let facts = Facts {
+                labels: labels.clone(),
+                grants: BTreeSet::new(),
                 task: TaskFacts::of("task"),
                 calls: 1,
                 now_ms: samples::NOW_MS,
-                ..Facts::after(labels.clone())
+                ..Facts::default()
             };
             let asked = Asked::Tool { name: self.tool.name.clone(), arguments: arguments.clone() };
             let case = Case { principal: self.principal.clone(), server: self.server.name.clone(), asked, facts };
