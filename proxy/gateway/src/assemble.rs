@@ -9,8 +9,8 @@ use anyhow::Context as _;
 use pdp::digest::Digest;
 use pdp::principal::Principal;
 use pdp::record::{Entry, Event};
-use pep::ports::{Approvals, BoxFuture, Clock, Gate, Halt, Hold, Ledger, Limits, Ports, Verdict};
-use pep::{Channels, Propagation, Tasks};
+use pep::ports::{Approvals, BoxFuture, Clock, Gate, Hold, Ledger, Limits, Ports, Verdict};
+use pep::{Channels, Key, Propagation, Tasks};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
@@ -21,6 +21,7 @@ use crate::clock::{SystemClock, SystemEntropy, rfc3339};
 use crate::config::{Config, Known, Role};
 use crate::control::{self, Control};
 use crate::desk::shadow::Shadow;
+use crate::halt::Halts;
 use crate::history::History;
 use crate::ledger::{Options, Sink, SqliteLedger};
 use crate::listen::{self, Listener};
@@ -47,6 +48,7 @@ pub struct Running {
     ledger: Arc<SqliteLedger>,
     exporter: Arc<Exporter>,
     upstreams: Arc<Upstreams>,
+    halts: Arc<Halts>,
     watch: Option<Watch>,
     stop: CancellationToken,
     tasks: Vec<JoinHandle<()>>,
@@ -81,16 +83,6 @@ impl Approvals for Nobody {
     }
 }
 
-/// Nobody can throw the switch yet.
-#[derive(Debug)]
-struct NeverHalted;
-
-impl Halt for NeverHalted {
-    fn reason(&self, _principal: &Principal, _task: &str, _server: &str) -> Option<String> {
-        None
-    }
-}
-
 /// Starts a gate. Answers it, and the tokens it made where none were configured.
 ///
 /// # Errors
@@ -110,6 +102,9 @@ pub async fn start(config: &Config, environment: Environment) -> anyhow::Result<
     let (known, generated) = principals(config, environment.token.as_deref(), &entropy)?;
     let vault = Arc::new(LocalVault);
     let upstreams = Arc::new(upstreams(config, Arc::clone(&vault))?);
+    let halts = Arc::new(Halts::open(&config.data)?);
+    let tasks = Tasks::new(micros(config.task_idle), config.limits.tasks_max, config.task_by_trace)
+        .sealed(task_key(&config.data, &entropy)?);
     let gate = Arc::new(Gate {
         snapshots: Arc::clone(&store) as _,
         ports: Ports {
@@ -119,8 +114,8 @@ pub async fn start(config: &Config, environment: Environment) -> anyhow::Result<
             upstream: Arc::clone(&upstreams) as _,
             vault,
             approvals: Arc::new(Nobody),
-            halt: Arc::new(NeverHalted),
-            tasks: Tasks::new(micros(config.task_idle), config.limits.tasks_max, config.task_by_trace),
+            halt: Arc::clone(&halts) as _,
+            tasks,
             channels: Channels::new(config.limits.sessions_max),
             slots: Arc::new(Semaphore::new(config.limits.calls_max)),
             limits: pipeline_limits(config),
@@ -142,6 +137,7 @@ pub async fn start(config: &Config, environment: Environment) -> anyhow::Result<
         ledger,
         exporter,
         upstreams,
+        halts,
         watch: None,
         stop,
         tasks: Vec::new(),
@@ -183,9 +179,11 @@ impl Running {
             exporter: Arc::clone(&self.exporter),
             doorkeeper,
             borders: borders(self.control),
+            halts: Arc::clone(&self.halts),
+            agents: self.address,
         });
         self.tasks.push(tokio::spawn(listen::serve(data, listener, self.stop.clone())));
-        self.tasks.push(tokio::spawn(sweep(Arc::clone(&self.upstreams), self.stop.clone())));
+        self.tasks.push(tokio::spawn(sweep(Arc::clone(&self.upstreams), Arc::clone(&self.gate), self.stop.clone())));
         let stop = self.stop.clone();
         self.tasks.push(tokio::spawn(async move {
             if let Err(e) = control::serve(operators, control, stop).await {
@@ -240,12 +238,22 @@ impl Running {
     }
 }
 
-/// How often unused child processes are looked for.
+/// How often unused child processes are looked for, and tasks whose time is up.
 const SWEEP: Duration = Duration::from_secs(5);
 
-async fn sweep(upstreams: Arc<Upstreams>, stop: CancellationToken) {
+async fn sweep(upstreams: Arc<Upstreams>, gate: Arc<Gate>, stop: CancellationToken) {
     while tokio::time::timeout(SWEEP, stop.cancelled()).await.is_err() {
         upstreams.sweep();
+        expire(&gate.ports);
+    }
+}
+
+/// Tells the ledger of the tasks that ran out. They are over from that moment on, whenever it is told.
+fn expire(ports: &Ports) {
+    for event in ports.tasks.expire(ports.clock.now_us()).iter().filter_map(|task| task.end_event()) {
+        if let Err(e) = ports.ledger.append(Entry::Event(event)) {
+            tracing::error!("the end of a task could not be recorded: {e}");
+        }
     }
 }
 
@@ -341,6 +349,31 @@ fn principals(
             .with_context(|| format!("the tokens' digests cannot be kept in {}", kept.display()))?;
     }
     Ok((bootstrap(digests.0, digests.1), Some(generated)))
+}
+
+/// The key that seals task tokens: made at the first start, kept in the data directory, so that a token of an earlier run
+/// is told apart from a forged one.
+fn task_key(data: &Path, entropy: &SystemEntropy) -> anyhow::Result<Key> {
+    let path = data.join("task.key");
+    let kept = match std::fs::read_to_string(&path) {
+        Ok(text) => Some(text),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
+        Err(e) => return Err(e).with_context(|| format!("the key of task tokens in {} cannot be read", path.display())),
+    };
+    if let Some(text) = kept {
+        let key = crate::config::hex32(text.trim());
+        let key = key.with_context(|| {
+            format!("{} holds no key: remove it, and every task token that is out is void", path.display())
+        })?;
+        return Ok(Key::new(key));
+    }
+    let mut key = [0; 32];
+    for half in key.chunks_exact_mut(16) {
+        half.copy_from_slice(&pep::ports::Entropy::bytes(entropy));
+    }
+    write_private(&path, &format!("{}\n", hex(&key)))
+        .with_context(|| format!("the key of task tokens cannot be kept in {}", path.display()))?;
+    Ok(Key::new(key))
 }
 
 fn bootstrap(agent: [u8; 32], operator: [u8; 32]) -> Vec<Known> {

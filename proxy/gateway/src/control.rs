@@ -1,9 +1,11 @@
 //! The control plane: for operators, on a listener of its own, under the same authentication baseline.
 //!
-//! Nothing here can send to a server or approve a call for its own caller; it looks, reloads and reports.
+//! Nothing here can send to a server or approve a call for its own caller; it looks, reloads, opens tasks, stops and halts.
 
+mod halts;
 mod shadow;
 mod snapshots;
+mod tasks;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -25,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 use crate::auth::{Borders, Doorkeeper, Visitor};
 use crate::config::Role;
 use crate::desk::shadow::Shadow;
+use crate::halt::Halts;
 use crate::ledger::{Reader, SqliteLedger};
 use crate::reload::Store;
 use crate::story;
@@ -54,6 +57,10 @@ pub struct Control {
     pub doorkeeper: Arc<Doorkeeper>,
     /// Under which names.
     pub borders: Borders,
+    /// The halt switches.
+    pub halts: Arc<Halts>,
+    /// Where agents connect, to tell them.
+    pub agents: SocketAddr,
 }
 
 /// Serves the control API until told to stop.
@@ -68,6 +75,8 @@ pub async fn serve(socket: TcpListener, control: Arc<Control>, stop: Cancellatio
         .route("/v1/traces/{id}", get(trace))
         .merge(snapshots::routes())
         .merge(shadow::routes())
+        .merge(tasks::routes())
+        .merge(halts::routes())
         .fallback(|| async { error(StatusCode::NOT_FOUND, "no_route", "there is nothing here; see `/v1/health`") })
         .layer(middleware::from_fn_with_state(Arc::clone(&control), admit))
         .with_state(control);
@@ -144,6 +153,7 @@ fn report(control: &Control) -> Value {
         "telemetry": format!("{telemetry:?}"),
         "channels": control.gate.ports.channels.len(),
         "tasks": control.gate.ports.tasks.open().len(),
+        "halts": control.halts.on().len(),
         "children": control.upstreams.children(),
         "calls_free": control.gate.ports.slots.available_permits(),
     })

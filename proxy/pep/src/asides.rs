@@ -34,6 +34,16 @@ impl Aside {
         Self { name: method.to_owned(), known: method::find(method), target }
     }
 
+    /// What the gate knows of its method.
+    pub(crate) fn known(&self) -> Option<&'static Method> {
+        self.known
+    }
+
+    /// What it acts on.
+    pub(crate) fn target(&self) -> &str {
+        &self.target
+    }
+
     /// An action as a server asks for it: a method, and parameters that may name what it acts on.
     fn asked(request: &str) -> Result<Self, Refusal> {
         let layout = read(request)?;

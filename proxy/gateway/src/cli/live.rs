@@ -3,7 +3,6 @@
 //! Reads directories and the ledger, asks [`crate::desk`] or a running gate, prints.
 
 mod change;
-mod client;
 mod shadow;
 mod told;
 mod when;

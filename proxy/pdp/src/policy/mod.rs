@@ -25,6 +25,7 @@ mod printed;
 mod reach;
 mod written;
 
+pub use canonical::canonical_target;
 pub use evaluate::{Act, Judgement, Query, Rule};
 pub use facts::{Facts, Impact, ImpactKind, Looked, Named, TaskFacts};
 pub use load::Policies;

@@ -8,7 +8,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::super::{print, told as faults_told};
-use super::client::{Credential, Gate};
+use crate::cli::client::{Credential, Gate};
 use crate::clock::rfc3339;
 use crate::config::{Bundle, Config};
 use crate::history::{History, Turn, all};

@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::super::print;
-use super::client::{Credential, Gate};
+use crate::cli::client::{Credential, Gate};
 use super::{change, told};
 use crate::config::Config;
 use crate::desk::compare::Report;

@@ -54,6 +54,12 @@ pub(super) fn canonical(text: &str, form: Form) -> Result<String, Doubt> {
     }
 }
 
+/// The canonical form of what a method acts on, as policies see it; nothing where it could be read in more than one way.
+#[must_use]
+pub fn canonical_target(text: &str) -> Option<String> {
+    canonical(text, Form::Any).ok()
+}
+
 /// The form of a text of which nothing is known.
 fn any(text: &str) -> Result<String, Doubt> {
     if !url::seems(text) {
