@@ -23,6 +23,7 @@ mod printed;
 mod reach;
 mod written;
 
+pub(crate) use canonical::plain_form;
 pub use evaluate::{Act, Facts, Judgement, Query, Rule};
 pub use load::Policies;
 pub use printed::{PrintFault, Question};

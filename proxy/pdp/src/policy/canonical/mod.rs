@@ -54,6 +54,12 @@ pub(super) fn canonical(text: &str, form: Form) -> Result<String, Doubt> {
     }
 }
 
+/// The form of a text that may be a URL, an address or a path, where it has one.
+pub(crate) fn plain_form(text: &str) -> Option<String> {
+    let form = if address::seems(text) { Form::Address } else { Form::Any };
+    canonical(text, form).ok()
+}
+
 /// The form of a text of which nothing is known.
 fn any(text: &str) -> Result<String, Doubt> {
     if !url::seems(text) {
