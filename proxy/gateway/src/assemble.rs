@@ -231,11 +231,8 @@ impl Running {
 
     fn event(&self, what: &str, detail: &str) {
         let event = Event {
-            at_us: self.clock.now_us(),
-            what: what.to_owned(),
-            by: None,
             snapshot: Some(pep::ports::Snapshots::current(&*self.store).digest()),
-            detail: detail.to_owned(),
+            ..Event::new(self.clock.now_us(), what, detail)
         };
         if let Err(e) = self.ledger.append(Entry::Event(event)) {
             tracing::error!("`{what}` could not be recorded: {e}");
@@ -314,6 +311,7 @@ fn pipeline_limits(config: &Config) -> Limits {
             .unwrap_or(i64::MAX)
             .saturating_mul(1_000_000),
         stream_idle_ms_max: config.limits.stream_idle_s.saturating_mul(1000),
+        origin_bytes_max: config.limits.origin_bytes_per_task_max,
         ..Limits::STANDARD
     }
 }

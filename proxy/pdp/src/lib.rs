@@ -16,5 +16,6 @@ pub mod refusal;
 pub mod registry;
 pub mod policy;
 pub mod snapshot;
+pub mod task;
 pub mod origin;
 pub mod record;

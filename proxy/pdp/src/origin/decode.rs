@@ -54,7 +54,8 @@ pub(super) fn base64(text: &str) -> Base64 {
 pub(super) fn within(text: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut lines = String::new();
-    for chunk in text.split(|c: char| c.is_whitespace() || matches!(c, '"' | '<' | '>' | '(' | ')' | ',' | ';' | '`')) {
+    let is_end = |c: char| c.is_whitespace() || matches!(c, '"' | '<' | '>' | '(' | ')' | ',' | ';' | '`');
+    for chunk in text.split(is_end).filter(|chunk| !chunk.is_empty()) {
         if let Some(plain) = percent(chunk) {
             found.push(plain);
         }

@@ -18,6 +18,12 @@ impl Kinds {
     pub fn new<'a>(named: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         Self(named.into_iter().map(|(name, kind)| (plain(name), self::kind(kind))).collect())
     }
+
+    /// Whether none is named.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
 }
 
 /// One field, in the object it stands in.

@@ -30,7 +30,6 @@ mod tests;
 mod words;
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 
 pub use field::{Field, Kinds};
 pub use message::Message;

@@ -248,7 +248,7 @@ pub(super) fn days(date: &dates::Placed) -> Vec<Typed<'static>> {
 /// What a number or a short name is a number of, by the words before it: of `event 13` and `event id 13` an event.
 pub(super) fn named(words: &Words<'_>, at: usize) -> Vec<String> {
     let before = |n: usize| at.checked_sub(n).map(|at| words.word(at)).filter(|word| word.chars().all(char::is_alphabetic));
-    let Some(one) = before(1).filter(|word| !word.is_empty()) else { return Vec::new() };
+    let Some(one) = before(1).filter(|word| !word.is_empty() && !NO_NAMES.contains(word)) else { return Vec::new() };
     let kind = field::kind;
     match before(2) {
         Some(two) if matches!(one, "id" | "no" | "nr" | "number" | "num") => vec![kind(two), kind(&format!("{two}id"))],
@@ -256,9 +256,17 @@ pub(super) fn named(words: &Words<'_>, at: usize) -> Vec<String> {
     }
 }
 
+/// Words that name nothing.
+const NO_NAMES: [&str; 16] =
+    ["a", "an", "and", "are", "at", "by", "for", "from", "in", "is", "of", "on", "or", "than", "the", "to"];
+
 /// The canonical form of what looks like a URL, an address or a path.
 pub(super) fn form(chunk: &str) -> Option<String> {
-    let chunk = chunk.trim_end_matches(['.', ',', ';', ':', '!', '?', '\'', '*']).trim_start_matches(['\'', '*']);
+    let mut chunk = chunk.trim_end_matches(['.', ',', ';', ':', '!', '?']);
+    // Marks of emphasis and quotes stand in pairs; one alone is a part of what it stands at.
+    while let Some(inner) = ['*', '_', '\''].iter().find_map(|mark| chunk.strip_prefix(*mark)?.strip_suffix(*mark)) {
+        chunk = inner;
+    }
     let found = if chunk.contains(['@', '/']) { policy::plain_form(chunk) } else { None };
     found.map(|form| form.trim_end_matches('/').to_owned())
 }

@@ -3,6 +3,8 @@
 
 use proptest::prelude::*;
 
+use std::sync::Arc;
+
 use super::*;
 
 fn labels(words: &str) -> LabelSet {
@@ -215,14 +217,9 @@ fn too_many_values_may_come_from_anywhere() {
 #[test]
 fn one_mebibyte_of_text_fits() {
     let mut window = window();
-    let mut text = String::new();
-    for n in 0.. {
-        text.push_str(&format!("Line {n} tells of {} and the {} of others; it goes on for a while. ", n * 7, n * 13 % 101));
-        if text.len() > BYTES_MAX {
-            break;
-        }
-    }
-    said(&mut window, &text, "untrusted");
+    let prose = "The committee met on Thursday, 19 November 2026, to discuss the proposal that members had been sent before \
+                 the holidays; after a lengthy debate they agreed to defer its consideration to meeting 14. ";
+    said(&mut window, &prose.repeat(BYTES_MAX / prose.len()), "untrusted");
     assert!(!window.has_lost());
     assert!(window.bytes() <= BYTES_MAX, "{}", window.bytes());
 }

@@ -16,6 +16,8 @@ mod validate;
 mod known;
 mod load;
 mod evaluate;
+mod facts;
+mod gate;
 mod memory;
 mod names;
 mod needs;
@@ -24,7 +26,8 @@ mod reach;
 mod written;
 
 pub(crate) use canonical::plain_form;
-pub use evaluate::{Act, Facts, Judgement, Query, Rule};
+pub use evaluate::{Act, Judgement, Query, Rule};
+pub use facts::{Facts, Impact, ImpactKind, Looked, Named, TaskFacts};
 pub use load::Policies;
 pub use printed::{PrintFault, Question};
 pub use reach::Reach;

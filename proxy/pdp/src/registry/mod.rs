@@ -20,17 +20,21 @@ use crate::digest::Digest;
 use crate::effect::Effect;
 use crate::label::LabelSet;
 use crate::method::{Feature, Method};
+use crate::origin::Kinds;
+use crate::policy::ImpactKind;
 use crate::policy::shape::Shape;
+use crate::task::Profile;
 
 pub use load::{fixed_header, load, load_on, namespace};
 pub use mirror::{Mirror, mirrors};
 pub use signature::{KEY_PREFIX, Reviewers, hex, statement};
 
-/// The JSON Schemas of `servers/*.toml` and of `vocabulary.toml`, by the names of their files (draft 2020-12).
+/// The JSON Schemas of `servers/*.toml`, `tasks/*.toml` and of `vocabulary.toml`, by the names of their files (draft 2020-12).
 #[must_use]
-pub fn schemas() -> [(&'static str, schemars::Schema); 2] {
+pub fn schemas() -> [(&'static str, schemars::Schema); 3] {
     [
         ("server", schemars::schema_for!(written::ServerFile)),
+        ("task", schemars::schema_for!(written::ProfileFile)),
         ("vocabulary", schemars::schema_for!(written::VocabularyFile)),
     ]
 }
@@ -44,6 +48,8 @@ pub struct Registry {
     pub labels: BTreeSet<String>,
     /// The grants an approval may carry.
     pub grants: BTreeSet<String>,
+    /// Kinds of tasks by name.
+    pub profiles: BTreeMap<String, Arc<Profile>>,
     /// Whose signature a review must bear; nothing where reviews need none.
     pub reviewers: Option<Reviewers>,
 }
@@ -127,8 +133,17 @@ pub struct Tool {
     pub review: Option<Review>,
     /// Argument names whose values are not to be stored.
     pub sensitive: BTreeSet<String>,
+    /// The arguments that say where an effect goes, such as a mail's recipients. Nothing where no reviewer has said; an empty
+    /// set where no argument does, because the place is fixed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sinks: Option<BTreeSet<String>>,
+    /// What short numbers and names in its arguments and results are of, where the names of their fields do not tell.
+    #[serde(skip_serializing_if = "Kinds::is_empty")]
+    pub kinds: Arc<Kinds>,
     /// How long one call may take, in milliseconds.
     pub timeout_ms: u64,
+    /// What a preview of a call finds out, by the names policies know it by.
+    pub impact: BTreeMap<String, ImpactKind>,
     /// What becomes of a result that does not fit the reviewed output schema.
     pub misfit: Misfit,
     /// Kinds of findings that the reviewer saw and accepted, such as `hidden`.

@@ -8,12 +8,16 @@
 //! Its labels do not go with it. They stay with the principal, and every task it opens from then on begins with them,
 //! until it has been idle for as long as a task may be: opening many tasks is no way to be rid of what was read.
 
+pub(crate) mod window;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use pdp::label::LabelSet;
+use pdp::policy::{Facts, TaskFacts};
 use pdp::principal::Principal;
 
+use self::window::Seen;
 use crate::fair::{self, Held};
 use crate::trace::TraceContext;
 
@@ -25,6 +29,7 @@ pub struct Task {
     /// The key of the principal it belongs to; empty where nobody needs to know.
     owner: String,
     state: Mutex<State>,
+    seen: Seen,
 }
 
 #[derive(Debug, Default)]
@@ -42,7 +47,7 @@ impl Task {
     }
 
     fn of(id: String, trace: String, owner: String) -> Self {
-        Self { id, trace, owner, state: Mutex::new(State::default()) }
+        Self { id, trace, owner, state: Mutex::new(State::default()), seen: Seen::default() }
     }
 
     /// Its name.
@@ -68,10 +73,26 @@ impl Task {
         self.locked(|state| state.labels.raise(labels))
     }
 
+    /// What it has read, and what its user gave it.
+    pub(crate) fn seen(&self) -> &Seen {
+        &self.seen
+    }
+
+    /// Takes note of what the user said to it: a value that stands there is the user's own. Only a trusted host may say so.
+    pub fn given(&self, text: &str) {
+        self.seen.given(text);
+    }
+
     /// How many calls it has made.
     #[must_use]
     pub fn calls(&self) -> u64 {
         self.locked(|state| state.calls)
+    }
+
+    /// What policies see of it now, before anything is known of a call.
+    pub(crate) fn facts(&self, now_us: i64) -> Facts {
+        let (labels, calls) = self.locked(|state| (state.labels.clone(), state.calls));
+        Facts { labels, calls, task: TaskFacts::of(&self.id), now_ms: now_us / 1000, ..Facts::default() }
     }
 
     pub(crate) fn count_call(&self) {
@@ -156,6 +177,7 @@ impl Tasks {
         let task = Arc::new(Task::of(id, trace, principal.key()));
         if let Some((labels, _)) = open.spilt.get(&task.owner) {
             task.raise(labels);
+            task.seen.miss();
         }
         task.touch(now_us);
         open.by_key.insert(key, Arc::clone(&task));
