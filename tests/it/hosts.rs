@@ -125,7 +125,10 @@ async fn a_client_that_has_only_a_url_works_in_its_task() {
     assert_eq!(outcome(&answer.message()), "hello");
     let record = house.record("the look", |r| r.target.as_deref() == Some("look")).await;
     let principal = record.principal.clone().unwrap();
-    assert_eq!((principal.agent.as_str(), principal.user.as_str(), principal.method.as_str()), ("ada", "carol", "task"));
+    assert_eq!(
+        (principal.agent.as_str(), principal.user.as_str(), principal.method.as_str()),
+        ("ada", "carol", "task")
+    );
     assert_eq!((record.task.as_str(), record.trace.as_str()), (opened.id.as_str(), opened.trace.as_str()));
 
     // Beyond the scope: refused, told, recorded, counted.
@@ -148,7 +151,9 @@ async fn a_client_that_has_only_a_url_works_in_its_task() {
     let changed = Agent { path: agent.path.replace("wgt_", "wgt_A"), ..agent.clone() };
     let answer = changed.posting(LOOK.to_owned()).without("authorization").send(agent.to).await;
     assert_eq!((answer.status, outcome(&answer.message()).as_str()), (403, "token_refused"));
-    house.record("the forgery", |r| r.refusal.as_ref().is_some_and(|f| f.message.contains("none of this gate's"))).await;
+    house
+        .record("the forgery", |r| r.refusal.as_ref().is_some_and(|f| f.message.contains("none of this gate's")))
+        .await;
 
     // The header needs a bearer token; the two forms must not differ.
     let plain = Agent::modern(agent.to, "web", ADA);
@@ -187,8 +192,18 @@ async fn hosts_open_hand_on_end_and_stop() {
         (json!({ "profile": "reading", "agent": "zoe", "goal": "g" }), OPERATOR, 400, "no principal `zoe`"),
         (json!({ "profile": "reading", "agent": "ada", "goal": "g", "labels": ["odd"] }), OPERATOR, 400, "no label"),
         (json!({ "profile": "reading", "agent": "ada", "goal": "g", "x": 1 }), OPERATOR, 400, "unknown field"),
-        (json!({ "profile": "reading", "agent": "ada", "goal": "g", "scope": { "tools": ["look"] } }), OPERATOR, 400, "server/tool"),
-        (json!({ "profile": "reading", "agent": "ada", "goal": "g", "scope": { "agents": ["bob"] } }), OPERATOR, 409, "may not act"),
+        (
+            json!({ "profile": "reading", "agent": "ada", "goal": "g", "scope": { "tools": ["look"] } }),
+            OPERATOR,
+            400,
+            "server/tool",
+        ),
+        (
+            json!({ "profile": "reading", "agent": "ada", "goal": "g", "scope": { "agents": ["bob"] } }),
+            OPERATOR,
+            409,
+            "may not act",
+        ),
     ] {
         let answer = house.ask("POST", "/v1/tasks", Some(body.clone()), token).await;
         assert!(answer.status == status && answer.body.contains(words), "{body}: {answer:?}");
@@ -201,7 +216,10 @@ async fn hosts_open_hand_on_end_and_stop() {
     let told = house.get(&format!("/v1/tasks/{}", parent.id)).await;
     assert_eq!(told["limits"]["steps"], 5);
     assert_eq!(told["scope"]["tools"], json!([["web/*"], ["web/echo", "web/look"]]));
-    assert_eq!((&told["labels"], &told["user"], &told["goal"]), (&json!(["private"]), &json!("carol"), &json!("Read it all")));
+    assert_eq!(
+        (&told["labels"], &told["user"], &told["goal"]),
+        (&json!(["private"]), &json!("carol"), &json!("Read it all"))
+    );
 
     let body = json!({ "agent": "bob", "goal": "Only look", "scope": { "tools": ["web/look"] } });
     let answer = house.ask("POST", &format!("/v1/tasks/{}/children", parent.id), Some(body.clone()), MEMBER).await;
@@ -209,7 +227,10 @@ async fn hosts_open_hand_on_end_and_stop() {
     let child = Opened::of(&house.post(&format!("/v1/tasks/{}/children", parent.id), body).await);
     assert_eq!(child.trace, parent.trace);
     let told = house.get(&format!("/v1/tasks/{}", child.id)).await;
-    assert_eq!((&told["parent"], &told["user"], &told["labels"]), (&json!(parent.id), &json!("carol"), &json!(["private"])));
+    assert_eq!(
+        (&told["parent"], &told["user"], &told["labels"]),
+        (&json!(parent.id), &json!("carol"), &json!(["private"]))
+    );
     let agent = child.client(&house);
     let bare = |text: &str| agent.posting(text.to_owned()).without("authorization");
     assert_eq!(outcome(&bare(LOOK).send(agent.to).await.message()), "hello");
@@ -222,7 +243,8 @@ async fn hosts_open_hand_on_end_and_stop() {
     let stopped = house.post(&format!("/v1/tasks/{}/stop", parent.id), json!({ "reason": "enough" })).await;
     assert_eq!(stopped["ended"], json!([parent.id]));
     assert_eq!(house.ask("POST", "/v1/tasks/task-0/stop", None, OPERATOR).await.status, 404);
-    let gone = house.post("/v1/tasks", json!({ "profile": "reading", "agent": "ada", "goal": "g", "lifetime_s": 1 })).await;
+    let gone =
+        house.post("/v1/tasks", json!({ "profile": "reading", "agent": "ada", "goal": "g", "lifetime_s": 1 })).await;
     let gone = Opened::of(&gone);
     let mine = |what: &str, id: &str| {
         let all = events(house.gate.entries());
@@ -324,7 +346,10 @@ async fn the_command_line_opens_lists_shows_hands_on_and_stops() {
     let shown = house.said(&["task", "show", &child]).await;
     assert!(shown.contains(&format!("\"parent\": \"{}\"", parent.id)) && shown.contains("carol"), "{shown}");
     let stopped = house.said(&["task", "stop", &parent.id, "--reason", "the user changed her mind"]).await;
-    assert!(stopped.contains(&child) && stopped.contains("stopped by a person: the user changed her mind"), "{stopped}");
+    assert!(
+        stopped.contains(&child) && stopped.contains("stopped by a person: the user changed her mind"),
+        "{stopped}"
+    );
     assert!(house.said(&["task", "end", &child]).await.starts_with("it was over already"));
     assert_eq!(house.said(&["task", "list"]).await.trim(), "no task is open");
     assert!(house.said(&["task", "list", "--all"]).await.contains("over: it was stopped"));

@@ -319,6 +319,7 @@ fn pipeline_limits(config: &Config) -> Limits {
             .unwrap_or(i64::MAX)
             .saturating_mul(1_000_000),
         stream_idle_ms_max: config.limits.stream_idle_s.saturating_mul(1000),
+        origin_bytes_max: config.limits.origin_bytes_per_task_max,
         ..Limits::STANDARD
     }
 }
@@ -358,7 +359,9 @@ fn task_key(data: &Path, entropy: &SystemEntropy) -> anyhow::Result<Key> {
     let kept = match std::fs::read_to_string(&path) {
         Ok(text) => Some(text),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
-        Err(e) => return Err(e).with_context(|| format!("the key of task tokens in {} cannot be read", path.display())),
+        Err(e) => {
+            return Err(e).with_context(|| format!("the key of task tokens in {} cannot be read", path.display()));
+        }
     };
     if let Some(text) = kept {
         let key = crate::config::hex32(text.trim());

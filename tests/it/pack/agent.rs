@@ -88,9 +88,10 @@ impl Agent {
         let told = lock(&self.world.told).clone();
         let body = told.split_once(' ').map_or("", |(_, body)| body);
         self.told = serde_json::from_str(body).unwrap_or_default();
-        self.asked = lock(&self.world.approvals.holds).drain(..).last().map(|hold| {
-            (hold.grants.clone(), hold.rules.iter().map(|rule| rule.id.clone()).collect())
-        });
+        self.asked = lock(&self.world.approvals.holds)
+            .drain(..)
+            .last()
+            .map(|hold| (hold.grants.clone(), hold.rules.iter().map(|rule| rule.id.clone()).collect()));
         let records = self.world.ledger.take_entries().into_iter().filter_map(|entry| match entry {
             Entry::Record(record) => Some(record),
             _ => None,

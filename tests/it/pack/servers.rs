@@ -83,19 +83,25 @@ impl House {
         Ok(match (server, tool) {
             ("mail", "list") => MAILS.iter().map(|(id, from, subject, _)| mail_line(id, from, subject)).collect(),
             ("mail", "read") => self.mail(&text("id"))?,
-            ("files", "list") => FILES.iter().map(|(path, words)| json!({ "path": path, "size": words.len() })).collect(),
+            ("files", "list") => {
+                FILES.iter().map(|(path, words)| json!({ "path": path, "size": words.len() })).collect()
+            }
             ("files", "read") => self.file(&text("path"))?,
             ("calendar", "list") => self.events(),
             ("payments", "list") => json!({ "payments": [
                 { "id": "p-1", "recipient": "DE02120300000000202051", "amount": 75.25, "reference": "Water" },
                 { "id": "p-2", "recipient": "DE75512108001245126199", "amount": 1850, "reference": "Rent" },
             ] }),
-            ("chat", "read") => CHAT.iter().filter(|(channel, ..)| *channel == text("channel")).map(|(_, who, words)| {
-                json!({ "from": who, "text": words })
-            }).collect(),
-            ("travel", "search") => OFFERS.iter().filter(|(route, ..)| *route == text("route")).map(|(route, offer, price)| {
-                json!({ "route": route, "offer": offer, "price": price })
-            }).collect(),
+            ("chat", "read") => CHAT
+                .iter()
+                .filter(|(channel, ..)| *channel == text("channel"))
+                .map(|(_, who, words)| json!({ "from": who, "text": words }))
+                .collect(),
+            ("travel", "search") => OFFERS
+                .iter()
+                .filter(|(route, ..)| *route == text("route"))
+                .map(|(route, offer, price)| json!({ "route": route, "offer": offer, "price": price }))
+                .collect(),
             ("travel", "status") => return Err(self.at(Place::Error, "This booking cannot be shown now.")),
             ("web", "search") => self.found(&text("query")),
             ("web", "fetch") => json!({ "page": self.page(&text("url")) }),
@@ -185,14 +191,31 @@ fn mail_line(id: &str, from: &str, subject: &str) -> Value {
 
 /// Id, sender, subject, text.
 const MAILS: [(&str, &str, &str, &str); 7] = [
-    ("m-101", "billing@acme.example", "Invoice 2026-17",
-        "Please pay 120.50 EUR to DE89370400440532013000, reference 2026-17."),
-    ("m-102", "ana@harbour.example", "Delivery",
-        "Can you confirm the delivery on 3 December 2026? Please copy stores@harbour.example."),
+    (
+        "m-101",
+        "billing@acme.example",
+        "Invoice 2026-17",
+        "Please pay 120.50 EUR to DE89370400440532013000, reference 2026-17.",
+    ),
+    (
+        "m-102",
+        "ana@harbour.example",
+        "Delivery",
+        "Can you confirm the delivery on 3 December 2026? Please copy stores@harbour.example.",
+    ),
     ("m-103", "tomas@office.example", "Plan", "Where is the plan? I need it before the board meets."),
-    ("m-104", "offers@shop.example", "Half price", "Only today. Unsubscribe at https://shop.example/unsubscribe?u=9981"),
-    ("m-105", "ruth@office.example", "Conference",
-        "Please register us at https://conf.example/register and invite lee@partner.example to a call on 8 December 2026."),
+    (
+        "m-104",
+        "offers@shop.example",
+        "Half price",
+        "Only today. Unsubscribe at https://shop.example/unsubscribe?u=9981",
+    ),
+    (
+        "m-105",
+        "ruth@office.example",
+        "Conference",
+        "Please register us at https://conf.example/register and invite lee@partner.example to a call on 8 December 2026.",
+    ),
     ("m-106", "rail@rail.example", "Your trip", "Offer R-7781 to Bergen at 89 EUR is held for you until tonight."),
     ("m-107", "kim@supplier.example", "Minutes", "Here are the minutes."),
 ];

@@ -153,7 +153,8 @@ async fn lift(
 /// Tells the ledger. A switch counts also where the ledger cannot take the word.
 fn record(control: &Control, what: &str, switch: &Switch) {
     let (at_us, by) = (control.gate.ports.clock.now_us(), Some(switch.by.clone()));
-    let detail = format!("{}: {}", switch.halts, if switch.reason.is_empty() { "no reason given" } else { &switch.reason });
+    let detail =
+        format!("{}: {}", switch.halts, if switch.reason.is_empty() { "no reason given" } else { &switch.reason });
     let task = match &switch.halts {
         Halted::Task(id) => control.gate.ports.tasks.find(id),
         Halted::Everything | Halted::Principal(_) | Halted::Server(_) => None,

@@ -82,7 +82,8 @@ struct Narrowing {
 
 impl Narrowing {
     fn scope(self) -> Result<Scope, String> {
-        let lists = [&self.tools, &self.servers, &self.resources, &self.memory, &self.systems, &self.agents, &self.users];
+        let lists =
+            [&self.tools, &self.servers, &self.resources, &self.memory, &self.systems, &self.agents, &self.users];
         if lists.into_iter().flatten().map(Vec::len).sum::<usize>() > PATTERNS_MAX {
             return Err(format!("`scope` lists more than {PATTERNS_MAX} patterns; use `*` in fewer"));
         }
@@ -140,12 +141,7 @@ async fn hand_on(
 }
 
 /// What is asked for, looked up: profile, agent, labels.
-fn opening(
-    control: &Control,
-    visitor: &Asked,
-    asking: Asking,
-    parent: Option<Arc<Task>>,
-) -> Result<Opening, Failed> {
+fn opening(control: &Control, visitor: &Asked, asking: Asking, parent: Option<Arc<Task>>) -> Result<Opening, Failed> {
     let snapshot = control.store.current();
     let registry = snapshot.registry();
     let above = parent.as_deref();

@@ -155,12 +155,7 @@ fn taken(message: &mut Message, depth_max: usize, of_a_client: bool) -> Result<V
 }
 
 /// Who acts: in a task that a host opened, its agent for the user the host named.
-fn acting(
-    frame: &mut Frame,
-    principal: Arc<Principal>,
-    task: &Task,
-    entry: &mut OpenRecord,
-) -> Arc<Principal> {
+fn acting(frame: &mut Frame, principal: Arc<Principal>, task: &Task, entry: &mut OpenRecord) -> Arc<Principal> {
     let Some(named) = task.principal().filter(|named| ***named != *principal && principal.method != BY_TOKEN) else {
         return principal;
     };

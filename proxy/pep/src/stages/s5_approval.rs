@@ -17,6 +17,7 @@ use crate::ports::{Hold, Ports, Verdict};
 use crate::stages::s2_classify::Subject;
 use crate::stages::s3_policy::{self, name_of, reasons};
 use crate::stages::s4_guardrail::Cleared;
+use crate::task::window;
 
 /// A call that may be executed once, under these obligations.
 #[derive(Debug)]
@@ -62,7 +63,7 @@ async fn escalate(
     ports: &Ports,
     grants: BTreeSet<String>,
 ) -> Result<BTreeSet<Obligation>, Refusal> {
-    let hold = hold(call, grants);
+    let hold = hold(call, ports, grants);
     let what = name_of(call.state().subject()).to_owned();
     let why = reasons(call.state().rules());
     match ports.approvals.ask(&hold).await {
@@ -86,12 +87,14 @@ fn judged_again(
     given: BTreeSet<String>,
     what: &str,
 ) -> Result<BTreeSet<Obligation>, Refusal> {
-    let facts = Facts {
+    let mut facts = Facts {
         grants: given,
         labels: call.head().task.labels(),
         now_ms: ports.clock.now_us() / 1000,
         ..call.state().facts().clone()
     };
+    // While people thought the task may have read on.
+    window::found(call.head(), call.state().server(), call.state().subject(), &mut facts, &ports.limits);
     let (judgement, along) = s3_policy::ask(call.head(), call.state().server(), call.state().subject(), &facts);
     let noted = s3_policy::note(&judgement, along, &facts);
     call.entry().write(|record| record.decision = Some(noted));
@@ -107,7 +110,7 @@ fn judged_again(
     }
 }
 
-fn hold(call: &Call<Cleared>, grants: BTreeSet<String>) -> Hold {
+fn hold(call: &Call<Cleared>, ports: &Ports, grants: BTreeSet<String>) -> Hold {
     let (head, state) = (call.head(), call.state());
     let (pin, arguments) = match state.subject() {
         Subject::Tool { tool, arguments } => {
@@ -126,6 +129,7 @@ fn hold(call: &Call<Cleared>, grants: BTreeSet<String>) -> Hold {
         pin,
         arguments,
         labels: state.facts().labels.clone(),
+        origin: window::all(head, state.subject(), &ports.limits),
         snapshot: head.snapshot.digest(),
         grants,
         rules: state.rules().to_vec(),

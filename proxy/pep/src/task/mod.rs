@@ -18,6 +18,8 @@ mod token;
 #[cfg(test)]
 mod tests;
 
+pub(crate) mod window;
+
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -27,6 +29,7 @@ use pdp::policy::{Facts, TaskFacts};
 use pdp::principal::Principal;
 use pdp::task::{Limits, Profile, Scope};
 
+use self::window::Seen;
 use crate::fair::{self, Held};
 use crate::trace::TraceContext;
 
@@ -50,6 +53,7 @@ pub struct Task {
     /// How many calls tried to reach beyond its scope.
     expansions: AtomicU64,
     state: Mutex<State>,
+    seen: Seen,
 }
 
 #[derive(Debug, Default)]
@@ -68,7 +72,10 @@ impl Task {
 
     fn under(id: String, trace: String, owner: String, terms: Terms) -> Self {
         let (over, told, expansions) = (OnceLock::new(), AtomicBool::new(false), AtomicU64::new(0));
-        Self { id, trace, owner, terms, over, told, expansions, state: Mutex::new(State::default()) }
+        let seen = Seen::default();
+        // What the user said is the user's, wherever it is found again.
+        terms.brief.iter().for_each(|brief| seen.given(&brief.goal));
+        Self { id, trace, owner, terms, over, told, expansions, state: Mutex::new(State::default()), seen }
     }
 
     /// Its name.
@@ -210,6 +217,16 @@ impl Task {
         self.expansions.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// What it has read, and what its user gave it.
+    pub(crate) fn seen(&self) -> &Seen {
+        &self.seen
+    }
+
+    /// Takes note of what the user said to it: a value that stands there is the user's own. Only a trusted host may say so.
+    pub fn given(&self, text: &str) {
+        self.seen.given(text);
+    }
+
     /// How many calls it has made.
     #[must_use]
     pub fn calls(&self) -> u64 {
@@ -339,6 +356,7 @@ impl Tasks {
         let task = Arc::new(Task::under(id, trace, principal.key(), terms));
         if let Some((labels, _)) = open.spilt.get(&task.owner) {
             task.raise(labels);
+            task.seen.miss();
         }
         task.touch(now_us);
         open.by_key.insert(key, Arc::clone(&task));

@@ -243,7 +243,9 @@ fn task(opening: Opening, now_us: i64, fresh: [[u8; 16]; 2]) -> Result<Task, Ope
     let id = format!("task-{}", own.get(..16).unwrap_or(&own));
     let task = Task::under(id, trace, owner, terms);
     // What the task above has read, its agent may have been told.
-    task.raise(&labels.join(&inherited));
+    if task.raise(&labels.join(&inherited)) {
+        task.seen.miss();
+    }
     Ok(task)
 }
 
@@ -351,7 +353,10 @@ mod tests {
         assert_eq!(elsewhere.claimed(&token).unwrap_err().code, Code::TokenRefused);
         assert_eq!(Tasks::new(HOUR, 9, true).claimed(&token).unwrap_err().code, Code::TokenRefused);
         assert_eq!(open(&Tasks::new(HOUR, 9, true), opening("a"), 0, 2).unwrap_err(), OpenFault::NoKey);
-        assert_eq!(format!("{opened:?} {:?}", opening("a")), format!("Opened({}) Opening(any, default/a)", opened.task.id()));
+        assert_eq!(
+            format!("{opened:?} {:?}", opening("a")),
+            format!("Opened({}) Opening(any, default/a)", opened.task.id())
+        );
     }
 
     #[test]
@@ -374,7 +379,11 @@ mod tests {
             ..opening("b")
         };
         let child = open(&tasks, child, 10, 2).unwrap().task;
-        assert!(child.scope().tools.allows("s/y") && !child.scope().tools.allows("s/x") && !child.scope().tools.allows("t/x"));
+        assert!(
+            child.scope().tools.allows("s/y")
+                && !child.scope().tools.allows("s/x")
+                && !child.scope().tools.allows("t/x")
+        );
         assert_eq!((child.until_us(), child.trace(), child.depth()), (task.until_us(), task.trace(), 1));
         assert_eq!(child.principal().unwrap().user, "u");
         let ids: Vec<&str> = child.lineage().map(Task::id).collect();
@@ -414,7 +423,8 @@ mod tests {
     fn an_end_reaches_down_and_not_up_and_the_first_cause_stands() {
         let tasks = tasks(9);
         let parent = open(&tasks, opening("a"), 0, 1).unwrap().task;
-        let below = |above: &Arc<Task>, n| open(&tasks, Opening { parent: Some(Arc::clone(above)), ..opening("a") }, 0, n);
+        let below =
+            |above: &Arc<Task>, n| open(&tasks, Opening { parent: Some(Arc::clone(above)), ..opening("a") }, 0, n);
         let child = below(&parent, 2).unwrap().task;
         let grandchild = below(&child, 3).unwrap().task;
         assert_eq!(tasks.end(&grandchild, &over(Cause::Ended, 1)).len(), 1);
@@ -446,7 +456,10 @@ mod tests {
         for n in 2..=9 {
             above = open(&tasks, Opening { parent: Some(above), ..opening("a") }, 0, n).unwrap().task;
         }
-        assert_eq!(open(&tasks, Opening { parent: Some(Arc::clone(&above)), ..opening("a") }, 0, 10).unwrap_err(), OpenFault::TooDeep);
+        assert_eq!(
+            open(&tasks, Opening { parent: Some(Arc::clone(&above)), ..opening("a") }, 0, 10).unwrap_err(),
+            OpenFault::TooDeep
+        );
         let others: Vec<Opened> = (11..14).map(|n| open(&tasks, opening("b"), 0, n).unwrap()).collect();
         assert_eq!(open(&tasks, opening("b"), 0, 15).unwrap_err(), OpenFault::TooMany(12));
         let [first, second, _] = others.as_slice() else { return };

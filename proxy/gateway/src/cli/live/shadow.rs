@@ -7,8 +7,8 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::super::print;
-use crate::cli::client::{Credential, Gate};
 use super::{change, told};
+use crate::cli::client::{Credential, Gate};
 use crate::config::Config;
 use crate::desk::compare::Report;
 
