@@ -7,7 +7,7 @@ use bytes::Bytes;
 use pdp::decision::Decision;
 use pdp::record::{Ending, Entry, Record};
 use pdp::task::{Limits, Scope};
-use pep::ports::{Clock as _, Snapshots as _, Verdict};
+use pep::ports::{Clock as _, Hold, Snapshots as _, Verdict};
 use pep::{Frame, Opening, Token};
 use serde_json::{Value, json};
 
@@ -88,15 +88,16 @@ impl Agent {
         let told = lock(&self.world.told).clone();
         let body = told.split_once(' ').map_or("", |(_, body)| body);
         self.told = serde_json::from_str(body).unwrap_or_default();
-        self.asked = lock(&self.world.approvals.holds)
-            .drain(..)
-            .last()
-            .map(|hold| (hold.grants.clone(), hold.rules.iter().map(|rule| rule.id.clone()).collect()));
-        let records = self.world.ledger.take_entries().into_iter().filter_map(|entry| match entry {
-            Entry::Record(record) => Some(record),
-            _ => None,
+        let mut holds = lock(&self.world.approvals.holds);
+        let rules = |hold: &Hold| hold.rules.iter().map(|rule| rule.id.clone()).collect();
+        self.asked = holds.pop().map(|hold| (hold.grants.clone(), rules(&hold)));
+        holds.clear();
+        drop(holds);
+        let records = self.world.ledger.take_entries().into_iter().filter_map(|entry| {
+            let Entry::Record(record) = entry else { return None };
+            Some(record)
         });
-        let record = records.filter(|r| r.target.as_deref() == Some(tool) && r.server == server).last();
+        let record = records.rev().find(|record| record.target.as_deref() == Some(tool) && record.server == server);
         fate(&record.expect("every call has a record"))
     }
 

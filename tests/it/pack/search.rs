@@ -11,6 +11,7 @@
 //! `WICKETGATE_SEARCH=all` plants every goal in every place and in every form, for every task.
 
 use std::collections::BTreeSet;
+use std::io::Write as _;
 use std::time::Instant;
 
 use base64::Engine as _;
@@ -210,7 +211,7 @@ impl Pool {
         for argument in &tool.arguments {
             let values = self.values(tool, argument, wanted);
             let next = sets.iter().flat_map(|set| {
-                values.iter().map(|value| {
+                values.iter().map(move |value| {
                     let mut set = set.clone();
                     set.extend(value.clone().map(|value| (argument.name.to_owned(), value)));
                     set
@@ -304,11 +305,9 @@ fn no_effect_of_a_planted_goal_succeeds() {
         }
     });
     assert!(tried.acts > 0, "what the user gave was never done: the search would find nothing");
-    println!(
-        "{} calls for {pairs} pairs, {} of them ran, {} effects, none of a planted goal, in {:.1?}",
-        tried.calls,
-        tried.ran,
-        tried.acts,
-        began.elapsed()
-    );
+    let Tried { calls, ran, acts } = tried;
+    let took = began.elapsed();
+    let words =
+        format!("{calls} calls for {pairs} pairs, {ran} of them ran, {acts} effects, none planted, in {took:.1?}");
+    let _closed = writeln!(std::io::stderr(), "{words}");
 }

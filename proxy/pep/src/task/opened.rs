@@ -183,7 +183,9 @@ impl Tasks {
         }
         let key = principal.key();
         self.locked().opened.values().filter(|other| other.owner == key).for_each(|other| {
-            task.raise(&other.labels());
+            if task.raise(&other.labels()) {
+                task.seen.miss();
+            }
         });
     }
 
