@@ -49,16 +49,10 @@ servers = ["mail", "files", "calendar", "payments", "chat", "travel", "web", "me
 /// What the team permits beside the starting policies: what spends and destroys is opened by name, and where files go is bounded.
 const OWN: &str = r#"
 @id("house-spends")
-permit (principal, action in [payments::Action::"pay", travel::Action::"book"], resource)
-when { context.gate.task.explicit };
+permit (principal, action in Gate::Action::"spend", resource) when { context.gate.task.explicit };
 
 @id("house-destroys")
-permit (
-  principal,
-  action in [mail::Action::"delete", files::Action::"delete", calendar::Action::"cancel"],
-  resource
-)
-when { context.gate.task.explicit };
+permit (principal, action in Gate::Action::"destructive", resource) when { context.gate.task.explicit };
 
 @id("house-files")
 @reason("files are written in /notes and /shared alone")
