@@ -25,6 +25,7 @@ pub(crate) mod jobs;
 pub(crate) mod tools;
 pub(crate) mod law;
 pub(crate) mod labels;
+pub(crate) mod origin;
 pub(crate) mod failures;
 
 /// Every script there is.
@@ -39,6 +40,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static (&'static str, &'static str
         tools::ALL,
         law::ALL,
         labels::ALL,
+        origin::ALL,
         failures::ALL,
     ]
     .into_iter()

@@ -135,7 +135,7 @@ impl<'t> Words<'t> {
         }
         let last = list.last().map_or(0, |word| word.at.end);
         let rest = text.get(last..).unwrap_or_default();
-        Self { text, ends_plainly: rest.chars().all(|c| !matches!(class(c), Class::Joint) || ".:!?'/".contains(c)), list }
+        Self { text, ends_plainly: rest.chars().all(|c| !matches!(class(c), Class::Joint) || "./'".contains(c)), list }
     }
 
     /// The text of a word.
