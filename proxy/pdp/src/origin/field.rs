@@ -19,6 +19,11 @@ impl Kinds {
         Self(named.into_iter().map(|(name, kind)| (plain(name), self::kind(kind))).collect())
     }
 
+    /// The names of fields with their kinds, as they are compared.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, kind)| (name.as_str(), kind.as_str()))
+    }
+
     /// Whether none is named.
     #[must_use]
     pub fn is_empty(&self) -> bool {

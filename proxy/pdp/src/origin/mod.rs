@@ -48,8 +48,8 @@ pub const UNTRUSTED: &str = "untrusted";
 pub const BYTES_MAX: usize = 1024 * 1024;
 /// How many bytes of what the user gave are kept.
 const GIVEN_BYTES_MAX: usize = 64 * 1024;
-/// What one reading takes beside its words and keys.
-const READING_BYTES: usize = 160;
+/// What one reading takes beside its words and keys: itself, its labels, and what the allocator adds.
+const READING_BYTES: usize = 352;
 /// How many values of one argument are looked for; an argument with more has every label of the window.
 const VALUES_MAX: usize = 256;
 
@@ -110,7 +110,7 @@ impl Window {
     }
 
     /// Adds what was read under these labels.
-    pub fn read(&mut self, reading: Reading, labels: &LabelSet) {
+    pub fn read(&mut self, mut reading: Reading, labels: &LabelSet) {
         if reading.is_cut {
             self.lose(labels);
         }
@@ -126,6 +126,7 @@ impl Window {
             same.labels.raise(labels);
             return;
         }
+        reading.shrink();
         *held = held.saturating_add(bytes);
         shelf.push_back(Read { labels: labels.clone(), reading });
         while self.read_bytes > self.bytes_max

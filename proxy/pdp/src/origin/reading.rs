@@ -88,6 +88,13 @@ impl Reading {
         self.words.len().saturating_mul(WORD_BYTES).saturating_add(self.keys.len().saturating_mul(KEY_BYTES))
     }
 
+    /// Gives back the memory that is not used.
+    pub(super) fn shrink(&mut self) {
+        self.words.shrink_to_fit();
+        self.gaps.shrink_to_fit();
+        self.keys.shrink_to_fit();
+    }
+
     /// Whether nothing was read.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -106,6 +106,7 @@ impl Needle {
             self.keys.extend(long.map(|digits| key.typed(&Typed::Number(digits))));
         }
         if words.joined().next() == Some(all.clone())
+            && words.ends_plainly
             && let Some(form) = form(words.chunk(all.clone()))
         {
             self.keys.push(key.typed(&Typed::Form(form)));

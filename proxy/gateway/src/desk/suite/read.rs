@@ -6,7 +6,7 @@ use pdp::decision::Obligation;
 use pdp::digest::DEPTH_MAX;
 use pdp::fault::{Fault, SourceFile};
 use pdp::json::Json;
-use pdp::label::Readers;
+use pdp::label::{LabelSet, Readers};
 use pdp::policy::{Facts, TaskFacts};
 use pdp::principal::Principal;
 use toml::Spanned;
@@ -108,6 +108,7 @@ impl Reader {
         let asked = self.asked(file, &given);
         let facts = self.facts(file, &given);
         let expected = self.expected(file, &given);
+        let derives = given.unvouched.is_none();
         let (Some(server), Some(asked), Some(facts), Some(expected)) = (given.server, asked, facts, expected) else {
             return;
         };
@@ -120,7 +121,7 @@ impl Reader {
         };
         let (line, _) = pdp::fault::position(&file.text, place);
         let case = Case { principal, server, asked, facts };
-        self.tests.push(Test { name, file: file.path.clone(), line, case, expected });
+        self.tests.push(Test { name, file: file.path.clone(), line, case, derives, expected });
     }
 
     fn asked(&mut self, file: &SourceFile, given: &Given) -> Option<Asked> {
@@ -187,6 +188,8 @@ impl Reader {
             },
             readers: given.readers.clone().map_or_else(Readers::everyone, Readers::only),
             calls: given.calls.unwrap_or(1),
+            origin: given.origin.iter().flatten().map(|(name, labels)| (name.clone(), words(labels))).collect(),
+            unvouched: given.unvouched.as_deref().map(words).unwrap_or_default(),
             now_ms,
             ..Facts::default()
         })
@@ -217,6 +220,10 @@ impl Reader {
             obligations: given.obligations.as_ref().map(|_| obligations),
         })
     }
+}
+
+fn words(labels: &[String]) -> LabelSet {
+    labels.iter().map(String::as_str).collect()
 }
 
 /// A moment, as TOML or as text, in milliseconds since 1970.

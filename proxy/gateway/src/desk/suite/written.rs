@@ -2,6 +2,8 @@
 //!
 //! Unknown members are refused, so that a typo is a fault and not a case that tests something else.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::Spanned;
@@ -49,6 +51,12 @@ pub(super) struct Given {
     pub(super) target: Option<Spanned<String>>,
     /// The labels the task has gathered.
     pub(super) labels: Option<Vec<String>>,
+    /// For each argument the labels of what its value was found in; `user` where the user gave it. An argument that is not
+    /// here was found nowhere.
+    pub(super) origin: Option<BTreeMap<String, Vec<String>>>,
+    /// The labels of the values that say where the effect goes and that the user did not give. Unless said, they follow
+    /// from `origin`, `labels` and the registry's `sinks`, as they do of a live call.
+    pub(super) unvouched: Option<Vec<String>>,
     /// The grants the call holds.
     pub(super) grants: Option<Vec<String>>,
     /// The task's id.
@@ -114,6 +122,8 @@ impl Given {
             method: act(self.method, &base.method),
             target: self.target.or(base_target),
             labels: self.labels.or_else(|| base.labels.clone()),
+            origin: self.origin.or_else(|| base.origin.clone()),
+            unvouched: self.unvouched.or_else(|| base.unvouched.clone()),
             grants: self.grants.or_else(|| base.grants.clone()),
             task: self.task.or_else(|| base.task.clone()),
             profile: self.profile.or_else(|| base.profile.clone()),
