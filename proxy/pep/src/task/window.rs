@@ -101,6 +101,7 @@ impl Passing {
             head.task.seen().miss();
             return None;
         }
+        let labels = repeated(head, &context.subject, labels, limits);
         let bytes_max = limits.origin_bytes_max;
         let key = head.task.seen().with(&head.task.labels(), bytes_max, |window| window.key().clone());
         // The message is one level deeper than its result.
@@ -128,8 +129,39 @@ impl Passing {
 pub(crate) fn read(head: &Head, entry: &OpenRecord, context: &Context, text: &str, limits: &Limits) {
     if context.subject.method() != "tools/list" && !context.subject.is_lifecycle() {
         let labels = entry.read(|record| record.labels.clone()).unwrap_or_default();
+        let labels = if is_looked_at(head) { repeated(head, &context.subject, labels, limits) } else { labels };
         read_under(head, &labels, context.subject.tool().map(AsRef::as_ref), text, limits);
     }
+}
+
+/// These labels, and those of what the server was told and may repeat. A tool of a trusted server that says "nobody is called
+/// so" says a name that untrusted text may have given in parts, or backwards: found whole there alone, it would seem to be the
+/// server's own word. So what was not the user's keeps its labels, and where it was found nowhere it has the task's.
+fn repeated(head: &Head, subject: &Subject, labels: LabelSet, limits: &Limits) -> LabelSet {
+    let gathered = head.task.labels();
+    if gathered.flows_to(&labels) {
+        return labels;
+    }
+    let (tool, is_late) = match subject {
+        Subject::Tool { tool, .. } => (Some(&**tool), false),
+        Subject::Method { tool, .. } => (None, tool.is_some()),
+    };
+    // What a server says of itself, and the work that it was asked for earlier: nobody knows which call it is about.
+    if is_late || head.direction == Direction::ToClient {
+        return labels.join(&gathered);
+    }
+    let root = Field::root(kinds(tool));
+    let parts = ["arguments", "argument", "uri"].into_iter();
+    let parts = parts.filter_map(|name| Some((name, head.envelope.param_part(&head.text, name)?)));
+    head.task.seen().with(&gathered, limits.origin_bytes_max, |window| {
+        parts.fold(labels, |labels, (name, part)| match Json::of(part, limits.depth_max) {
+            Ok(Json::Object(members)) => members.iter().fold(labels, |labels, (name, value)| {
+                labels.join(&window.origin(&root.member(name), value, &gathered).unvouched)
+            }),
+            Ok(value) => labels.join(&window.origin(&root.member(name), &value, &gathered).unvouched),
+            Err(_) => labels.join(&gathered),
+        })
+    })
 }
 
 /// Reads a server's message under these labels.
