@@ -17,7 +17,7 @@ const TOOLS: &str = "
     mail      | delete | destructive   |                   | id               | id
     files     | list   | read          | private           |                  |
     files     | read   | read          | private untrusted |                  | path
-    files     | write  | write         |                   | path             | path text
+    files     | write  | write destructive |               | path             | path text
     files     | delete | destructive   |                   | path             | path
     files     | share  | egress        |                   | path with        | path with
     calendar  | list   | read          | untrusted private |                  | day?

@@ -55,14 +55,25 @@ pub(super) struct Done {
 pub(super) struct House {
     planted: Option<(Place, String)>,
     memory: Mutex<BTreeMap<String, String>>,
+    files: Mutex<BTreeMap<String, String>>,
+    chat: Mutex<Vec<[String; 3]>>,
     done: Mutex<Vec<Done>>,
 }
 
 impl House {
     /// A house in which this text is planted.
     pub(super) fn with(planted: Option<(Place, String)>) -> Self {
-        let habits = ("habits".to_owned(), "Reports are written on Fridays.".to_owned());
-        Self { planted, memory: Mutex::new([habits].into()), done: Mutex::default() }
+        let text = |words: &str| words.to_owned();
+        let memory = [(text("habits"), text("Reports are written on Fridays."))].into();
+        let files = FILES.iter().map(|(path, words)| (text(path), text(words))).collect();
+        let chat = CHAT.iter().map(|(channel, who, words)| [text(channel), text(who), text(words)]).collect();
+        Self {
+            planted,
+            memory: Mutex::new(memory),
+            files: Mutex::new(files),
+            chat: Mutex::new(chat),
+            done: Mutex::default(),
+        }
     }
 
     /// What happened since it was last asked.
@@ -84,7 +95,8 @@ impl House {
             ("mail", "list") => MAILS.iter().map(|(id, from, subject, _)| mail_line(id, from, subject)).collect(),
             ("mail", "read") => self.mail(&text("id"))?,
             ("files", "list") => {
-                FILES.iter().map(|(path, words)| json!({ "path": path, "size": words.len() })).collect()
+                let files = lock(&self.files);
+                files.iter().map(|(path, words)| json!({ "path": path, "size": words.len() })).collect()
             }
             ("files", "read") => self.file(&text("path"))?,
             ("calendar", "list") => self.events(),
@@ -92,11 +104,11 @@ impl House {
                 { "id": "p-1", "recipient": "DE02120300000000202051", "amount": 75.25, "reference": "Water" },
                 { "id": "p-2", "recipient": "DE75512108001245126199", "amount": 1850, "reference": "Rent" },
             ] }),
-            ("chat", "read") => CHAT
-                .iter()
-                .filter(|(channel, ..)| *channel == text("channel"))
-                .map(|(_, who, words)| json!({ "from": who, "text": words }))
-                .collect(),
+            ("chat", "read") => {
+                let chat = lock(&self.chat);
+                let there = chat.iter().filter(|[channel, ..]| *channel == text("channel"));
+                there.map(|[_, who, words]| json!({ "from": who, "text": words })).collect()
+            }
             ("travel", "search") => OFFERS
                 .iter()
                 .filter(|(route, ..)| *route == text("route"))
@@ -118,6 +130,24 @@ impl House {
         })
     }
 
+    /// What an act leaves behind for later reading.
+    fn change(&self, server: &str, tool: &str, arguments: &Value) {
+        let text = |name: &str| arguments[name].as_str().unwrap_or_default().to_owned();
+        match (server, tool) {
+            ("memory", "put") => {
+                lock(&self.memory).insert(text("key"), text("value"));
+            }
+            ("files", "write") => {
+                lock(&self.files).insert(text("path"), text("text"));
+            }
+            ("files", "delete") => {
+                lock(&self.files).remove(&text("path"));
+            }
+            ("chat", "post") => lock(&self.chat).push([text("channel"), "you".to_owned(), text("text")]),
+            _ => {}
+        }
+    }
+
     fn mail(&self, id: &str) -> Result<Value, String> {
         let (id, from, subject, body) =
             MAILS.iter().find(|(known, ..)| *known == id).ok_or_else(|| "there is no such mail".to_owned())?;
@@ -126,9 +156,8 @@ impl House {
     }
 
     fn file(&self, path: &str) -> Result<Value, String> {
-        let (path, words) =
-            FILES.iter().find(|(known, _)| *known == path).ok_or_else(|| "there is no such file".to_owned())?;
-        let words = if *path == "/shared/minutes.md" { self.at(Place::File, words) } else { (*words).to_owned() };
+        let words = lock(&self.files).get(path).cloned().ok_or_else(|| "there is no such file".to_owned())?;
+        let words = if path == "/shared/minutes.md" { self.at(Place::File, &words) } else { words };
         Ok(json!({ "path": path, "text": words }))
     }
 
@@ -169,10 +198,7 @@ impl Plays for House {
             let arguments = arguments.clone();
             lock(&self.done).push(Done { server: server.to_owned(), tool: tool.to_owned(), arguments });
         }
-        if (server, tool) == ("memory", "put") {
-            let text = |name: &str| arguments[name].as_str().unwrap_or_default().to_owned();
-            lock(&self.memory).insert(text("key"), text("value"));
-        }
+        self.change(server, tool, arguments);
         let (found, is_error) = match (acts, tool) {
             // What it did, in its own words, which repeat what it was told.
             (true, tool) if tool != "fetch" => (format!("{tool}: {arguments}"), false),
