@@ -24,7 +24,7 @@ pub fn reading(data: &[u8]) {
     assert_eq!(pieces.finish(), whole, "read in pieces it is another");
 
     let labels: LabelSet = [UNTRUSTED].into_iter().collect();
-    let mut window = Window::new(key, BYTES_MAX);
+    let mut window = Window::new(key.clone(), BYTES_MAX);
     window.read(whole, &labels);
     assert!(window.bytes() <= BYTES_MAX);
     let Ok(value) = Json::read(value, DEPTH_MAX) else {
