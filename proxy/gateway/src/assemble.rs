@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -23,6 +23,7 @@ use crate::control::{self, Control};
 use crate::desk::shadow::Shadow;
 use crate::halt::Halts;
 use crate::history::History;
+use crate::import::disk;
 use crate::ledger::{Options, Sink, SqliteLedger};
 use crate::listen::{self, Listener};
 use crate::reload::{self, Store, Watch};
@@ -98,7 +99,7 @@ pub async fn start(config: &Config, environment: Environment) -> anyhow::Result<
     let port: Arc<dyn Ledger> = Arc::clone(&ledger) as Arc<dyn Ledger>;
     let store = open_store(config, Arc::clone(&port), Arc::clone(&clock))?;
     let shadow = Arc::new(Shadow::new(Arc::clone(&store) as _));
-    ledger.subscribe(shown_to(Arc::clone(&shadow)));
+    ledger.subscribe(shown_to(Arc::downgrade(&shadow)));
     let (known, generated) = principals(config, environment.token.as_deref(), &entropy)?;
     let vault = Arc::new(LocalVault);
     let upstreams = Arc::new(upstreams(config, Arc::clone(&vault))?);
@@ -238,6 +239,13 @@ impl Running {
     }
 }
 
+impl Drop for Running {
+    /// A gate that is not closed, as when its start fails half-way, leaves no listener behind, and no hold on the ledger.
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
 /// How often unused child processes are looked for, and tasks whose time is up.
 const SWEEP: Duration = Duration::from_secs(5);
 
@@ -277,14 +285,16 @@ async fn open_ledger(
 /// Opens the bundle that is to be in force, and what is kept of those that were.
 fn open_store(config: &Config, ledger: Arc<dyn Ledger>, clock: Arc<dyn Clock>) -> anyhow::Result<Arc<Store>> {
     let history = Arc::new(History::open(&config.data));
-    let opened = Store::open(config.bundle.clone(), history, ledger, clock);
+    let opened = Store::open(config.bundle.clone(), config.signatures, history, ledger, clock);
     opened.map(Arc::new).map_err(|faults| anyhow::anyhow!("the bundle does not build:\n{}", told(&faults)))
 }
 
-/// Shows every durable record to the shadow.
-fn shown_to(shadow: Arc<Shadow>) -> Sink {
+/// Shows every durable record to the shadow. Not its owner: the shadow holds the store, and that the ledger.
+fn shown_to(shadow: Weak<Shadow>) -> Sink {
     Box::new(move |entry: &Entry| {
-        if let Entry::Record(record) = entry {
+        if let Entry::Record(record) = entry
+            && let Some(shadow) = shadow.upgrade()
+        {
             shadow.offer(record);
         }
     })
@@ -393,12 +403,13 @@ fn bootstrap(agent: [u8; 32], operator: [u8; 32]) -> Vec<Known> {
     ]
 }
 
-/// Writes a file that only its owner may read.
-fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
-    use std::io::Write as _;
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
-    file.write_all(text.as_bytes())
+/// Writes a file that only its owner may read, also where it was there before and others could.
+fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    if path.exists() {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+    }
+    Ok(disk::write(path, text.as_bytes(), 0o600)?)
 }
 
 /// A gate's start in the log: where it listens, what it enforces, how secure it is.
@@ -445,4 +456,46 @@ fn hex(bytes: &[u8]) -> String {
 
 fn micros(duration: Duration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may panic")]
+    use pdp::fault::SourceFile;
+
+    use super::*;
+    use crate::config::Overrides;
+    use crate::telemetry::settings;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_gate_that_fails_to_start_or_is_dropped_lets_go_of_its_ledger() {
+        let folder = tempfile::tempdir().unwrap();
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let started = async |listen: SocketAddr| {
+            let text = format!("listen = \"{listen}\"\ndata = \"state\"\n[control]\nlisten = \"127.0.0.1:0\"\n");
+            let file = SourceFile { path: "wicketgate.toml".to_owned(), text };
+            let config = Config::meant(&file, folder.path(), &Overrides::default()).unwrap();
+            let (telemetry, _) = settings::read(|name| (name == "OTEL_TRACES_EXPORTER").then(|| "none".to_owned()));
+            start(&config, Environment { telemetry, token: None }).await
+        };
+        let opened = || {
+            let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+            SqliteLedger::open(&folder.path().join("state/ledger.db"), Options::new(clock)).map(drop)
+        };
+        let failed = started(taken.local_addr().unwrap()).await.err().unwrap();
+        assert!(failed.to_string().contains("cannot listen on"), "{failed}");
+        opened().unwrap();
+        let (running, _) = started(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
+        assert!(opened().is_err(), "two gates wrote one ledger");
+        drop(running);
+        let mut free = false;
+        for _ in 0..500 {
+            free = free || opened().is_ok();
+            if free {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert!(free, "a gate that is gone holds its ledger");
+    }
 }

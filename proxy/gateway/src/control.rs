@@ -29,10 +29,11 @@ use crate::config::Role;
 use crate::desk::shadow::Shadow;
 use crate::halt::Halts;
 use crate::ledger::{Reader, SqliteLedger};
-use crate::reload::Store;
+use crate::reload::{Refused, Store};
 use crate::story;
 use crate::telemetry::Exporter;
 use crate::upstream::Upstreams;
+use snapshots::aside;
 
 /// What the control plane looks at.
 #[derive(Debug)]
@@ -178,7 +179,7 @@ async fn snapshot(State(control): State<Arc<Control>>, visitor: Asked) -> Respon
         })
         .collect();
     let notes: Vec<String> = snapshot.notes().iter().map(ToString::to_string).collect();
-    let mut body = snapshots::told(&turn);
+    let mut body = turn.told();
     if let Some(members) = body.as_object_mut() {
         members.insert("servers".to_owned(), servers.into());
         members.insert("notes".to_owned(), notes.into());
@@ -192,14 +193,10 @@ async fn reload(State(control): State<Arc<Control>>, visitor: Asked) -> Response
     }
     let by = visitor.principal.key();
     let store = Arc::clone(&control.store);
-    match tokio::task::spawn_blocking(move || store.reload(&by)).await {
+    match aside(move || store.reload(&by)).await {
         Ok(Ok((digest, changed))) => Json(json!({ "snapshot": digest, "changed": changed })).into_response(),
-        Ok(Err(faults)) => {
-            let kept = control.store.current().digest();
-            let body = json!({ "faults": snapshots::told_faults(&faults), "snapshot": kept });
-            (StatusCode::UNPROCESSABLE_ENTITY, Json(body)).into_response()
-        }
-        Err(e) => error(StatusCode::INTERNAL_SERVER_ERROR, "failed", &format!("the reload failed: {e}")),
+        Ok(Err(faults)) => snapshots::refused(&control, &Refused::Faults(faults)),
+        Err(failed) => *failed,
     }
 }
 
@@ -208,7 +205,7 @@ async fn trace(State(control): State<Arc<Control>>, visitor: Asked, Path(id): Pa
         return *refused;
     }
     let path = control.ledger_path.clone();
-    let found = tokio::task::spawn_blocking(move || {
+    let found = aside(move || {
         let reader = Reader::open(&path).map_err(|e| e.to_string())?;
         story::find(&reader, &id).map_err(|e| e.to_string())
     })
@@ -216,6 +213,6 @@ async fn trace(State(control): State<Arc<Control>>, visitor: Asked, Path(id): Pa
     match found {
         Ok(Ok(entries)) => Json(json!({ "entries": entries })).into_response(),
         Ok(Err(words)) => error(StatusCode::NOT_FOUND, "no_trace", &words),
-        Err(e) => error(StatusCode::INTERNAL_SERVER_ERROR, "failed", &e.to_string()),
+        Err(failed) => *failed,
     }
 }

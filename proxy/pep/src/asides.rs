@@ -273,7 +273,7 @@ pub(crate) fn spelt(object: Part<'_>, judged: &[&str]) -> Result<(), Refusal> {
         return bad("`params` must be an object".to_owned());
     }
     for (name, _) in object.members() {
-        if let Some(near) = judged.iter().find(|n| n.eq_ignore_ascii_case(&name) && **n != name) {
+        if let Some(near) = judged.iter().find(|n| **n != name && json::alike(n, &name)) {
             return bad(format!("`params.{near}` is written in another case: some servers would read both"));
         }
     }

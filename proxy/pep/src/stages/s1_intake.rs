@@ -60,8 +60,8 @@ pub(crate) fn admit(mut frame: Frame, gate: &Arc<Gate>) -> Result<Call<Proposed>
         Err(refusal) => return Err(refuse(entry, address, refusal.clone())),
     };
     entry.write(|record| record.principal = Some(principal.clone()));
-    let (message, claimed) = match read_of_task(&frame, ports) {
-        Ok(read) => read,
+    let mut message = match read(&frame, ports.limits.depth_max) {
+        Ok(message) => message,
         Err(refusal) => return Err(refuse(entry, address, refusal)),
     };
     address.kind = message.kind;
@@ -70,6 +70,10 @@ pub(crate) fn admit(mut frame: Frame, gate: &Arc<Gate>) -> Result<Call<Proposed>
     let version = version_of(&frame, &message);
     address.modern = version.as_deref().is_some_and(|v| v >= MODERN);
     note_message(&mut entry, &frame, &message, version.clone());
+    let claimed = match claimed(&frame, &mut message, ports) {
+        Ok(claimed) => claimed,
+        Err(refusal) => return Err(refuse(entry, address, refusal)),
+    };
     let (channel, task) = match place(&frame, &message, &principal, claimed, &snapshot, ports, &mut entry) {
         Ok(place) => place,
         Err(refusal) => return Err(refuse(entry, address, refusal)),
@@ -115,22 +119,20 @@ struct Message {
     envelope: Envelope,
 }
 
-/// Reads the message and the task that its tokens name. What a token is for is the gate's alone: it is taken out.
-fn read_of_task(frame: &Frame, ports: &Ports) -> Result<(Message, Option<Arc<Task>>), Refusal> {
-    let depth_max = ports.limits.depth_max;
-    let mut message = read(frame, depth_max)?;
+/// The task that a frame's tokens name. A token is for the gate alone: it is taken out of the message.
+fn claimed(frame: &Frame, message: &mut Message, ports: &Ports) -> Result<Option<Arc<Task>>, Refusal> {
     let beside = match &frame.belongs {
-        Belongs::Within(task) => return Ok((message, Some(Arc::clone(task)))),
+        Belongs::Within(task) => return Ok(Some(Arc::clone(task))),
         Belongs::To(tokens) => tokens.as_slice(),
     };
-    let within = taken(&mut message, depth_max, matches!(frame.content, Content::Message(_)))?;
+    let within = taken(message, ports.limits.depth_max, matches!(frame.content, Content::Message(_)))?;
     let mut all = beside.iter().chain(&within);
-    let Some(token) = all.next() else { return Ok((message, None)) };
+    let Some(token) = all.next() else { return Ok(None) };
     if all.any(|other| other != token) {
         let words = "the message carries two task tokens that differ; a call is of one task";
         return Err(Refusal::new(Code::TokenRefused, words));
     }
-    Ok((message, Some(ports.tasks.claimed(token)?)))
+    ports.tasks.claimed(token).map(Some)
 }
 
 /// Takes the task tokens out of a client's message, however their name is spelt.

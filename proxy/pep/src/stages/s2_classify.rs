@@ -143,8 +143,8 @@ pub(crate) async fn classify(mut call: Call<Proposed>, gate: &Arc<Gate>) -> Resu
         let words = format!("there is no server `{}` here", json::quoted(&call.head().server).trim_matches('"'));
         return Err(call.stop(Refusal::new(Code::UnknownServer, words)));
     };
-    if let Some(retired) = &server.retired {
-        let words = format!("the server `{}` is out of use ({retired})", server.name);
+    if let Some(why) = &server.closed {
+        let words = format!("the server `{}` is {why}", server.name);
         return Err(call.stop(Refusal::new(Code::UnknownServer, words)));
     }
     let subject = match subject(&call, &server, &gate.ports) {

@@ -150,7 +150,8 @@ impl Tasks {
             let words = if Arc::ptr_eq(one, task) {
                 over.words.clone()
             } else {
-                format!("with `{}`, which it was handed on from", task.id)
+                let why = if over.words.is_empty() { String::new() } else { format!(" ({})", over.words) };
+                format!("together with `{}`, which it was handed on from{why}", task.id)
             };
             one.conclude(Over { words, ..over.clone() })
         });

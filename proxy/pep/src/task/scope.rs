@@ -17,9 +17,20 @@ use crate::stages::s2_classify::Subject;
 /// How many names the agent is told of.
 const NAMES_MAX: usize = 64;
 
-/// Something that a task may not touch, in words.
+/// Something that a task may not touch.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Outside(String);
+pub(crate) struct Outside {
+    /// It, in words.
+    what: String,
+    /// Whether it is a resource, so that the agent is told of those that are open.
+    resource: bool,
+}
+
+impl Outside {
+    fn of(what: String) -> Self {
+        Self { what, resource: false }
+    }
+}
 
 /// Whether a scope bounds nothing.
 fn is_open(scope: &Scope) -> bool {
@@ -50,16 +61,16 @@ pub(crate) fn held(head: &Head, server: &Server, subject: &Subject) -> Result<()
 pub(crate) fn reached(head: &Head, server: &Server) -> Result<(), Outside> {
     let (scope, principal) = (head.task.scope(), &head.principal);
     if !scope.servers.allows(&server.name) {
-        return Err(Outside(format!("the server `{}`", server.name)));
+        return Err(Outside::of(format!("the server `{}`", server.name)));
     }
     if !scope.systems.allows(&server.system) {
-        return Err(Outside(format!("the system `{}`, on which `{}` acts", server.system, server.name)));
+        return Err(Outside::of(format!("the system `{}`, on which `{}` acts,", server.system, server.name)));
     }
     if !scope.agents.is_any() && !scope.agents.allows(&principal.agent) && !scope.agents.allows(&principal.key()) {
-        return Err(Outside(format!("the agent `{}`", principal.key())));
+        return Err(Outside::of(format!("the agent `{}`", principal.key())));
     }
     if !scope.users.allows(&principal.user) {
-        return Err(Outside(format!("the user `{}`", principal.user)));
+        return Err(Outside::of(format!("the user `{}`", principal.user)));
     }
     Ok(())
 }
@@ -68,7 +79,7 @@ fn used(scope: &Scope, server: &Server, tool: &Tool) -> Result<(), Outside> {
     if sees(scope, server, tool) {
         return Ok(());
     }
-    Err(Outside(format!("the tool `{}/{}`", server.name, tool.name)))
+    Err(Outside::of(format!("the tool `{}/{}`", server.name, tool.name)))
 }
 
 /// Whether a tool lies within a scope: what lies outside is not listed either.
@@ -87,7 +98,7 @@ fn acted_on(scope: &Scope, known: Option<&Method>, target: &str) -> Result<(), O
         return Ok(());
     }
     let shown: String = target.chars().take(256).collect();
-    Err(Outside(format!("the resource {}", pdp::json::quoted(&shown))))
+    Err(Outside { what: format!("the resource {}", pdp::json::quoted(&shown)), resource: true })
 }
 
 /// A server's long-running work is its tool's. Where the tool is not known, it may be any of the server's.
@@ -98,7 +109,7 @@ fn brought(
     target: &str,
     tool: Option<&Tool>,
 ) -> Result<(), Outside> {
-    if !known.is_some_and(|method| method.feature == Feature::Tasks) || target.is_empty() {
+    if known.is_none_or(|method| method.feature != Feature::Tasks) || target.is_empty() {
         return Ok(());
     }
     match tool {
@@ -109,18 +120,28 @@ fn brought(
 
 /// Ends a call that reached beyond its task's scope: refused, recorded as an attempted expansion, and told what is open.
 pub(crate) fn refuse<S>(mut call: Call<S>, outside: &Outside) -> Stopped {
-    let Outside(what) = outside;
+    let what = &outside.what;
     if call.head().direction == Direction::ToServer {
         call.head().task.count_expansion();
     }
     call.entry().note(format!("attempted expansion: {what} is outside the task's scope"));
-    let words = format!("{what} is outside the scope of this task, which was fixed when it was opened");
-    let advice = open(call.head());
-    call.stop(Refusal::new(Code::OutOfScope, format!("{words}."))).advise(advice)
+    let words = format!("{what} is outside the scope of this task, which was fixed when it was opened.");
+    let open = if outside.resource { open_resources(call.head().task.scope()) } else { open_tools(call.head()) };
+    // What a tool call is answered with is for the model; of an error's words it commonly sees the message.
+    call.stop(Refusal::new(Code::OutOfScope, format!("{words} {open}")))
 }
 
-/// What lies within a task's scope, in words, for its agent to revise its plan by.
-fn open(head: &Head) -> String {
+/// Which resources lie within a scope: the patterns, of which every list must let one through.
+fn open_resources(scope: &Scope) -> String {
+    let lists = scope.resources.lists().map(|list| {
+        let named: Vec<&str> = list.iter().take(NAMES_MAX).map(String::as_str).collect();
+        if named.is_empty() { "none".to_owned() } else { named.join(", ") }
+    });
+    format!("Resources within its scope: {}.", lists.collect::<Vec<_>>().join("; and of these: "))
+}
+
+/// Which tools lie within a task's scope, for its agent to revise its plan by.
+fn open_tools(head: &Head) -> String {
     let scope = head.task.scope();
     let servers = head.snapshot.registry().servers.values();
     let within = servers.filter(|s| scope.servers.allows(&s.name) && scope.systems.allows(&s.system));
