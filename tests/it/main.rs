@@ -15,6 +15,7 @@ mod crowd;
 mod matrix;
 mod shapes;
 mod policy;
+mod pack;
 mod model;
 mod coverage;
 mod bypass;

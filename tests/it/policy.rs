@@ -109,14 +109,14 @@ const SEEDED: [Seeded; 4] = [
     },
     Seeded {
         name: "dead-scope",
-        file: "baseline.cedar",
+        file: "guards.cedar",
         text: "action in Gate::Action::\"spend\"",
         mistake: "action in Gate::Action::\"execute\"",
         command: CHECK,
     },
     Seeded {
         name: "wrong-action",
-        file: "baseline.cedar",
+        file: "guards.cedar",
         text: "action in Gate::Action::\"spend\"",
         mistake: "action in Gate::Action::\"write\"",
         command: &["policy", "test"],

@@ -75,6 +75,10 @@ fn golden(name: &str, found: &str) {
     assert!(found == agreed, "\n{}\nIt reads otherwise than tests/golden/{name}.", diff(&agreed, &found));
 }
 
+/// What of `guards.cedar` is the trifecta's alone.
+const TRIFECTA: &str = "@approval(\"security\")\nforbid (\n  principal,\n  action in Gate::Action::\"egress\",\n  resource\n)\n\
+                        when\n{\n  context.gate\n";
+
 /// A copy of the repository's bundle with one change to a policy file.
 fn mistaken(file: &str, was: &str, is: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
@@ -125,8 +129,7 @@ fn the_repository_keeps_its_own_invariants() {
 #[test]
 fn a_guard_on_the_wrong_action_is_refuted_with_a_call() {
     if solver_is_there() {
-        let guard = "action in Gate::Action::\"egress\"";
-        let folder = mistaken("baseline.cedar", guard, &guard.replace("egress", "read"));
+        let folder = mistaken("guards.cedar", TRIFECTA, &TRIFECTA.replace("egress", "read"));
         let (text, code) = proved(folder.path());
         golden("prove-wrong-action.txt", &text);
         assert_eq!(code, Some(1), "{text}");
@@ -136,7 +139,7 @@ fn a_guard_on_the_wrong_action_is_refuted_with_a_call() {
 #[test]
 fn the_wrong_grant_is_refuted_with_a_call() {
     if solver_is_there() {
-        let folder = mistaken("baseline.cedar", "@approval(\"security\")", "@approval(\"owner\")");
+        let folder = mistaken("guards.cedar", TRIFECTA, &TRIFECTA.replace("security", "owner"));
         let (text, code) = proved(folder.path());
         golden("prove-wrong-grant.txt", &text);
         assert_eq!(code, Some(1), "{text}");
@@ -313,8 +316,7 @@ fn what_everybody_may_do_is_summed_up() {
 
 #[test]
 fn two_bundles_are_compared_by_what_they_decide() {
-    let guard = "action in Gate::Action::\"egress\"";
-    let folder = mistaken("baseline.cedar", guard, &guard.replace("egress", "read"));
+    let folder = mistaken("guards.cedar", TRIFECTA, &TRIFECTA.replace("egress", "read"));
     let other = folder.path().display().to_string();
     let shown = |text: String| text.replace(&other, "OTHER");
     let (text, code) = ask(&["policy", "diff", ".", &other, "--tried"]);

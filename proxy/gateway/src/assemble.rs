@@ -333,6 +333,7 @@ fn pipeline_limits(config: &Config) -> Limits {
             .unwrap_or(i64::MAX)
             .saturating_mul(1_000_000),
         stream_idle_ms_max: config.limits.stream_idle_s.saturating_mul(1000),
+        origin_bytes_max: config.limits.origin_bytes_per_task_max,
         ..Limits::STANDARD
     }
 }

@@ -159,6 +159,9 @@ pub struct Limits {
     pub sessions_max: usize,
     /// How many tasks are remembered.
     pub tasks_max: usize,
+    /// How many bytes of hashes a task keeps of what it has read, to tell where arguments came from; about as many as it has
+    /// read text. What is more counts as untrusted.
+    pub origin_bytes_per_task_max: usize,
     /// How many child processes may run.
     pub children_max: usize,
     /// How many starts one server may make within a minute.
@@ -198,6 +201,7 @@ impl Default for Limits {
             connections_max: 4096,
             sessions_max: 10_000,
             tasks_max: 10_000,
+            origin_bytes_per_task_max: pdp::origin::BYTES_MAX,
             children_max: 256,
             child_starts_per_minute_max: 60,
             child_idle_s: 1800,
@@ -239,6 +243,7 @@ impl Limits {
             ("connections_max", size(self.connections_max), 1, COUNT_MAX),
             ("sessions_max", size(self.sessions_max), 1, COUNT_MAX),
             ("tasks_max", size(self.tasks_max), 1, COUNT_MAX),
+            ("origin_bytes_per_task_max", size(self.origin_bytes_per_task_max), 1024, BYTES_MAX),
             ("children_max", size(self.children_max), 1, COUNT_MAX),
             ("child_starts_per_minute_max", size(self.child_starts_per_minute_max), 1, COUNT_MAX),
             ("child_idle_s", self.child_idle_s, 0, SECONDS_MAX),

@@ -78,6 +78,8 @@ pub struct Limits {
     pub stream_idle_ms_max: u64,
     /// How many pages of a tool listing are read.
     pub listing_pages_max: usize,
+    /// How many bytes of hashes a task keeps of what it has read, to tell where arguments came from.
+    pub origin_bytes_max: usize,
 }
 
 impl Limits {
@@ -88,6 +90,7 @@ impl Limits {
         listing_age_us_max: 300 * 1_000_000,
         stream_idle_ms_max: 30 * 60 * 1000,
         listing_pages_max: 64,
+        origin_bytes_max: pdp::origin::BYTES_MAX,
     };
 }
 
@@ -217,6 +220,8 @@ pub struct Hold {
     pub arguments: String,
     /// The labels the task had gathered.
     pub labels: LabelSet,
+    /// For each argument the labels of what its value was found in, as far as it was found: a lower bound.
+    pub origin: BTreeMap<String, LabelSet>,
     /// The snapshot it was judged by.
     pub snapshot: Digest,
     /// The grants it needs.

@@ -29,6 +29,7 @@ pub(crate) mod scope;
 pub(crate) mod tokens;
 pub(crate) mod stops;
 pub(crate) mod effects;
+pub(crate) mod origin;
 pub(crate) mod failures;
 
 /// Every script there is.
@@ -47,6 +48,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static (&'static str, &'static str
         tokens::ALL,
         stops::ALL,
         effects::ALL,
+        origin::ALL,
         failures::ALL,
     ]
     .into_iter()

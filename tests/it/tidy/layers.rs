@@ -10,6 +10,8 @@ const MAY_USE: [(&str, &[&str]); 2] = [
     (
         "pdp",
         &[
+            // Decodes what was read, in memory.
+            "base64",
             "cedar-policy",
             // Verifies reviewers' signatures: pure, and the loader withholds what bears none.
             "ed25519-dalek",
@@ -26,6 +28,8 @@ const MAY_USE: [(&str, &[&str]); 2] = [
             "strsim",
             "thiserror",
             "toml",
+            // One text in two spellings is one text.
+            "unicode-normalization",
             "url",
         ],
     ),

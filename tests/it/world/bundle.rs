@@ -107,7 +107,8 @@ const SERVERS: [ServerText; 7] = [
             ),
             tool(
                 "pay",
-                r#"effect = ["spend"]"#,
+                r#"effect = ["spend"]
+                sinks = ["to"]"#,
                 r#"{"type":"object","properties":{"to":{"type":"string"},"amount":{"type":"integer"}},"required":["to","amount"]}"#,
             ),
         ],

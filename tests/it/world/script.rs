@@ -142,6 +142,10 @@ impl Stage {
                 slots.add_permits(rest.parse().unwrap());
             }
             "approver" => self.approver(rest),
+            "user" => {
+                let said = rest.strip_prefix("says: ").expect("what the user says");
+                world.gate.ports.tasks.open().iter().for_each(|task| task.given(said));
+            }
             "vault" => *lock(&world.vault.empty) = rest == "is empty",
             "ledger" => self.ledger(rest),
             "halt" => match rest.strip_prefix("at look ").and_then(|r| r.split_once(": ")) {

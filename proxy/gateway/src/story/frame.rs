@@ -218,6 +218,12 @@ fn labels(record: &Record) -> Option<String> {
 }
 
 fn decision_lines(note: &DecisionNote, lines: &mut Vec<(&'static str, String)>) {
+    for (argument, labels) in &note.origin {
+        lines.push(("origin", format!("{}: {labels}", visible::text(argument))));
+    }
+    if !note.unvouched.is_empty() {
+        lines.push(("goes to", format!("a place the user did not give: {}", note.unvouched)));
+    }
     let words = match &note.decision {
         Decision::Allow(obligations) if obligations.is_empty() => "allow".to_owned(),
         Decision::Allow(obligations) => {

@@ -26,6 +26,7 @@ mod reach;
 mod written;
 
 pub use canonical::canonical_target;
+pub(crate) use canonical::plain_form;
 pub use evaluate::{Act, Judgement, Query, Rule};
 pub use facts::{Facts, Impact, ImpactKind, Looked, Named, TaskFacts};
 pub use load::{Policies, groups_above};

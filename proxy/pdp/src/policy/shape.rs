@@ -116,7 +116,7 @@ impl Shape {
     }
 
     /// The names of the declared arguments.
-    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.fields.iter().map(|field| field.name.as_str())
     }
 

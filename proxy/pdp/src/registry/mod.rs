@@ -21,6 +21,7 @@ use crate::digest::Digest;
 use crate::effect::Effect;
 use crate::label::LabelSet;
 use crate::method::{Feature, Method};
+use crate::origin::Kinds;
 use crate::policy::ImpactKind;
 use crate::policy::shape::Shape;
 use crate::task::{Limits, Profile};
@@ -146,6 +147,13 @@ pub struct Tool {
     pub review: Option<Review>,
     /// Argument names whose values are not to be stored.
     pub sensitive: BTreeSet<String>,
+    /// The arguments that say where an effect goes, such as a mail's recipients. Nothing where no reviewer has said; an empty
+    /// set where no argument does, because the place is fixed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sinks: Option<BTreeSet<String>>,
+    /// What short numbers and names in its arguments and results are of, where the names of their fields do not tell.
+    #[serde(skip_serializing_if = "Kinds::is_empty")]
+    pub kinds: Arc<Kinds>,
     /// How long one call may take, in milliseconds.
     pub timeout_ms: u64,
     /// What a preview of a call finds out, by the names policies know it by.

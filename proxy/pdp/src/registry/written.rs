@@ -159,6 +159,15 @@ pub(super) struct ToolTable {
     /// Names of arguments whose values are not to be stored.
     #[serde(default)]
     pub(super) sensitive: Vec<String>,
+    /// Names of the arguments that say where an effect goes: recipients, payees, hosts. A value there that the user did not
+    /// give raises `context.gate.unvouched`. An empty list says that no argument does; without a list every call with an
+    /// effect raises it.
+    #[schemars(with = "Option<Vec<String>>")]
+    pub(super) sinks: Option<Vec<Spanned<String>>>,
+    /// What short numbers and names are of, where the name of their argument or of their field in a result does not tell:
+    /// `id = "event_id"` makes an `id` in the results one with an argument `event_id`.
+    #[serde(default)]
+    pub(super) kinds: BTreeMap<String, String>,
     /// How long one call may take, in milliseconds, instead of the server's time.
     #[schemars(with = "Option<u64>", range(min = 1, max = 86_400_000))]
     pub(super) timeout_ms: Option<Spanned<u64>>,

@@ -13,6 +13,7 @@ use crate::call::{Call, Head, Stopped};
 use crate::ports::Ports;
 use crate::stages::s2_classify::{Classified, Subject};
 use crate::task::scope;
+use crate::task::window;
 
 /// A call the decision point has answered for, and not with Deny.
 #[derive(Debug)]
@@ -42,6 +43,7 @@ impl Judged {
 pub(crate) fn judge(mut call: Call<Classified>, ports: &Ports) -> Result<Call<Judged>, Stopped> {
     let mut facts = Facts { labels: call.head().labels.clone(), ..call.head().task.facts(ports.clock.now_us()) };
     facts.task.off_plan = is_off_plan(&mut call);
+    window::found(call.head(), call.state().server(), call.state().subject(), &mut facts, &ports.limits);
     let (judgement, along) = ask(call.head(), call.state().server(), call.state().subject(), &facts);
     let noted = note(&judgement, along, &facts);
     call.entry().write(|record| record.decision = Some(noted));

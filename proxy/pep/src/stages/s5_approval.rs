@@ -19,7 +19,7 @@ use crate::ports::{Gate, Hold, Ports, Verdict};
 use crate::stages::s2_classify::Subject;
 use crate::stages::s3_policy::{self, name_of, reasons};
 use crate::stages::s4_guardrail::{Cleared, beyond};
-use crate::task::WaitingCall;
+use crate::task::{WaitingCall, window};
 
 /// A call that may be executed once, under these obligations.
 #[derive(Debug)]
@@ -119,7 +119,7 @@ async fn escalate(call: &mut Call<Cleared>, ports: &Ports, asked: Asked) -> Resu
     if let Some(tripped) = call.entry().reserved().and_then(|reserved| reserved.put_to_a_person().err()) {
         return Err(beyond(call.head(), &tripped, ports));
     }
-    let hold = hold(call, asked);
+    let hold = hold(call, ports, asked);
     let verdict = {
         let _told = call.head().task.waits(waiting(&hold));
         ports.approvals.ask(&hold).await
@@ -157,13 +157,15 @@ fn judged_again(
     (given, impact): (BTreeSet<String>, Option<Findings>),
     what: &str,
 ) -> Result<BTreeSet<Obligation>, Refusal> {
-    let facts = Facts {
+    let mut facts = Facts {
         impact,
         grants: given,
         labels: call.head().task.labels(),
         now_ms: ports.clock.now_us() / 1000,
         ..call.state().facts().clone()
     };
+    // While people thought the task may have read on.
+    window::found(call.head(), call.state().server(), call.state().subject(), &mut facts, &ports.limits);
     let (judgement, along) = s3_policy::ask(call.head(), call.state().server(), call.state().subject(), &facts);
     let noted = s3_policy::note(&judgement, along, &facts);
     call.entry().write(|record| record.decision = Some(noted));
@@ -179,7 +181,7 @@ fn judged_again(
     }
 }
 
-fn hold(call: &Call<Cleared>, asked: Asked) -> Hold {
+fn hold(call: &Call<Cleared>, ports: &Ports, asked: Asked) -> Hold {
     let Asked { grants, rules, impact } = asked;
     let (head, state) = (call.head(), call.state());
     let (pin, arguments) = match state.subject() {
@@ -199,6 +201,7 @@ fn hold(call: &Call<Cleared>, asked: Asked) -> Hold {
         pin,
         arguments,
         labels: state.facts().labels.clone(),
+        origin: window::all(head, state.subject(), &ports.limits),
         snapshot: head.snapshot.digest(),
         grants,
         rules,

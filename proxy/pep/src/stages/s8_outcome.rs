@@ -28,6 +28,7 @@ use crate::rewrite::{listing, quote};
 use crate::stages::s2_classify::Subject;
 use crate::stages::s7_action::Executed;
 use crate::stream::{Event, EventSource};
+use crate::task::window;
 use crate::trace::hex_id;
 use crate::validation;
 
@@ -117,6 +118,7 @@ pub(crate) enum Step {
 
 /// Labels a call's answer.
 pub(crate) fn label(call: Call<Executed>, ports: &Ports) -> Result<Call<Labelled>, Stopped> {
+    window::read_answers(call.head(), &ports.limits);
     call.try_advance(|head, entry, executed: Executed| {
         let (raw, server, subject, obligations) = executed.into_parts();
         let handed = match raw.0 {
@@ -136,8 +138,10 @@ pub(crate) fn label(call: Call<Executed>, ports: &Ports) -> Result<Call<Labelled
                 // The message is one level deeper than its result.
                 let depth_max = ports.limits.depth_max.saturating_add(1);
                 let label = label_of(entry, &context, &beyond).unwrap_or_else(|| "{}".to_owned());
+                let labels = context.subject.labels().clone().join(&beyond);
+                let read = window::Passing::new(head, &context, labels, &ports.limits);
                 let passing = Passing::new(depth_max, label);
-                Handed::Long(status, headers, Box::new(Passage { source, passing, patience }))
+                Handed::Long(status, headers, Box::new(Passage { source, passing, patience, read }))
             }
             Sealed::Stream { status, headers, source } => {
                 let context = Arc::new(Context { server, subject, obligations, session: session_of(&headers) });
@@ -257,6 +261,7 @@ fn told(
             content(entry, context, &beyond, ports, text, envelope)
         }
     };
+    window::read(head, entry, context, text, &ports.limits);
     entry.write(|record| {
         if let Some(note) = &mut record.result {
             note.bytes = u64::try_from(handed.len()).unwrap_or(u64::MAX);
@@ -300,6 +305,7 @@ fn error(
     if !context.subject.is_lifecycle() {
         entry.write(|record| record.labels = context.subject.labels().clone());
     }
+    window::read(head, entry, context, text, &ports.limits);
     Ok(cleaned(text, envelope, ports))
 }
 
@@ -325,6 +331,7 @@ fn instructions(
     let labels = &context.server.labels;
     head.task.raise(labels);
     entry.write(|record| record.labels = labels.clone());
+    window::read_words(head, labels, &said, &ports.limits);
     if context.server.deliver == Deliver::Plain {
         return clean;
     }
@@ -423,6 +430,7 @@ fn event(head: &Head, entry: &mut OpenRecord, context: &Context, ports: &Ports) 
     };
     if !words.is_empty() && head.envelope.param(&head.text, words).is_some() {
         head.task.raise(&context.server.labels);
+        window::read_under(head, &context.server.labels, None, &head.text, &ports.limits);
     }
     raise(head, context);
     entry.write(|record| {
@@ -435,9 +443,14 @@ fn event(head: &Head, entry: &mut OpenRecord, context: &Context, ports: &Ports) 
             asides::permit(head, &context.server, entry, ports, &asides::asked(params)?)?;
             let beyond = validation::of_notice(entry, context, params)?;
             head.task.raise(&beyond);
-            Ok(finished(entry, context, &beyond, ports, &text).unwrap_or(text))
+            let told = finished(entry, context, &beyond, ports, &text).unwrap_or(text);
+            window::read(head, entry, context, &head.text, &ports.limits);
+            Ok(told)
         }
-        None => Ok(text),
+        None => {
+            window::read(head, entry, context, &head.text, &ports.limits);
+            Ok(text)
+        }
     }
 }
 

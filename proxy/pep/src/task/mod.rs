@@ -23,6 +23,8 @@ mod waiting;
 #[cfg(test)]
 mod tests;
 
+pub(crate) mod window;
+
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -32,6 +34,7 @@ use pdp::policy::{Facts, TaskFacts};
 use pdp::principal::Principal;
 use pdp::task::{Limits, Profile, Scope};
 
+use self::window::Seen;
 use crate::effect::Once;
 use crate::fair::{self, Held};
 use crate::trace::TraceContext;
@@ -67,6 +70,7 @@ pub struct Task {
     state: Mutex<State>,
     meter: Meter,
     once: Once,
+    seen: Seen,
 }
 
 #[derive(Debug, Default)]
@@ -86,8 +90,10 @@ impl Task {
     fn under(id: String, trace: String, owner: String, terms: Terms) -> Self {
         let (over, told, expansions) = (OnceLock::new(), AtomicBool::new(false), AtomicU64::new(0));
         let (claims, waiting, state) = (Arc::default(), waiting::Waiting::default(), Mutex::default());
-        let (meter, once) = (Meter::default(), Once::default());
-        Self { id, trace, owner, claims, waiting, terms, over, told, expansions, state, meter, once }
+        let (meter, once, seen) = (Meter::default(), Once::default(), Seen::default());
+        // What the user said is the user's, wherever it is found again.
+        terms.brief.iter().for_each(|brief| seen.given(&brief.goal));
+        Self { id, trace, owner, claims, waiting, terms, over, told, expansions, state, meter, once, seen }
     }
 
     /// Its name.
@@ -227,6 +233,16 @@ impl Task {
 
     pub(crate) fn count_expansion(&self) {
         self.expansions.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// What it has read, and what its user gave it.
+    pub(crate) fn seen(&self) -> &Seen {
+        &self.seen
+    }
+
+    /// Takes note of what the user said to it: a value that stands there is the user's own. Only a trusted host may say so.
+    pub fn given(&self, text: &str) {
+        self.seen.given(text);
     }
 
     /// How many calls it has made.
@@ -394,6 +410,7 @@ impl Tasks {
         let task = Arc::new(Task::under(id, trace, principal.key(), terms));
         if let Some((labels, _)) = open.spilt.get(&task.owner) {
             task.raise(labels);
+            task.seen.miss();
         }
         task.touch(now_us);
         open.by_key.insert(key, Arc::clone(&task));

@@ -184,7 +184,9 @@ impl Tasks {
         }
         let key = principal.key();
         self.locked().opened.values().filter(|other| other.owner == key).for_each(|other| {
-            task.raise(&other.labels());
+            if task.raise(&other.labels()) {
+                task.seen.miss();
+            }
         });
     }
 
@@ -244,7 +246,9 @@ fn task(opening: Opening, now_us: i64, fresh: [[u8; 16]; 2]) -> Result<Task, Ope
     let id = format!("task-{}", own.get(..16).unwrap_or(&own));
     let task = Task::under(id, trace, owner, terms);
     // What the task above has read, its agent may have been told.
-    task.raise(&labels.join(&inherited));
+    if task.raise(&labels.join(&inherited)) {
+        task.seen.miss();
+    }
     Ok(task)
 }
 

@@ -65,7 +65,9 @@ fn spoken<'l>(law: &'l Law, judgements: &[&Judgement]) -> Vec<&'l Written> {
 
 /// Conditions on what the table's columns do not show.
 fn on_arguments(policy: &Written) -> Vec<&Clause> {
-    let other = |path: &String| path != "context.gate.labels" && path != "context.gate.grants";
+    // The columns show labels; in each, nothing but the labels is known of where a call goes.
+    let shown = ["context.gate.labels", "context.gate.grants", "context.gate.unvouched"];
+    let other = |path: &String| !shown.contains(&path.as_str());
     policy.clauses.iter().filter(|clause| expression::paths(&clause.body).iter().any(other)).collect()
 }
 
