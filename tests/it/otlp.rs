@@ -15,6 +15,7 @@ use collector::{
 use gateway::telemetry::{Exporter, settings};
 use opentelemetry_proto::tonic::trace::v1::Span;
 use pdp::decision::{Decision, Reason};
+use pdp::policy::Facts;
 use pdp::record::{Attempt, DecisionNote, Direction, Ending, FrameKind, Record, ResultNote};
 use pdp::refusal::{Code, Refusal};
 use std::sync::Arc;
@@ -26,15 +27,10 @@ async fn brief(record: &Record) -> String {
 }
 
 fn denied() -> Record {
-    let note = DecisionNote {
-        along: Vec::new(),
-        calls: 3,
-        now_ms: 1,
-        decision: Decision::Deny(Reason::Forbidden),
-        rules: vec![rule("trifecta", "Egress after reading untrusted and private data"), rule("quiet", "")],
-        labels: ["private", "untrusted"].into_iter().collect(),
-        grants: Default::default(),
-    };
+    let labels = ["private", "untrusted"].into_iter().collect();
+    let facts = Facts { labels, calls: 3, now_ms: 1, ..Facts::default() };
+    let rules = vec![rule("trifecta", "Egress after reading untrusted and private data"), rule("quiet", "")];
+    let note = DecisionNote::of(Decision::Deny(Reason::Forbidden), rules, Vec::new(), &facts);
     Record {
         took_us: 400,
         target: Some("send_mail".to_owned()),

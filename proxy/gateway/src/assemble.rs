@@ -231,11 +231,8 @@ impl Running {
 
     fn event(&self, what: &str, detail: &str) {
         let event = Event {
-            at_us: self.clock.now_us(),
-            what: what.to_owned(),
-            by: None,
             snapshot: Some(pep::ports::Snapshots::current(&*self.store).digest()),
-            detail: detail.to_owned(),
+            ..Event::new(self.clock.now_us(), what, detail)
         };
         if let Err(e) = self.ledger.append(Entry::Event(event)) {
             tracing::error!("`{what}` could not be recorded: {e}");

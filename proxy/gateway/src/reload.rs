@@ -216,11 +216,9 @@ impl Store {
 
     fn record(&self, what: &str, by: &str, detail: &str) {
         let event = Event {
-            at_us: self.clock.now_us(),
-            what: what.to_owned(),
             by: Some(by.to_owned()),
             snapshot: Some(self.current.load().digest()),
-            detail: detail.to_owned(),
+            ..Event::new(self.clock.now_us(), what, detail)
         };
         if let Err(e) = self.ledger.append(Entry::Event(event)) {
             tracing::error!("a snapshot event could not be recorded: {e}");

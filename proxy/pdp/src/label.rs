@@ -91,6 +91,47 @@ impl<'a> FromIterator<&'a str> for LabelSet {
     }
 }
 
+/// Who may read data. Combining data leaves those who may read every part of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(transparent)]
+pub struct Readers(Option<BTreeSet<String>>);
+
+impl Readers {
+    /// Whoever it may be.
+    #[must_use]
+    pub fn everyone() -> Self {
+        Self(None)
+    }
+
+    /// These and nobody else.
+    #[must_use]
+    pub fn only(names: impl IntoIterator<Item = String>) -> Self {
+        Self(Some(names.into_iter().collect()))
+    }
+
+    /// Whether everyone may read.
+    #[must_use]
+    pub fn is_everyone(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// The names, where they are listed; nothing where everyone may read.
+    #[must_use]
+    pub fn names(&self) -> Option<&BTreeSet<String>> {
+        self.0.as_ref()
+    }
+
+    /// Those who may read both. There is no way to add a reader.
+    #[must_use]
+    pub fn meet(self, other: &Self) -> Self {
+        match (self.0, &other.0) {
+            (Some(mine), Some(theirs)) => Self(Some(mine.intersection(theirs).cloned().collect())),
+            (None, Some(theirs)) => Self(Some(theirs.clone())),
+            (mine, None) => Self(mine),
+        }
+    }
+}
+
 impl fmt::Display for LabelSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0.is_empty() {

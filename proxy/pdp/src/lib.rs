@@ -16,4 +16,5 @@ pub mod refusal;
 pub mod registry;
 pub mod policy;
 pub mod snapshot;
+pub mod task;
 pub mod record;

@@ -168,16 +168,18 @@ struct Projection<'a> {
     servers: &'a std::collections::BTreeMap<String, Arc<Server>>,
     labels: &'a std::collections::BTreeSet<String>,
     grants: &'a std::collections::BTreeSet<String>,
+    profiles: &'a std::collections::BTreeMap<String, Arc<crate::task::Profile>>,
     schema: &'a str,
     policies: std::collections::BTreeMap<String, Digest>,
 }
 
 fn digest(registry: &Registry, policies: &Policies) -> Digest {
     let projection = Projection {
-        version: 2,
+        version: 3,
         servers: &registry.servers,
         labels: &registry.labels,
         grants: &registry.grants,
+        profiles: &registry.profiles,
         schema: &policy::without_comments(policies.schema_text()),
         policies: policies.projection(),
     };

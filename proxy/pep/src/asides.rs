@@ -197,13 +197,7 @@ pub(crate) fn permit(
         return Err(Refusal::new(Code::Denied, withheld("the end of a subscription asks for nothing")));
     }
     opened(asides, server).map_err(|refusal| Refusal::new(Code::Denied, withheld(&refusal.message)))?;
-    let facts = Facts {
-        labels: head.task.labels(),
-        grants: Default::default(),
-        task: head.task.id().to_owned(),
-        calls: head.task.calls(),
-        now_ms: ports.clock.now_us() / 1000,
-    };
+    let facts = head.task.facts(ports.clock.now_us());
     for aside in asides {
         let judgement = judge(head, server, aside, &facts);
         let rules: Vec<&str> = judgement.rules.iter().map(|rule| rule.id.as_str()).collect();

@@ -105,7 +105,8 @@ fn judge_us(snapshot: &Snapshot) -> anyhow::Result<f64> {
     let server = snapshot.server(SERVER).context("there is a server")?;
     let tool = server.reviewed(&bundle::tool_name(0)).context("there is a tool")?;
     let arguments = Json::read(r#"{"path":"/open/a","query":"words","bytes":100,"answer":"json"}"#, 9)?;
-    let facts = Facts { task: "t".to_owned(), calls: 1, now_ms: 1_795_000_000_000, ..Facts::default() };
+    let facts =
+        Facts { task: pdp::policy::TaskFacts::of("t"), calls: 1, now_ms: 1_795_000_000_000, ..Facts::default() };
     let query = Query { principal: &principal, server, act: Act::Tool { tool, arguments: &arguments }, facts: &facts };
     let mut rounds = Vec::new();
     for _ in 0..TIMES {

@@ -320,7 +320,7 @@ fn beside(along: &Along) -> Option<String> {
 
 /// A record's decision as a line.
 fn decided(record: &Record) -> Option<String> {
-    let DecisionNote { along: _, calls: _, decision, grants, labels, now_ms: _, rules } = record.decision.as_ref()?;
+    let DecisionNote { decision, grants, labels, rules, .. } = record.decision.as_ref()?;
     let verdict = match decision {
         Decision::Allow(duties) if duties.is_empty() => "allow".to_owned(),
         Decision::Allow(_) => "allow, quoted".to_owned(),

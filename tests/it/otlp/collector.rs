@@ -23,7 +23,7 @@ use opentelemetry_sdk::Resource;
 use pdp::decision::Decision;
 use pdp::digest::Digest;
 use pdp::effect::Effect;
-use pdp::policy::Rule;
+use pdp::policy::{Facts, Rule};
 use pdp::principal::Principal;
 use pdp::record::{Attempt, DecisionNote, Direction, Ending, FrameKind, RECORD_VERSION, Record, ResultNote, StageTime};
 use prost::Message as _;
@@ -173,15 +173,9 @@ pub(super) fn rule(id: &str, reason: &str) -> Rule {
 
 /// An allowed call of a tool, answered in nine milliseconds.
 pub(super) fn allowed() -> Record {
-    let note = DecisionNote {
-        along: Vec::new(),
-        calls: 3,
-        now_ms: 1,
-        decision: Decision::allow(),
-        rules: vec![rule("read-mail", "")],
-        labels: ["private"].into_iter().collect(),
-        grants: Default::default(),
-    };
+    let labels = ["private"].into_iter().collect();
+    let facts = Facts { labels, calls: 3, now_ms: 1, ..Facts::default() };
+    let note = DecisionNote::of(Decision::allow(), vec![rule("read-mail", "")], Vec::new(), &facts);
     let principal = Principal {
         agent: "clerk".to_owned(),
         teams: vec![],

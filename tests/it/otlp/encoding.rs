@@ -12,6 +12,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_sdk::Resource;
 use pdp::decision::{Decision, Reason};
 use pdp::effect::Effect;
+use pdp::policy::Facts;
 use pdp::principal::Principal;
 use pdp::record::{Attempt, DecisionNote, Direction, Ending, FrameKind, Note, Record, ResultNote, StageTime};
 use pdp::refusal::{Code, Refusal};
@@ -89,7 +90,12 @@ fn decision() -> impl Strategy<Value = DecisionNote> {
     let rules = vec((text(), text()).prop_map(|(id, reason)| rule(&id, &reason)), 0..3);
     (decision, strings(), strings(), rules).prop_map(|(decision, grants, labels, rules)| {
         let labels = labels.iter().map(String::as_str).collect();
-        DecisionNote { along: Vec::new(), calls: 3, decision, grants, labels, now_ms: 1, rules }
+        DecisionNote::of(
+            decision,
+            rules,
+            Vec::new(),
+            &Facts { labels, grants, calls: 3, now_ms: 1, ..Facts::default() },
+        )
     })
 }
 

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use pdp::policy::Facts;
+use pdp::policy::{Facts, TaskFacts};
 use pdp::principal::Principal;
 use pep::ports::Clock as _;
 use serde_json::json;
@@ -157,9 +157,10 @@ fn imagined(asked: &Explain, known: &[Principal]) -> Case {
     let facts = Facts {
         labels: asked.labels.iter().map(String::as_str).collect(),
         grants: asked.grants.iter().cloned().collect(),
-        task: "imagined".to_owned(),
+        task: TaskFacts::of("imagined"),
         calls: asked.calls,
         now_ms,
+        ..Facts::default()
     };
     let server = asked.server.clone().unwrap_or_default();
     Case { principal: asked.who.principal(known), server, asked: what, facts }

@@ -117,11 +117,9 @@ pub(super) fn ended(control: &Control, by: &str, sight: &Sight) {
 
 fn event(control: &Control, what: &str, by: &str, detail: &str) {
     let event = Event {
-        at_us: control.gate.ports.clock.now_us(),
-        what: what.to_owned(),
         by: Some(by.to_owned()),
         snapshot: Some(control.store.current().digest()),
-        detail: detail.to_owned(),
+        ..Event::new(control.gate.ports.clock.now_us(), what, detail)
     };
     if let Err(e) = control.ledger.append(Entry::Event(event)) {
         tracing::error!("`{what}` could not be recorded: {e}");

@@ -4,7 +4,7 @@
 //! decision saw (an argument that was withheld, a target that was cut), it is said and counted, never guessed.
 
 use pdp::decision::Decision;
-use pdp::policy::{Facts, Judgement, Rule};
+use pdp::policy::{Judgement, Rule};
 use pdp::record::{ALONG_MAX, Direction, FrameKind, METHOD_CHARS_MAX, Record, TARGET_CHARS_MAX};
 use pdp::refusal::Code;
 use pdp::snapshot::Snapshot;
@@ -90,13 +90,7 @@ impl Case {
         if note.now_ms == 0 {
             return Err(NotComparable::Older);
         }
-        let facts = Facts {
-            labels: note.labels.clone(),
-            grants: note.grants.clone(),
-            task: record.task.clone(),
-            calls: note.calls,
-            now_ms: note.now_ms,
-        };
+        let facts = note.facts(&record.task);
         let asked = asked(record)?;
         Ok(Self { principal: (**principal).clone(), server: record.server.clone(), asked, facts })
     }

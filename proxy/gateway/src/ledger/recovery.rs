@@ -44,7 +44,7 @@ pub(super) fn settle(intents: Vec<(u64, Intent)>, at_us: i64) -> Result<Vec<Entr
             ranges(&numbers)
         );
         let what = "recovered".to_owned();
-        entries.push(Entry::Event(Event { at_us, what, by: None, snapshot: None, detail }));
+        entries.push(Entry::Event(Event::new(at_us, what, detail)));
     }
     Ok(entries)
 }

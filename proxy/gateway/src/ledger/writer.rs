@@ -160,7 +160,7 @@ impl Writer {
         }
         tracing::warn!("{detail}");
         let what = "ledger_resumed".to_owned();
-        let event = Event { at_us: self.clock.now_us(), what, by: None, snapshot: None, detail };
+        let event = Event::new(self.clock.now_us(), what, detail);
         match Row::of(Entry::Event(event)) {
             Ok(row) => self.rows.push(Row { given_up_on_failure: true, ..row }),
             Err(fault) => tracing::error!(%fault, "the event of the ledger's recovery has no canonical form"),

@@ -51,15 +51,8 @@ fn labels(names: &[&str]) -> LabelSet {
 
 fn decision(decision: Decision, rule: (&str, &str), held: &[&str]) -> DecisionNote {
     let rules = vec![Rule { id: rule.0.into(), reason: rule.1.into() }];
-    DecisionNote {
-        along: Vec::new(),
-        calls: 3,
-        decision,
-        grants: BTreeSet::new(),
-        labels: labels(held),
-        now_ms: 1,
-        rules,
-    }
+    let facts = pdp::policy::Facts { labels: labels(held), calls: 3, now_ms: 1, ..Default::default() };
+    DecisionNote::of(decision, rules, Vec::new(), &facts)
 }
 
 /// An allowed, served call of a tool, `at` microseconds after noon.

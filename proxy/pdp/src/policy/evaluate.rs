@@ -14,13 +14,13 @@ use cedar_policy::{
 };
 
 use super::canonical::{Doubt, canonical, host};
+use super::facts::Facts;
 use super::form::Form;
 use super::given::ArgumentFault;
 use super::load::{Part, Parts, Policies, Unit};
-use super::needs::{Members, Needs};
+use super::needs::Needs;
 use crate::decision::{Decision, Obligation, Reason};
 use crate::json::Json;
-use crate::label::LabelSet;
 use crate::method::{Method, OTHER_ACTION};
 use crate::principal::Principal;
 use crate::registry::{Server, Tool};
@@ -57,21 +57,6 @@ pub enum Act<'a> {
         /// What it acts on, such as a resource's URI; empty for nothing.
         target: &'a str,
     },
-}
-
-/// The circumstances policies see as `context.gate`.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Facts {
-    /// The labels the task has gathered.
-    pub labels: LabelSet,
-    /// The grants this very call holds.
-    pub grants: BTreeSet<String>,
-    /// The task.
-    pub task: String,
-    /// How many calls the task has made.
-    pub calls: u64,
-    /// The time, in milliseconds since 1970-01-01T00:00Z.
-    pub now_ms: i64,
 }
 
 /// A policy that spoke.
@@ -180,7 +165,9 @@ impl Policies {
             .any(|p| p.effect() == CedarEffect::Permit && scope_fits(&p.principal_constraint(), &who, &entities));
         let empty = RestrictedExpression::new_record([]).ok();
         let Some(empty) = empty else { return false };
-        let Ok(gate) = self.gate(facts, &facts.grants, principal, &Members::All) else { return false };
+        let nothing = Json::Object(Vec::new());
+        let query = Query { principal, server, act: Act::Tool { tool, arguments: &nothing }, facts };
+        let Ok(gate) = self.gate(query, &facts.grants, &Needs::all()) else { return false };
         let nothing = ["args", "args_canonical", "args_host"].map(|name| (name.to_owned(), empty.clone()));
         let pairs = nothing.into_iter().chain([("gate".to_owned(), gate)]);
         let Ok(context) = Context::from_pairs(pairs) else { return false };
@@ -257,7 +244,7 @@ impl Policies {
         grants: &BTreeSet<String>,
     ) -> Result<Context, Reason> {
         let text = |t: &str| RestrictedExpression::new_string(t.to_owned());
-        let gate = self.gate(query.facts, grants, query.principal, &needs.gate)?;
+        let gate = self.gate(query, grants, needs)?;
         let mut pairs = vec![("gate".to_owned(), gate)];
         let mut plain = |name: &str, value: &dyn Fn() -> Result<RestrictedExpression, Reason>| {
             if needs.plain.has(name) {
@@ -294,39 +281,6 @@ impl Policies {
             }
         }
         Context::from_pairs(pairs).map_err(|e| Reason::Fault(e.to_string()))
-    }
-
-    fn gate(
-        &self,
-        facts: &Facts,
-        grants: &BTreeSet<String>,
-        principal: &Principal,
-        needed: &Members,
-    ) -> Result<RestrictedExpression, Reason> {
-        let text = |t: &str| RestrictedExpression::new_string(t.to_owned());
-        let entities = |uids: Vec<EntityUid>| {
-            RestrictedExpression::new_set(uids.into_iter().map(RestrictedExpression::new_entity_uid))
-        };
-        let fault = |e: &dyn std::fmt::Display| Reason::Fault(e.to_string());
-        let mut members = Vec::with_capacity(6);
-        let mut member = |name: &str, value: &dyn Fn() -> Result<RestrictedExpression, Reason>| {
-            if needed.has(name) {
-                members.push((name.to_owned(), value()?));
-            }
-            Ok(())
-        };
-        member("labels", &|| Ok(entities(facts.labels.iter().map(|l| self.names.label(l.as_str())).collect())))?;
-        member("grants", &|| Ok(entities(grants.iter().map(|g| self.names.grant(g)).collect())))?;
-        member("task", &|| {
-            RestrictedExpression::new_record([("id".to_owned(), text(&facts.task))]).map_err(|e| fault(&e))
-        })?;
-        member("calls", &|| Ok(RestrictedExpression::new_long(i64::try_from(facts.calls).unwrap_or(i64::MAX))))?;
-        member("tenant", &|| Ok(text(&principal.tenant)))?;
-        member("now", &|| {
-            let now = jiff::Timestamp::from_millisecond(facts.now_ms).map_err(|e| fault(&e))?;
-            Ok(RestrictedExpression::new_datetime(now.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()))
-        })?;
-        RestrictedExpression::new_record(members).map_err(|e| fault(&e))
     }
 
     /// The duties of every permit that allowed: each of them holds.

@@ -57,6 +57,11 @@ impl Unit {
     pub(super) fn parts(&self) -> &Parts {
         &self.parts
     }
+
+    /// What all its policies look at.
+    pub(super) fn needs(&self) -> &Needs {
+        &self.parts.needs
+    }
 }
 
 /// The compiled policies of one snapshot. What a snapshot before it had too, it shares with it.

@@ -4,7 +4,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{PoisonError, RwLock};
 
-use super::evaluate::{Facts, Heard};
+use super::evaluate::Heard;
+use super::facts::Facts;
 use crate::decision::Reason;
 use crate::label::LabelSet;
 use crate::principal::Principal;

@@ -16,6 +16,8 @@ mod validate;
 mod known;
 mod load;
 mod evaluate;
+mod facts;
+mod gate;
 mod memory;
 mod names;
 mod needs;
@@ -23,7 +25,8 @@ mod printed;
 mod reach;
 mod written;
 
-pub use evaluate::{Act, Facts, Judgement, Query, Rule};
+pub use evaluate::{Act, Judgement, Query, Rule};
+pub use facts::{Facts, Impact, ImpactKind, Looked, Named, TaskFacts};
 pub use load::Policies;
 pub use printed::{PrintFault, Question};
 pub use reach::Reach;

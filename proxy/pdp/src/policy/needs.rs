@@ -14,6 +14,10 @@ use serde_json::Value;
 pub(super) struct Needs {
     /// Members of `context.gate`.
     pub(super) gate: Members,
+    /// Arguments of `context.gate.origin`.
+    pub(super) origin: Members,
+    /// Members of `context.gate.impact`.
+    pub(super) impact: Members,
     /// Members of `context.args`.
     pub(super) args: Members,
     /// Members of `context.args_canonical`.
@@ -80,6 +84,8 @@ impl Needs {
     pub(super) fn all() -> Self {
         Self {
             gate: Members::All,
+            origin: Members::All,
+            impact: Members::All,
             args: Members::All,
             canonical: Members::All,
             host: Members::All,
@@ -100,6 +106,8 @@ impl Needs {
         let mut joined = Self::default();
         for needs in all {
             joined.gate.join(&needs.gate);
+            joined.origin.join(&needs.origin);
+            joined.impact.join(&needs.impact);
             joined.args.join(&needs.args);
             joined.canonical.join(&needs.canonical);
             joined.host.join(&needs.host);
@@ -115,7 +123,7 @@ impl Needs {
             Members::Some(names) => names.iter().all(|name| standing.contains(&name.as_str())),
             Members::All => false,
         };
-        let call = [&self.args, &self.canonical, &self.host, &self.plain];
+        let call = [&self.origin, &self.impact, &self.args, &self.canonical, &self.host, &self.plain];
         gate && call.into_iter().all(Members::is_empty)
     }
 
@@ -135,7 +143,14 @@ impl Needs {
     fn note(&mut self, chain: &[&str]) {
         match chain {
             [] => *self = Self::all(),
-            ["gate", rest @ ..] => self.gate.add(rest.first()),
+            ["gate"] => {
+                self.gate.add(None);
+                self.origin.add(None);
+                self.impact.add(None);
+            }
+            ["gate", "origin", rest @ ..] => self.origin.add(rest.first()),
+            ["gate", "impact", rest @ ..] => self.impact.add(rest.first()),
+            ["gate", name, ..] => self.gate.add(Some(name)),
             ["args", rest @ ..] => self.args.add(rest.first()),
             ["args_canonical", rest @ ..] => self.canonical.add(rest.first()),
             ["args_host", rest @ ..] => self.host.add(rest.first()),
@@ -176,8 +191,10 @@ mod tests {
             Members::All => "*".to_owned(),
             Members::Some(names) => names.iter().cloned().collect::<Vec<_>>().join(","),
         };
-        let Needs { gate, args, canonical, host, plain } = &needs;
+        let Needs { gate, origin, impact, args, canonical, host, plain } = &needs;
         let found = [gate, args, canonical, host, plain].map(words).join(" | ");
+        let beside = [origin, impact].map(words).join(" | ");
+        let found = if beside == " | " { found } else { format!("{found} | {beside}") };
         assert_eq!(found, want, "{conditions}");
     }
 
@@ -191,6 +208,9 @@ mod tests {
         check("when { context has args.nested.deep }", " | nested |  |  | ");
         check("when { context.args_canonical[\"odd name\"] == \"\" }", " |  | odd name |  | ");
         check("when { context.args_host.url == \"h\" }", " |  |  | url | ");
+        check("when { context.gate.origin.to.contains(Gate::Label::\"x\") }", " |  |  |  |  | to | ");
+        check("when { context.gate has impact.rows && context.gate.impact.rows > 3 }", " |  |  |  |  |  | rows");
+        check("when { context.gate has impact }", " |  |  |  |  |  | *");
         check("when { context.args_opaque || context.method == \"m\" }", " |  |  |  | args_opaque,method");
         check("when { [1, context.gate.calls].contains(2) }", "calls |  |  |  | ");
         check("when { if context.args.b then context.args.c == 1 else false }", " | b,c |  |  | ");
@@ -198,10 +218,10 @@ mod tests {
 
     #[test]
     fn whoever_takes_a_record_whole_may_see_all_of_it() {
-        check("when { context.gate == context.gate }", "* |  |  |  | ");
-        check("when { context has gate }", "* |  |  |  | ");
+        check("when { context.gate == context.gate }", "* |  |  |  |  | * | *");
+        check("when { context has gate }", "* |  |  |  |  | * | *");
         check("when { [context.args].isEmpty() }", " | * |  |  | ");
-        check("when { {a: context}.a.gate.labels.isEmpty() }", "* | * | * | * | *");
-        check("when { (if true then context else context).args.x }", "* | * | * | * | *");
+        check("when { {a: context}.a.gate.labels.isEmpty() }", "* | * | * | * | * | * | *");
+        check("when { (if true then context else context).args.x }", "* | * | * | * | * | * | *");
     }
 }

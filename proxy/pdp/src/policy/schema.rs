@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use super::needs::Needs;
+use super::needs::{Members, Needs};
 use super::shape::{self, Shape, View};
 use crate::effect::Effect;
 use crate::method::{Feature, METHODS, OTHER_ACTION};
@@ -26,6 +26,10 @@ const GUIDE: &str = "\
 // args_opaque        whether something is given that policies cannot see by value; `args_opaque_names`: in which arguments
 // target             what a method acts on, such as a URI; also in canonical form, and its host
 // gate               what the gate knows: the task's labels and calls, the tenant, the time. Grants: write `@approval`
+// gate.readers       who may read what the task has gathered; missing where everyone may
+// gate.origin        for each argument the labels of what its value was found in; `user` where the user gave it. A lower bound
+// gate.unvouched     the labels of the values that say where an effect goes and that the user did not give
+// gate.impact        what a preview of the call found; missing where there was none
 //
 // In args_canonical and args_host a list of records is a record of lists: `args_canonical.files.path` holds every path.
 // An object whose names the caller chooses is a record of `keys` and `values`. An argument of several types is a record of
@@ -95,20 +99,38 @@ fn written<'n>(registry: &Registry, needs: &dyn Fn(Option<&str>, &str) -> Option
 }
 
 /// The members of `context.gate`, and their types within the namespace `Gate`.
-const FACTS: [(&str, &str); 6] = [
+const FACTS: [(&str, &str); 8] = [
     ("labels", "Set<Gate::Label>"),
+    ("readers?", "Set<String>"),
     ("grants", "Set<Gate::Grant>"),
     ("task", "Gate::Task"),
     ("calls", "Long"),
+    ("unvouched", "Set<Gate::Label>"),
     ("tenant", "String"),
     ("now", "datetime"),
 ];
 
-/// The type of `context.gate` with what is needed of it.
-fn facts(needs: Option<&Needs>) -> String {
-    let Some(needs) = needs else { return "Gate::Facts".to_owned() };
-    let members = FACTS.iter().filter(|(name, _)| needs.gate.has(name)).map(|(name, kind)| format!("{name}?: {kind}"));
-    format!("{{ {} }}", members.collect::<Vec<_>>().join(", "))
+/// The type of `context.gate` with what is needed of it; of a tool also the origin of its arguments and its impact.
+fn facts(tool: Option<&Tool>, needs: Option<&Needs>) -> String {
+    let mut members: Vec<String> = FACTS
+        .iter()
+        .filter(|(name, _)| needs.is_none_or(|needs| needs.gate.has(name.trim_end_matches('?'))))
+        .map(|(name, kind)| match needs {
+            None => format!("{name}: {kind}"),
+            Some(_) => format!("{}?: {kind}", name.trim_end_matches('?')),
+        })
+        .collect();
+    let wanted = |which: fn(&Needs) -> &Members| needs.is_none_or(|needs| !which(needs).is_empty());
+    if let Some(tool) = tool.filter(|_| wanted(|needs| &needs.origin)) {
+        let optional = if needs.is_some() { "?" } else { "" };
+        members.push(format!("origin{optional}: {}", tool.shape.origin_type(needs.map(|needs| &needs.origin))));
+    }
+    if let Some(tool) = tool.filter(|tool| !tool.impact.is_empty() && wanted(|needs| &needs.impact)) {
+        let found = tool.impact.iter().filter(|(name, _)| needs.is_none_or(|needs| needs.impact.has(name)));
+        let found: Vec<String> = found.map(|(name, kind)| format!("{name:?}?: {}", kind.cedar_type())).collect();
+        members.push(format!("impact?: {{ {} }}", found.join(", ")));
+    }
+    format!("{{ {} }}", members.join(", "))
 }
 
 fn gate<'n>(registry: &Registry, needs: &dyn Fn(&str) -> Option<&'n Needs>, out: &mut String) {
@@ -131,8 +153,8 @@ fn words(registry: &Registry, out: &mut String) {
         out,
         "namespace Gate {{\n  entity Label enum [{}];\n  entity Grant enum [{}];\n  entity Team;\n  \
          entity Agent in [Team] {{ user: String, tenant: String }};\n  entity System;\n  entity Server in [System];\n  \
-         type Task = {{ id: String }};\n  \
-         type Facts = {{ labels: Set<Label>, grants: Set<Grant>, task: Task, calls: Long, tenant: String, now: datetime }};\n",
+         type Task = {{ id: String, profile: String, explicit: Bool, off_plan: Bool, depth: Long, cost: Long, \
+         bytes_out: Long }};\n",
         words(&registry.labels),
         words(&registry.grants),
     );
@@ -159,7 +181,7 @@ fn method_action(action: &str, group: &str, needs: Option<&Needs>, out: &mut Str
         out,
         "  action {action:?} in [{group:?}] appliesTo {{ principal: [Agent], resource: [Server], \
          context: {{ {texts}gate: {} }} }};",
-        facts(needs)
+        facts(None, needs)
     );
 }
 
@@ -176,7 +198,8 @@ fn namespace<'n>(server: &Server, needs: &dyn Fn(&str) -> Option<&'n Needs>, out
             out,
             "  action {name:?} in [Gate::Action::\"call\"] appliesTo {{ principal: [Gate::Agent], \
              resource: [Gate::Server], context: {{ args: {{}}, args_canonical: {{}}, args_opaque: Bool, \
-             gate: Gate::Facts }} }};",
+             gate: {} }} }};",
+            facts(None, None),
         );
     }
     out.push_str("}\n");
@@ -209,7 +232,7 @@ fn tool_action(tool: &Tool, needs: Option<&Needs>, out: &mut String) {
         groups.join(", "),
         tool.shape.cedar_type(needs.map(|needs| &needs.args)),
         tool.shape.view_type(View::Canonical, needs.map(|needs| &needs.canonical)),
-        facts(needs),
+        facts(Some(tool), needs),
     );
 }
 

@@ -100,6 +100,21 @@ impl Shape {
         self.written(needed, |kind| kind.view_type(view, false))
     }
 
+    /// The record type of where arguments come from: a set of labels for each, also of those that have no type.
+    pub(super) fn origin_type(&self, needed: Option<&Members>) -> String {
+        let is_needed = |field: &&Field| needed.is_none_or(|needed| needed.has(&field.name));
+        let members = self.fields.iter().filter(is_needed).map(|field| {
+            let optional = if field.required && needed.is_none() { "" } else { "?" };
+            format!("{:?}{optional}: Set<Gate::Label>", field.name)
+        });
+        format!("{{ {} }}", members.collect::<Vec<_>>().join(", "))
+    }
+
+    /// The names of the declared arguments.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.fields.iter().map(|field| field.name.as_str())
+    }
+
     fn written(&self, needed: Option<&Members>, kind: impl Fn(&Kind) -> Option<String>) -> String {
         let is_needed = |field: &&Field| needed.is_none_or(|needed| needed.has(&field.name));
         let members = self.fields.iter().filter(is_needed).filter_map(|field| {

@@ -46,9 +46,10 @@ fn judge(policies: &str, arguments: &str, labels: &[&str], grants: &[&str]) -> (
     let facts = Facts {
         labels: labels.iter().copied().collect(),
         grants: grants.iter().map(|g| (*g).to_owned()).collect(),
-        task: "t".into(),
+        task: crate::policy::TaskFacts::of("t"),
         calls: 1,
         now_ms: 1_795_000_000_000,
+        ..Facts::default()
     };
     let server = snapshot.server("bank").unwrap();
     let args = Json::read(arguments, 32).unwrap();

@@ -230,6 +230,10 @@ struct EventText<'a> {
     entry: Tag,
     #[serde(skip_serializing_if = "Option::is_none")]
     snapshot: Option<Digest>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    task: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace: Option<&'a str>,
     what: &'a str,
 }
 
@@ -241,6 +245,8 @@ impl<'a> EventText<'a> {
             detail: &whole.detail,
             entry: Tag::Event,
             snapshot: whole.snapshot,
+            task: whole.task.as_deref(),
+            trace: whole.trace.as_deref(),
             what: &whole.what,
         }
     }

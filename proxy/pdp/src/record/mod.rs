@@ -9,7 +9,7 @@ mod canonical;
 mod tests;
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -20,8 +20,8 @@ use crate::decision::Decision;
 use crate::digest::Digest;
 use crate::effect::Effect;
 use crate::json::JsonFault;
-use crate::label::LabelSet;
-use crate::policy::Rule;
+use crate::label::{LabelSet, Readers};
+use crate::policy::{Facts, Impact, Rule, TaskFacts};
 use crate::principal::Principal;
 use crate::refusal::Refusal;
 
@@ -114,13 +114,65 @@ pub struct DecisionNote {
     /// The grants the call held.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub grants: BTreeSet<String>,
+    /// What a preview of the call found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub impact: Option<BTreeMap<String, Impact>>,
     /// The labels of the task when it was judged.
     pub labels: LabelSet,
     /// The time it was judged at, in milliseconds since 1970-01-01T00:00Z; zero in records of gates that did not keep it.
     #[serde(default)]
     pub now_ms: i64,
+    /// Where the values of arguments came from, of those that policies look at.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub origin: BTreeMap<String, LabelSet>,
+    /// Who may read what the task had gathered; nothing where everyone may.
+    #[serde(default, skip_serializing_if = "Readers::is_everyone")]
+    pub readers: Readers,
     /// The policies that determined it.
     pub rules: Vec<Rule>,
+    /// The task as policies saw it, where there was more to see than its name.
+    #[serde(default, skip_serializing_if = "TaskFacts::is_plain")]
+    pub task: TaskFacts,
+    /// The labels of the values that say where the effect goes and that the user did not give.
+    #[serde(default, skip_serializing_if = "LabelSet::is_empty")]
+    pub unvouched: LabelSet,
+}
+
+impl DecisionNote {
+    /// The circumstances it was judged under, in the task of this name.
+    #[must_use]
+    pub fn facts(&self, task: &str) -> Facts {
+        Facts {
+            labels: self.labels.clone(),
+            readers: self.readers.clone(),
+            grants: self.grants.clone(),
+            task: TaskFacts { id: task.to_owned(), ..self.task.clone() },
+            calls: self.calls,
+            origin: self.origin.clone(),
+            unvouched: self.unvouched.clone(),
+            impact: self.impact.clone(),
+            now_ms: self.now_ms,
+        }
+    }
+
+    /// A decision, what rode along with the call, and the circumstances it was judged under.
+    #[must_use]
+    pub fn of(decision: Decision, rules: Vec<Rule>, along: Vec<Along>, facts: &Facts) -> Self {
+        Self {
+            along,
+            calls: facts.calls,
+            decision,
+            grants: facts.grants.clone(),
+            impact: facts.impact.clone(),
+            labels: facts.labels.clone(),
+            now_ms: facts.now_ms,
+            origin: facts.origin.clone(),
+            readers: facts.readers.clone(),
+            rules,
+            task: facts.task.clone(),
+            unvouched: facts.unvouched.clone(),
+        }
+    }
 }
 
 /// An action that rode along in a message.
@@ -335,8 +387,23 @@ pub struct Event {
     #[serde(default)]
     #[schemars(with = "Option<String>")]
     pub snapshot: Option<Digest>,
+    /// The task it is about, if it is about one.
+    #[serde(default)]
+    pub task: Option<String>,
+    /// That task's trace.
+    #[serde(default)]
+    pub trace: Option<String>,
     /// In words.
     pub detail: String,
+}
+
+impl Event {
+    /// An event that nobody in particular caused and that is about no task.
+    #[must_use]
+    pub fn new(at_us: i64, what: impl Into<String>, detail: impl Into<String>) -> Self {
+        let (what, detail) = (what.into(), detail.into());
+        Self { at_us, what, by: None, snapshot: None, task: None, trace: None, detail }
+    }
 }
 
 /// One entry of the ledger.

@@ -51,9 +51,14 @@ fn full(text: &str, number: u64, arguments: &str) -> Record {
             calls: number,
             decision: Decision::Escalate(BTreeSet::from([words()])),
             grants: BTreeSet::from([words()]),
+            impact: Some([(words(), Impact::Long(3)), (words() + "2", Impact::Decimal("1.5".to_owned()))].into()),
             labels: labels.clone(),
             now_ms: 1_790_000_000_000,
+            origin: [(words(), labels.clone())].into(),
+            readers: Readers::only([words()]),
             rules: vec![rule],
+            task: TaskFacts { depth: number, explicit: true, profile: words(), ..TaskFacts::default() },
+            unvouched: labels.clone(),
         }),
         credential: Some(words()),
         labels,
@@ -102,7 +107,8 @@ fn entries(text: &str, number: u64, arguments: &str) -> Vec<Entry> {
         body: record.snapshot,
         snapshot: record.snapshot,
     };
-    let event = Event { at_us: -1, what: words(), by: Some(words()), snapshot: None, detail: words() };
+    let event =
+        Event { by: Some(words()), task: Some(words()), trace: Some(words()), ..Event::new(-1, words(), words()) };
     vec![Entry::Record(record.into()), Entry::Record(bare.into()), Entry::Intent(intent), Entry::Event(event)]
 }
 

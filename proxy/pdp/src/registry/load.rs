@@ -3,6 +3,7 @@
 //! A tool whose review is missing or whose schema cannot be used is withheld, not a fault: one draft must not keep a
 //! bundle from loading, nor its siblings from working. Does not read files.
 
+mod profile;
 mod tool;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -73,6 +74,7 @@ pub fn load_on(files: &[SourceFile], before: Option<&Registry>) -> Result<Regist
         servers: BTreeMap::new(),
         labels: LABELS.map(str::to_owned).into(),
         grants: GRANTS.map(str::to_owned).into(),
+        profiles: profile::profiles(files, &mut faults),
         reviewers: Reviewers::read(files, &mut faults),
     };
     for file in files.iter().filter(|f| stem(&f.path).1 == "vocabulary.toml") {

@@ -20,17 +20,20 @@ use crate::digest::Digest;
 use crate::effect::Effect;
 use crate::label::LabelSet;
 use crate::method::{Feature, Method};
+use crate::policy::ImpactKind;
 use crate::policy::shape::Shape;
+use crate::task::Profile;
 
 pub use load::{fixed_header, load, load_on, namespace};
 pub use mirror::{Mirror, mirrors};
 pub use signature::{KEY_PREFIX, Reviewers, hex, statement};
 
-/// The JSON Schemas of `servers/*.toml` and of `vocabulary.toml`, by the names of their files (draft 2020-12).
+/// The JSON Schemas of `servers/*.toml`, `tasks/*.toml` and of `vocabulary.toml`, by the names of their files (draft 2020-12).
 #[must_use]
-pub fn schemas() -> [(&'static str, schemars::Schema); 2] {
+pub fn schemas() -> [(&'static str, schemars::Schema); 3] {
     [
         ("server", schemars::schema_for!(written::ServerFile)),
+        ("task", schemars::schema_for!(written::ProfileFile)),
         ("vocabulary", schemars::schema_for!(written::VocabularyFile)),
     ]
 }
@@ -44,6 +47,8 @@ pub struct Registry {
     pub labels: BTreeSet<String>,
     /// The grants an approval may carry.
     pub grants: BTreeSet<String>,
+    /// Kinds of tasks by name.
+    pub profiles: BTreeMap<String, Arc<Profile>>,
     /// Whose signature a review must bear; nothing where reviews need none.
     pub reviewers: Option<Reviewers>,
 }
@@ -129,6 +134,8 @@ pub struct Tool {
     pub sensitive: BTreeSet<String>,
     /// How long one call may take, in milliseconds.
     pub timeout_ms: u64,
+    /// What a preview of a call finds out, by the names policies know it by.
+    pub impact: BTreeMap<String, ImpactKind>,
     /// What becomes of a result that does not fit the reviewed output schema.
     pub misfit: Misfit,
     /// Kinds of findings that the reviewer saw and accepted, such as `hidden`.

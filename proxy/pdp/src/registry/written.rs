@@ -11,6 +11,7 @@ use toml::Spanned;
 
 use crate::effect::Effect;
 use crate::registry::{Deliver, Misfit};
+use crate::task::Limits;
 
 /// One server of the registry: how it is reached, and what a person found of its tools. Nothing that is not here is
 /// listed or callable.
@@ -195,6 +196,53 @@ pub(super) struct ReviewersFile {
 #[serde(deny_unknown_fields)]
 pub(super) struct ReviewerTable {
     pub(super) keys: Vec<Spanned<String>>,
+}
+
+/// A kind of task: what it may touch, and how much it may do. Nothing widens it once a task is open.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "A task profile of Wicketgate's registry")]
+pub(super) struct ProfileFile {
+    /// Its name: the stem of this file. `default` is for tasks that nobody opened.
+    #[schemars(with = "String", regex(pattern = "^[a-z][a-z0-9_-]{0,63}$"))]
+    pub(super) name: Spanned<String>,
+    /// What it is for, in words.
+    #[serde(default)]
+    pub(super) description: String,
+    /// How long such a task may stay open, in seconds.
+    #[schemars(with = "Option<u64>", range(min = 1, max = 604_800))]
+    pub(super) lifetime_s: Option<Spanned<u64>>,
+    /// What it may touch. What is not named here is not bounded.
+    pub(super) scope: Option<ScopeTable>,
+    /// How much it may do. What is not named here has no limit.
+    pub(super) limits: Option<Limits>,
+}
+
+/// What a task may touch: lists of whole names, in which `*` stands for any run of characters.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ScopeTable {
+    /// Tools, as `server/tool`.
+    #[schemars(with = "Option<Vec<String>>")]
+    pub(super) tools: Option<Spanned<Vec<String>>>,
+    /// Servers, by name.
+    #[schemars(with = "Option<Vec<String>>")]
+    pub(super) servers: Option<Spanned<Vec<String>>>,
+    /// Resources, by URI in canonical form.
+    #[schemars(with = "Option<Vec<String>>")]
+    pub(super) resources: Option<Spanned<Vec<String>>>,
+    /// Scopes of memory servers.
+    #[schemars(with = "Option<Vec<String>>")]
+    pub(super) memory: Option<Spanned<Vec<String>>>,
+    /// Downstream systems, as servers' entries name them.
+    #[schemars(with = "Option<Vec<String>>")]
+    pub(super) systems: Option<Spanned<Vec<String>>>,
+    /// Agents that may act in it.
+    #[schemars(with = "Option<Vec<String>>")]
+    pub(super) agents: Option<Spanned<Vec<String>>>,
+    /// Users for whom it may be opened.
+    #[schemars(with = "Option<Vec<String>>")]
+    pub(super) users: Option<Spanned<Vec<String>>>,
 }
 
 /// The words of this gate, beside those that every gate has.

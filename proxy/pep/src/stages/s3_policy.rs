@@ -35,13 +35,7 @@ impl Judged {
 
 /// Judges a call.
 pub(crate) fn judge(mut call: Call<Classified>, ports: &Ports) -> Result<Call<Judged>, Stopped> {
-    let facts = Facts {
-        labels: call.head().labels.clone(),
-        grants: Default::default(),
-        task: call.head().task.id().to_owned(),
-        calls: call.head().task.calls(),
-        now_ms: ports.clock.now_us() / 1000,
-    };
+    let facts = Facts { labels: call.head().labels.clone(), ..call.head().task.facts(ports.clock.now_us()) };
     let (judgement, along) = ask(call.head(), call.state().server(), call.state().subject(), &facts);
     let noted = note(&judgement, along, &facts);
     call.entry().write(|record| record.decision = Some(noted));
@@ -76,15 +70,7 @@ pub(super) fn ask(head: &Head, server: &Server, subject: &Subject, facts: &Facts
 
 /// What was decided and everything it was decided on that the record does not hold elsewhere.
 pub(super) fn note(judgement: &Judgement, along: Vec<Along>, facts: &Facts) -> DecisionNote {
-    DecisionNote {
-        along,
-        calls: facts.calls,
-        decision: judgement.decision.clone(),
-        grants: facts.grants.clone(),
-        labels: facts.labels.clone(),
-        now_ms: facts.now_ms,
-        rules: judgement.rules.clone(),
-    }
+    DecisionNote::of(judgement.decision.clone(), judgement.rules.clone(), along, facts)
 }
 
 /// What was denied and why, in words. Never how to get round it.

@@ -73,15 +73,17 @@ pub(in crate::desk) fn call(number: u64, tool: &str, arguments: &str, labels: &[
         arguments_digest: Some(Digest::of_bytes(arguments.text().as_bytes())),
         arguments: Some(arguments),
         snapshot: Digest::of_bytes(b"unknown"),
-        decision: Some(DecisionNote {
-            along: Vec::new(),
-            calls: 3,
-            decision: Decision::allow(),
-            grants: BTreeSet::new(),
-            labels: labels.iter().copied().collect::<LabelSet>(),
-            now_ms: 1_790_000_000_000,
-            rules: Vec::new(),
-        }),
+        decision: Some(DecisionNote::of(
+            Decision::allow(),
+            Vec::new(),
+            Vec::new(),
+            &pdp::policy::Facts {
+                labels: labels.iter().copied().collect::<LabelSet>(),
+                calls: 3,
+                now_ms: 1_790_000_000_000,
+                ..Default::default()
+            },
+        )),
         credential: None,
         labels: LabelSet::default(),
         stages: Vec::new(),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use pdp::method::METHODS;
-use pdp::policy::Facts;
+use pdp::policy::{Facts, TaskFacts};
 use pdp::principal::Principal;
 
 use super::{Changed, Direction, Side, Way, changed, direction, judged};
@@ -77,9 +77,10 @@ fn case(
     let facts = Facts {
         labels: labels.iter().map(String::as_str).collect(),
         grants: grants.clone(),
-        task: "task".to_owned(),
+        task: TaskFacts::of("task"),
         calls: 1,
         now_ms: samples::NOW_MS,
+        ..Facts::default()
     };
     Case { principal: principal.clone(), server: server.to_owned(), asked: asked.clone(), facts }
 }

@@ -230,7 +230,7 @@ fn seen(path: &str, case: &Case) -> (String, String) {
         }
         ["context", "gate", "calls"] => ("calls in this task".to_owned(), case.facts.calls.to_string()),
         ["context", "gate", "now"] => ("time".to_owned(), rfc3339(case.facts.now_ms.saturating_mul(1000))),
-        ["context", "gate", "task", ..] => ("task".to_owned(), visible::text(&case.facts.task)),
+        ["context", "gate", "task", ..] => ("task".to_owned(), visible::text(&case.facts.task.id)),
         ["context", "gate", "tenant"] | ["principal", "tenant"] => {
             ("tenant".to_owned(), visible::text(&case.principal.tenant))
         }

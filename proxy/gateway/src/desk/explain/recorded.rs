@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use pdp::policy::Facts;
 use pdp::record::{Direction, Entry, Record};
 use pdp::snapshot::Snapshot;
 use serde::Serialize;
@@ -77,14 +76,7 @@ pub fn recorded(reader: &Reader, id: &str, snapshot: &Snapshot) -> Result<(Case,
     } else {
         Asked::Method { name: method, target }
     };
-    let facts = Facts {
-        labels: note.labels.clone(),
-        grants: note.grants.clone(),
-        task: record.task.clone(),
-        // A record does not say how many calls came before it.
-        calls: 1,
-        now_ms: record.started_us / 1000,
-    };
+    let facts = note.facts(&record.task);
     let case = Case { principal: (**principal).clone(), server: record.server.clone(), asked, facts };
     let recorded = Recorded {
         number: record.number,

@@ -10,7 +10,7 @@ use cedar_policy_symcc::Env;
 use pdp::decision::{Decision, Reason};
 use pdp::label::LabelSet;
 use pdp::method::{self, METHODS};
-use pdp::policy::Facts;
+use pdp::policy::{Facts, TaskFacts};
 use pdp::principal::Principal;
 use pdp::registry::{Server, Tool};
 use pdp::snapshot::Snapshot;
@@ -128,7 +128,7 @@ impl Wanted<'_> {
             let next = Principal { teams, ..case.principal.clone() };
             attempt(Case { principal: next, ..case.clone() }, &mut case);
         }
-        let usual = |case: &Case| Facts { task: "task".to_owned(), ..case.facts.clone() };
+        let usual = |case: &Case| Facts { task: TaskFacts::of("task"), ..case.facts.clone() };
         attempt(Case { facts: Facts { calls: 1, ..usual(&case) }, ..case.clone() }, &mut case);
         attempt(Case { facts: Facts { now_ms: samples::NOW_MS, ..usual(&case) }, ..case.clone() }, &mut case);
         for (argument, value) in self.plain_arguments(&case) {
@@ -281,8 +281,8 @@ fn facts(env: &Env) -> Facts {
         }
     };
     let task = match of("task") {
-        Some(EvalResult::Record(task)) => task.get("id").cloned().and_then(text).unwrap_or_default(),
-        Some(_) | None => String::new(),
+        Some(EvalResult::Record(task)) => of_task(&task),
+        Some(_) | None => TaskFacts::default(),
     };
     let now = match of("now") {
         Some(EvalResult::ExtensionValue(written)) => milliseconds(&written),
@@ -299,6 +299,26 @@ fn facts(env: &Env) -> Facts {
         task,
         calls,
         now_ms: now.unwrap_or(samples::NOW_MS),
+        unvouched: ids("unvouched").iter().map(String::as_str).collect(),
+        ..Facts::default()
+    }
+}
+
+fn of_task(task: &cedar_policy::Record) -> TaskFacts {
+    let count = |name: &str| match task.get(name) {
+        Some(EvalResult::Long(count)) => u64::try_from(*count).unwrap_or(0),
+        Some(_) | None => 0,
+    };
+    let flag = |name: &str| matches!(task.get(name), Some(EvalResult::Bool(true)));
+    let words = |name: &str| task.get(name).cloned().and_then(text).unwrap_or_default();
+    TaskFacts {
+        bytes_out: count("bytes_out"),
+        cost: count("cost"),
+        depth: count("depth"),
+        explicit: flag("explicit"),
+        id: words("id"),
+        off_plan: flag("off_plan"),
+        profile: words("profile"),
     }
 }
 

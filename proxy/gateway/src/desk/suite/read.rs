@@ -6,7 +6,7 @@ use pdp::decision::Obligation;
 use pdp::digest::DEPTH_MAX;
 use pdp::fault::{Fault, SourceFile};
 use pdp::json::Json;
-use pdp::policy::Facts;
+use pdp::policy::{Facts, TaskFacts};
 use pdp::principal::Principal;
 use toml::Spanned;
 
@@ -178,9 +178,10 @@ impl Reader {
         Some(Facts {
             labels: given.labels.iter().flatten().map(String::as_str).collect(),
             grants: given.grants.iter().flatten().cloned().collect(),
-            task: given.task.clone().unwrap_or_else(|| "task".to_owned()),
+            task: TaskFacts::of(given.task.as_deref().unwrap_or("task")),
             calls: given.calls.unwrap_or(1),
             now_ms,
+            ..Facts::default()
         })
     }
 

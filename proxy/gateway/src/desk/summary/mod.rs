@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 
 use pdp::decision::Decision;
 use pdp::label::LabelSet;
-use pdp::policy::Facts;
+use pdp::policy::{Facts, TaskFacts};
 use pdp::principal::Principal;
 use pdp::registry::{Server, Tool};
 use pdp::snapshot::Snapshot;
@@ -155,9 +155,10 @@ impl Subject<'_> {
             let facts = Facts {
                 labels: labels.clone(),
                 grants: BTreeSet::new(),
-                task: "task".to_owned(),
+                task: TaskFacts::of("task"),
                 calls: 1,
                 now_ms: samples::NOW_MS,
+                ..Facts::default()
             };
             let asked = Asked::Tool { name: self.tool.name.clone(), arguments: arguments.clone() };
             let case = Case { principal: self.principal.clone(), server: self.server.name.clone(), asked, facts };

@@ -121,15 +121,12 @@ pub(super) fn bare_record(number: u64) -> Record {
         arguments_digest: None,
         arguments: Some(serde_json::json!({"to": "bob", "text": "hello"}).into()),
         snapshot: Digest::of_bytes(b"snapshot"),
-        decision: Some(DecisionNote {
-            along: Vec::new(),
-            calls: 3,
-            now_ms: 1,
-            decision: Decision::allow(),
-            rules: Vec::new(),
-            labels: LabelSet::default(),
-            grants: BTreeSet::new(),
-        }),
+        decision: Some(DecisionNote::of(
+            Decision::allow(),
+            Vec::new(),
+            Vec::new(),
+            &pdp::policy::Facts { calls: 3, now_ms: 1, ..Default::default() },
+        )),
         credential: Some("office-token".into()),
         labels: LabelSet::default(),
         stages: Vec::new(),
@@ -147,7 +144,7 @@ pub(super) fn record(number: u64) -> Entry {
 }
 
 pub(super) fn event(what: &str) -> Entry {
-    Entry::Event(Event { at_us: 7, what: what.into(), by: None, snapshot: None, detail: "for a test".into() })
+    Entry::Event(Event::new(7, what, "for a test"))
 }
 
 /// What an entry is, in a word.

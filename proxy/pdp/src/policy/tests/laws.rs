@@ -175,9 +175,10 @@ fn facts() -> impl Strategy<Value = (Principal, Facts)> {
             let facts = Facts {
                 labels: labels.into_iter().collect(),
                 grants: BTreeSet::new(),
-                task: "t".into(),
+                task: crate::policy::TaskFacts::of("t"),
                 calls,
                 now_ms: if late { 1_800_000_000_000 } else { 1_795_000_000_000 },
+                ..Facts::default()
             };
             (principal, facts)
         },

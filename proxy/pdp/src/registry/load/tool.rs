@@ -73,6 +73,7 @@ impl Reader<'_> {
             review,
             sensitive: table.sensitive.iter().cloned().collect(),
             timeout_ms,
+            impact: Default::default(),
             misfit: self.misfit(table.output.as_ref()).unwrap_or_default(),
             accepted: table.accepted_findings.iter().filter_map(|word| self.finding(word)).collect(),
             signature: table.signature.clone(),

@@ -12,6 +12,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use pdp::label::LabelSet;
+use pdp::policy::{Facts, TaskFacts};
 use pdp::principal::Principal;
 
 use crate::fair::{self, Held};
@@ -72,6 +73,12 @@ impl Task {
     #[must_use]
     pub fn calls(&self) -> u64 {
         self.locked(|state| state.calls)
+    }
+
+    /// What policies see of it now, before anything is known of a call.
+    pub(crate) fn facts(&self, now_us: i64) -> Facts {
+        let (labels, calls) = self.locked(|state| (state.labels.clone(), state.calls));
+        Facts { labels, calls, task: TaskFacts::of(&self.id), now_ms: now_us / 1000, ..Facts::default() }
     }
 
     pub(crate) fn count_call(&self) {
