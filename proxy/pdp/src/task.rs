@@ -47,7 +47,7 @@ impl Allowed {
 }
 
 /// Whether a pattern matches a whole name. Linear in the name for each `*` of the pattern.
-fn matches(pattern: &str, name: &str) -> bool {
+pub(crate) fn matches(pattern: &str, name: &str) -> bool {
     let Some((head, rest)) = pattern.split_once('*') else { return pattern == name };
     let Some(mut left) = name.strip_prefix(head) else { return false };
     let mut parts: Vec<&str> = rest.split('*').collect();

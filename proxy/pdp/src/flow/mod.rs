@@ -9,7 +9,51 @@ pub mod rule;
 
 use serde::{Deserialize, Serialize};
 
+use self::memory::{Memory, MemoryServer};
+use self::rule::Rules;
 use crate::label::{LabelSet, Readers};
+
+/// What the registry says of the data of a server, beside its labels.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct ServerFlow {
+    /// Who may read what it returns, unless a tool says otherwise.
+    pub readers: Readers,
+    /// Whether the labels it puts into `_meta.ifc` are heeded where they are stricter.
+    pub ifc: bool,
+    /// What its resources carry, by URI.
+    pub resources: Rules,
+    /// What its prompts carry, by name.
+    pub prompts: Rules,
+    /// What is true of every entry, where it is a memory.
+    pub memory: Option<MemoryServer>,
+}
+
+/// What the registry says of the data of a tool, beside its labels.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct ToolFlow {
+    /// Who may read what it returns.
+    pub readers: Readers,
+    /// What its results carry beyond or short of its labels.
+    pub rules: Rules,
+    /// What it does to the memory of its server.
+    pub memory: Option<Memory>,
+}
+
+impl ServerFlow {
+    /// Whether nothing is said.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl ToolFlow {
+    /// Whether nothing is said.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+}
 
 /// The labels of data, and its readers. A point in a lattice: more labels and fewer readers are higher.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,6 +8,7 @@
 mod canonical;
 mod edit;
 mod layout;
+pub mod pointer;
 pub mod scan;
 #[cfg(test)]
 mod tests;

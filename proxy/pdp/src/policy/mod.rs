@@ -27,6 +27,7 @@ mod written;
 
 pub use evaluate::{Act, Judgement, Query, Rule};
 pub use facts::{Facts, Impact, ImpactKind, Looked, Named, TaskFacts};
+pub use form::Form;
 pub use load::Policies;
 pub use printed::{PrintFault, Question};
 pub use reach::Reach;

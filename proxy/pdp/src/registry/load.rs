@@ -3,6 +3,7 @@
 //! A tool whose review is missing or whose schema cannot be used is withheld, not a fault: one draft must not keep a
 //! bundle from loading, nor its siblings from working. Does not read files.
 
+mod flow;
 mod profile;
 mod tool;
 
@@ -197,6 +198,7 @@ impl Reader<'_> {
         };
         let name = self.name(&written.name);
         let labels = self.labels(&written.labels);
+        let flow = self.server_flow(&written);
         let deliver = self.deliver(written.deliver.as_ref()).unwrap_or_default();
         let timeout_ms = self.timeout(written.timeout_ms.as_ref()).unwrap_or(TIMEOUT_MS);
         let transport = self.transport(&written.transport);
@@ -208,6 +210,7 @@ impl Reader<'_> {
             owner: written.owner,
             name,
             labels,
+            flow,
             deliver,
             open,
             transport,

@@ -13,6 +13,7 @@ use super::written::ReviewersFile;
 use super::{Deliver, Misfit, Server, Tool};
 use crate::digest::Digest;
 use crate::effect::Effect;
+use crate::flow::{ServerFlow, ToolFlow};
 use crate::fault::{Fault, SourceFile};
 use crate::label::LabelSet;
 use crate::snapshot::canonical_text;
@@ -96,6 +97,10 @@ struct Statement<'a> {
     pin: Digest,
     effects: Vec<Effect>,
     labels: &'a LabelSet,
+    #[serde(skip_serializing_if = "ServerFlow::is_nothing")]
+    server_flow: &'a ServerFlow,
+    #[serde(skip_serializing_if = "ToolFlow::is_nothing")]
+    flow: &'a ToolFlow,
     deliver: Deliver,
     output: Misfit,
     sensitive: Vec<&'a str>,
@@ -120,6 +125,8 @@ pub fn statement(server: &Server, tool: &Tool) -> Option<String> {
         pin: tool.pin,
         effects: tool.effects.iter().copied().collect(),
         labels: &tool.labels,
+        server_flow: &server.flow,
+        flow: &tool.flow,
         deliver: tool.deliver,
         output: tool.misfit,
         sensitive: tool.sensitive.iter().map(String::as_str).collect(),
