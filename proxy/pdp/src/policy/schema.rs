@@ -112,6 +112,9 @@ const FACTS: [(&str, &str); 8] = [
 
 /// The type of `context.gate` with what is needed of it; of a tool also the origin of its arguments and its impact.
 fn facts(tool: Option<&Tool>, needs: Option<&Needs>) -> String {
+    if tool.is_none() && needs.is_none() {
+        return "Gate::Facts".to_owned();
+    }
     let mut members: Vec<String> = FACTS
         .iter()
         .filter(|(name, _)| needs.is_none_or(|needs| needs.gate.has(name.trim_end_matches('?'))))
@@ -154,9 +157,10 @@ fn words(registry: &Registry, out: &mut String) {
         "namespace Gate {{\n  entity Label enum [{}];\n  entity Grant enum [{}];\n  entity Team;\n  \
          entity Agent in [Team] {{ user: String, tenant: String }};\n  entity System;\n  entity Server in [System];\n  \
          type Task = {{ id: String, profile: String, explicit: Bool, off_plan: Bool, depth: Long, cost: Long, \
-         bytes_out: Long }};\n",
+         bytes_out: Long }};\n  type Facts = {{ {} }};\n",
         words(&registry.labels),
         words(&registry.grants),
+        FACTS.map(|(name, kind)| format!("{name}: {kind}")).join(", "),
     );
     let groups = Effect::ALL.into_iter().map(Effect::name).chain(Feature::OPENABLE.into_iter().map(Feature::name));
     for group in ["call", "lifecycle", "feature"].into_iter().chain(groups) {
