@@ -10,7 +10,7 @@ use pdp::digest::Digest;
 use pdp::principal::Principal;
 use pdp::record::{Entry, Event};
 use pep::ports::{Approvals, BoxFuture, Clock, Gate, Halt, Hold, Ledger, Limits, Ports, Verdict};
-use pep::{Channels, Propagation, Tasks};
+use pep::{Channels, Memories, Propagation, Tasks};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
@@ -24,6 +24,7 @@ use crate::desk::shadow::Shadow;
 use crate::history::History;
 use crate::ledger::{Options, Sink, SqliteLedger};
 use crate::listen::{self, Listener};
+use crate::memory::{self, SqliteMemory};
 use crate::reload::{self, Store, Watch};
 use crate::telemetry::{Exporter, Settings};
 use crate::upstream::Upstreams;
@@ -110,6 +111,7 @@ pub async fn start(config: &Config, environment: Environment) -> anyhow::Result<
     let (known, generated) = principals(config, environment.token.as_deref(), &entropy)?;
     let vault = Arc::new(LocalVault);
     let upstreams = Arc::new(upstreams(config, Arc::clone(&vault))?);
+    let memories = open_memories(config).await?;
     let gate = Arc::new(Gate {
         snapshots: Arc::clone(&store) as _,
         ports: Ports {
@@ -122,6 +124,7 @@ pub async fn start(config: &Config, environment: Environment) -> anyhow::Result<
             halt: Arc::new(NeverHalted),
             tasks: Tasks::new(micros(config.task_idle), config.limits.tasks_max, config.task_by_trace),
             channels: Channels::new(config.limits.sessions_max),
+            memories,
             slots: Arc::new(Semaphore::new(config.limits.calls_max)),
             limits: pipeline_limits(config),
             propagation: Propagation {
@@ -264,6 +267,13 @@ async fn open_ledger(
         SqliteLedger::open(&path, Options { sinks: vec![sink], ..Options::new(clock) })
     });
     Ok(Arc::new(opened.await??))
+}
+
+/// Opens what is known of the entries of memory servers.
+async fn open_memories(config: &Config) -> anyhow::Result<Memories> {
+    let path = config.data.join("memory.db");
+    let (store, kept) = tokio::task::spawn_blocking(move || SqliteMemory::open(&path)).await??;
+    Ok(Memories::new(Arc::new(store), kept, memory::ENTRIES_MAX))
 }
 
 /// Opens the bundle that is to be in force, and what is kept of those that were.

@@ -11,6 +11,7 @@ pub mod upstream;
 pub mod vault;
 mod reach;
 pub mod ledger;
+pub mod memory;
 pub mod story;
 pub mod telemetry;
 pub mod history;

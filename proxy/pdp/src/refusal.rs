@@ -94,6 +94,8 @@ pub enum Code {
     AnswerLost,
     /// The server's result does not fit the reviewed output schema and is withheld; the call may have had its effect.
     Quarantined,
+    /// The entry of a memory has expired or is another's, and is not delivered or changed.
+    EntryWithheld,
     /// The server broke the protocol in a frame of its own.
     BrokenFrame,
     /// The client cancelled the call while it was under way.
@@ -115,7 +117,7 @@ const fn line(name: &'static str, http: u16, rpc: i64, source: Source, again: bo
 
 impl Code {
     /// Every code, for coverage.
-    pub const ALL: [Self; 38] = [
+    pub const ALL: [Self; 39] = [
         Self::NoRoute,
         Self::VerbNotAllowed,
         Self::HostRefused,
@@ -152,6 +154,7 @@ impl Code {
         Self::TimedOut,
         Self::AnswerLost,
         Self::Quarantined,
+        Self::EntryWithheld,
         Self::BrokenFrame,
         Self::Cancelled,
     ];
@@ -198,6 +201,7 @@ impl Code {
             Self::TimedOut => line("timed_out", 200, 50401, Upstream, false),
             Self::AnswerLost => line("answer_lost", 200, 50203, Upstream, false),
             Self::Quarantined => line("quarantined", 200, 50205, Upstream, false),
+            Self::EntryWithheld => line("entry_withheld", 200, 41000, Policy, false),
             Self::BrokenFrame => line("broken_frame", 200, 50204, Upstream, false),
             Self::Cancelled => line("cancelled", 200, 49900, Client, false),
         }

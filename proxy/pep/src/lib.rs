@@ -6,6 +6,7 @@
 
 mod asides;
 mod call;
+mod carried;
 mod channel;
 mod content;
 mod entry;
@@ -15,6 +16,8 @@ mod frame;
 mod headers;
 mod job;
 mod long;
+mod memories;
+mod memory;
 mod notice;
 pub mod ports;
 mod reply;
@@ -29,6 +32,7 @@ pub use call::{Call, Stopped};
 pub use channel::{Channel, Channels};
 pub use frame::{Caller, Frame};
 pub use long::{CutOff, LongAnswer, PieceSource};
+pub use memories::Memories;
 pub use reply::{Answer, Body, Reply};
 pub use stages::{
     s1_intake::Proposed,

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use pdp::flow::memory::{Place, Provenance, Role};
 
-use crate::ports::{Memory, MemoryChange, MemoryFault};
+use crate::ports::{BoxFuture, Memory, MemoryChange, MemoryFault};
 
 /// What is known of all entries. One handle of several on the same.
 #[derive(Debug, Clone)]
@@ -42,6 +42,18 @@ struct Known {
     overlapped: bool,
     /// One was lost, and may still land after any other.
     lost: bool,
+}
+
+/// Keeps nothing.
+#[derive(Debug)]
+struct Unkept;
+
+impl Memory for Unkept {
+    fn keep(&self, _changes: Vec<MemoryChange>) -> BoxFuture<'_, Result<(), MemoryFault>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn settle(&self, _changes: Vec<MemoryChange>) {}
 }
 
 /// A change of some entries that is under way. Dropped without a word from the server, it is lost.
@@ -81,6 +93,12 @@ impl Memories {
             index.put(&place, Arc::new(provenance));
         }
         Self(Arc::new(Inner { port, index: Mutex::new(index), entries_max }))
+    }
+
+    /// A store that ends with its process, for tests and trials.
+    #[must_use]
+    pub fn unkept(entries_max: usize) -> Self {
+        Self::new(Arc::new(Unkept), Vec::new(), entries_max)
     }
 
     /// What is known of an entry.
@@ -246,7 +264,6 @@ mod tests {
     use pdp::flow::Carried;
 
     use super::*;
-    use crate::ports::BoxFuture;
 
     #[derive(Debug, Default)]
     struct Paper(Mutex<BTreeMap<Place, Provenance>>, AtomicBool);

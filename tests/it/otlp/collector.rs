@@ -221,6 +221,7 @@ pub(super) fn allowed() -> Record {
         decision: Some(note),
         credential: None,
         labels: ["private", "untrusted"].into_iter().collect(),
+        flow: None,
         stages: vec![
             stage("intake", 100),
             stage("classify", 200),

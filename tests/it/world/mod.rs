@@ -13,7 +13,7 @@ use pdp::principal::Principal;
 use pdp::refusal::{Code, Refusal};
 use pdp::snapshot::Snapshot;
 use pep::ports::{Gate, Limits, Ports};
-use pep::{Body, Caller, Channels, Event, Frame, Propagation, Tasks};
+use pep::{Body, Caller, Channels, Event, Frame, Memories, Propagation, Tasks};
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
@@ -69,6 +69,7 @@ impl World {
             halt: Arc::clone(&halt) as _,
             tasks: Tasks::new(3_600_000_000, 100, true),
             channels: Channels::new(100),
+            memories: Memories::unkept(1000),
             slots: Arc::new(Semaphore::new(100)),
             limits: Limits { depth_max: 16, arguments_bytes_max: 200, ..Limits::STANDARD },
             propagation: Propagation::ALL,

@@ -15,7 +15,7 @@ use pep::ports::{
     Approvals, BoxFuture, Clock, Entropy, Gate, Halt, Hold, Ledger, LedgerFault, Lent, Limits, Ports, SendFault,
     Snapshots, Upstream, Vault, Verdict,
 };
-use pep::{Answer, Body, Caller, Channels, Dispatch, Frame, Outbound, Propagation, Raw, Tasks};
+use pep::{Answer, Body, Caller, Channels, Memories, Dispatch, Frame, Outbound, Propagation, Raw, Tasks};
 use tokio::sync::Semaphore;
 
 /// The input schema of the one tool.
@@ -83,6 +83,7 @@ impl House {
             halt: Arc::new(Nothing),
             tasks: Tasks::new(3_600_000_000, 8, true),
             channels: Channels::new(8),
+            memories: Memories::unkept(100),
             slots: Arc::new(Semaphore::new(8)),
             limits: Limits { depth_max: 16, ..Limits::STANDARD },
             propagation: Propagation::ALL,

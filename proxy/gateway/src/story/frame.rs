@@ -211,10 +211,11 @@ fn decision_lines(note: &DecisionNote, lines: &mut Vec<(&'static str, String)>) 
     let words = match &note.decision {
         Decision::Allow(obligations) if obligations.is_empty() => "allow".to_owned(),
         Decision::Allow(obligations) => {
-            let duties: Vec<&str> = obligations
+            let duties: Vec<String> = obligations
                 .iter()
                 .map(|duty| match duty {
-                    Obligation::Quote => "hand text over as quoted evidence",
+                    Obligation::Quote => "hand text over as quoted evidence".to_owned(),
+                    Obligation::Declassify { by, label } => format!("take `{label}` off the result ({by})"),
                 })
                 .collect();
             format!("allow, and {}", duties.join(", "))

@@ -89,6 +89,7 @@ fn call(number: u64, at: i64, tool: &str) -> Record {
         decision: Some(decision(Decision::allow(), ("mail-read", "Agents may read mail"), &[])),
         credential: None,
         labels: labels(&["untrusted"]),
+        flow: None,
         stages: stages.map(|(stage, at_us)| StageTime { stage: (*stage).into(), at_us }).collect(),
         attempts: vec![Attempt {
             span: "00f067aa0ba902b7".into(),

@@ -51,10 +51,22 @@ pub enum Role {
 /// Where entries stand in a result.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Entries {
-    /// Every one of them: it ends in `*`.
-    pub at: Pointer,
+    /// What they are part of.
+    pub stand: Stand,
+    /// Within that, the list of them.
+    pub list: Pointer,
     /// Within one, what names it.
     pub key: Pointer,
+}
+
+/// What the entries of a result are part of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stand {
+    /// Its structured content.
+    Structured,
+    /// The JSON that its one text is.
+    Text,
 }
 
 /// The entries that a call is about.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use super::{
-    Attempt, DecisionNote, Direction, Ending, Entry, Event, FrameKind, Intent, Note, Record, ResultNote, StageTime, Tag,
+    Attempt, DecisionNote, Direction, Ending, Entry, Event, FlowNote, FrameKind, Intent, Note, Record, ResultNote, StageTime, Tag,
 };
 use crate::digest::Digest;
 use crate::effect::Effect;
@@ -100,6 +100,8 @@ struct RecordText<'a> {
     effects: &'a BTreeSet<Effect>,
     ending: Ending,
     entry: Tag,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    flow: Option<&'a FlowNote>,
     kind: FrameKind,
     #[serde(skip_serializing_if = "LabelSet::is_empty")]
     labels: &'a LabelSet,
@@ -157,6 +159,7 @@ impl<'a> RecordText<'a> {
             effects: &whole.effects,
             ending: whole.ending,
             entry: Tag::Record,
+            flow: whole.flow.as_deref(),
             kind: whole.kind,
             labels: &whole.labels,
             link: whole.link.as_deref(),

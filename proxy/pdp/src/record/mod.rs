@@ -5,6 +5,7 @@
 //! members in the order of RFC 8785, so that writing them once gives canonical bytes.
 
 mod canonical;
+mod flow;
 #[cfg(test)]
 mod tests;
 
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 pub use canonical::CanonicalJson;
+pub use flow::{Declassified, FlowNote, KEYS_MAX, MemoryNote};
 
 use crate::decision::Decision;
 use crate::digest::Digest;
@@ -320,6 +322,9 @@ pub struct Record {
     /// The labels its answer carries.
     #[serde(default)]
     pub labels: LabelSet,
+    /// What else is known of the data it moved, where there is more to say than its labels.
+    #[serde(default)]
+    pub flow: Option<Box<FlowNote>>,
     /// The stages it passed.
     pub stages: Vec<StageTime>,
     /// The attempts at the upstream.

@@ -62,6 +62,7 @@ fn full(text: &str, number: u64, arguments: &str) -> Record {
         }),
         credential: Some(words()),
         labels,
+        flow: Some(Box::new(flow(text, number))),
         stages: vec![StageTime { at_us: number, stage: words().into() }],
         attempts: vec![Attempt {
             address: words(),
@@ -77,6 +78,21 @@ fn full(text: &str, number: u64, arguments: &str) -> Record {
         ending: Ending::Served,
         refusal: Some(Refusal::new(Code::Denied, text)),
     }
+}
+
+/// What is said of data, every member set.
+fn flow(text: &str, number: u64) -> FlowNote {
+    let words = || text.to_owned();
+    let memory = MemoryNote {
+        expires_us: Some(7),
+        keys: vec![words()],
+        role: crate::flow::memory::Role::Append,
+        scope: words(),
+        withheld: number,
+        written_in: vec![number],
+    };
+    let declassified = Declassified { by: words(), grants: BTreeSet::from([words()]), label: words() };
+    FlowNote { declassified: vec![declassified], memory: Some(memory), readers: Readers::only([words()]) }
 }
 
 fn entries(text: &str, number: u64, arguments: &str) -> Vec<Entry> {

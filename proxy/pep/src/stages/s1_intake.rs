@@ -178,6 +178,7 @@ fn open_record(frame: &Frame, snapshot: &Snapshot, ports: &Ports, now_us: i64) -
         decision: None,
         credential: None,
         labels: LabelSet::default(),
+        flow: None,
         stages: Vec::new(),
         attempts: Vec::new(),
         notes: Vec::new(),

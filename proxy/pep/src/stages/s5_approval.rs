@@ -89,6 +89,7 @@ fn judged_again(
     let facts = Facts {
         grants: given,
         labels: call.head().task.labels(),
+        readers: call.head().task.readers(),
         now_ms: ports.clock.now_us() / 1000,
         ..call.state().facts().clone()
     };
@@ -110,7 +111,7 @@ fn judged_again(
 fn hold(call: &Call<Cleared>, grants: BTreeSet<String>) -> Hold {
     let (head, state) = (call.head(), call.state());
     let (pin, arguments) = match state.subject() {
-        Subject::Tool { tool, arguments } => {
+        Subject::Tool { tool, arguments, .. } => {
             let raw = arguments.clone().and_then(|at| head.text.get(at)).unwrap_or("{}");
             let read = Json::read(raw, pdp::digest::DEPTH_MAX);
             (Some(tool.pin), read.map(|value| json::canonical(&value)).unwrap_or_default())

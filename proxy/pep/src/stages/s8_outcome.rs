@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use pdp::flow::Carried;
 use pdp::json::{self, Json, Part};
-use pdp::label::LabelSet;
 use pdp::record::{Direction, FrameKind, ResultNote};
 use pdp::refusal::{Code, Refusal};
 use pdp::registry::Deliver;
@@ -16,7 +16,8 @@ use pdp::registry::Deliver;
 use crate::asides;
 use crate::call::{Call, Head, Stopped};
 use crate::channel::{Channel, Page};
-use crate::content::{Context, cleaned, content, finished, label_of};
+use crate::carried::{self, Settled, raise};
+use crate::content::{Context, cleaned, content, finished, label_of, note_carried};
 use crate::entry::OpenRecord;
 use crate::envelope::{Envelope, member};
 use crate::job;
@@ -117,29 +118,31 @@ pub(crate) enum Step {
 /// Labels a call's answer.
 pub(crate) fn label(call: Call<Executed>, ports: &Ports) -> Result<Call<Labelled>, Stopped> {
     call.try_advance(|head, entry, executed: Executed| {
-        let (raw, server, subject, obligations) = executed.into_parts();
+        let (raw, server, subject, obligations, pending) = executed.into_parts();
         let handed = match raw.0 {
             Sealed::Whole { status, headers, body } => {
-                let context = Context { server, subject, obligations, session: session_of(&headers) };
+                let context = Context { server, subject, obligations, session: session_of(&headers), pending };
                 let text = whole(head, entry, &context, ports, status, &body)?;
                 let taken = matches!(head.kind, FrameKind::Notification | FrameKind::Response);
                 let status = if taken && text.is_none() && (200..300).contains(&status) { 202 } else { status };
                 Handed::Whole { status, headers, text }
             }
             Sealed::Long { status, headers, source } => {
-                let context = Context { server, subject, obligations, session: None };
+                let context = Context { server, subject, obligations, session: None, pending };
                 raise(head, &context);
                 let beyond = validation::of_passing(&context.subject);
                 head.task.raise(&beyond);
                 let patience = context.subject.timeout(&context.server);
                 // The message is one level deeper than its result.
                 let depth_max = ports.limits.depth_max.saturating_add(1);
-                let label = label_of(entry, &context, &beyond).unwrap_or_else(|| "{}".to_owned());
+                let carried = context.subject.presumed().join(&Carried::labelled(beyond));
+                let label = label_of(entry, &context, &carried).unwrap_or_else(|| "{}".to_owned());
                 let passing = Passing::new(depth_max, label);
                 Handed::Long(status, headers, Box::new(Passage { source, passing, patience }))
             }
             Sealed::Stream { status, headers, source } => {
-                let context = Arc::new(Context { server, subject, obligations, session: session_of(&headers) });
+                let session = session_of(&headers);
+                let context = Arc::new(Context { server, subject, obligations, session, pending });
                 Handed::Stream(Flow { status, headers, source, context })
             }
         };
@@ -249,8 +252,14 @@ fn told(
         _ => {
             note_job(head, context, ports, result);
             let beyond = validation::of_answer(entry, context, result)?;
-            head.task.raise(&beyond);
-            content(entry, context, &beyond, ports, text, envelope)
+            let Settled { carried, text: kept } = carried::settle(head, entry, context, ports, result, &beyond)?;
+            match kept.map(|kept| json::replaced(text, result.range(), &kept)) {
+                Some(text) => {
+                    let envelope = Envelope::read_answer(&text, ports.limits.depth_max)?;
+                    content(entry, context, &carried, ports, &text, &envelope)
+                }
+                None => content(entry, context, &carried, ports, text, envelope),
+            }
         }
     };
     entry.write(|record| {
@@ -293,17 +302,11 @@ fn error(
     if let Some(error) = envelope.part(text, "error") {
         asides::permit(head, &context.server, entry, ports, &asides::demanded(error)?)?;
     }
+    carried::failed(context);
     if !context.subject.is_lifecycle() {
-        entry.write(|record| record.labels = context.subject.labels().clone());
+        note_carried(entry, context.subject.presumed());
     }
     Ok(cleaned(text, envelope, ports))
-}
-
-/// Raises the task's labels by what this call returns, before anybody can read it.
-fn raise(head: &Head, context: &Context) {
-    if !context.subject.is_lifecycle() {
-        head.task.raise(context.subject.labels());
-    }
 }
 
 /// The opening of a server is of the lifecycle, but for its instructions: those are text for the model, and unreviewed.
@@ -318,9 +321,9 @@ fn instructions(
     let clean = cleaned(text, envelope, ports);
     let said = envelope.part(text, "result").and_then(|result| result.get("instructions")).map(Part::text);
     let Some(said) = said.and_then(json::string_lossy).filter(|said| !said.is_empty()) else { return clean };
-    let labels = &context.server.labels;
-    head.task.raise(labels);
-    entry.write(|record| record.labels = labels.clone());
+    let carried = context.server.carried();
+    head.task.gather(&carried);
+    note_carried(entry, carried);
     if context.server.deliver == Deliver::Plain {
         return clean;
     }
@@ -335,11 +338,11 @@ fn instructions(
 
 /// A tool that answers with work still to be done: what comes of it later is that tool's result.
 fn note_job(head: &Head, context: &Context, ports: &Ports, result: Part<'_>) {
-    if let Subject::Tool { tool, .. } = &context.subject
+    if let Subject::Tool { tool, expected, .. } = &context.subject
         && let Some(id) = job::begun_by(result)
     {
         let now_us = ports.clock.now_us();
-        ports.channels.jobs().begun(&head.server, &id, &head.principal.key(), &tool.name, now_us);
+        ports.channels.jobs().begun(&head.server, &id, &head.principal.key(), (&tool.name, expected.as_ref()), now_us);
     }
 }
 
@@ -355,12 +358,12 @@ fn tasks(
     let now_us = ports.clock.now_us();
     let own = |result| ports.channels.jobs().own(&head.server, result, &head.principal.key(), now_us);
     let Some((result, others)) = envelope.part(text, "result").and_then(own) else {
-        return Ok(content(entry, context, &LabelSet::default(), ports, text, envelope));
+        return Ok(content(entry, context, &context.subject.presumed(), ports, text, envelope));
     };
     entry.note(format!("withheld: {others} tasks of other principals"));
     let kept = json::replaced(text, envelope.result.clone().unwrap_or_default(), &result);
     let envelope = Envelope::read_answer(&kept, ports.limits.depth_max)?;
-    Ok(content(entry, context, &LabelSet::default(), ports, &kept, &envelope))
+    Ok(content(entry, context, &context.subject.presumed(), ports, &kept, &envelope))
 }
 
 /// A page of tools, less those that may not be seen.
@@ -417,11 +420,11 @@ fn event(head: &Head, entry: &mut OpenRecord, context: &Context, ports: &Ports) 
         _ => "",
     };
     if !words.is_empty() && head.envelope.param(&head.text, words).is_some() {
-        head.task.raise(&context.server.labels);
+        head.task.gather(&context.server.carried());
     }
     raise(head, context);
+    note_carried(entry, context.subject.presumed());
     entry.write(|record| {
-        record.labels = context.subject.labels().clone();
         record.result = Some(ResultNote { bytes: record.bytes_in, ..ResultNote::default() });
     });
     let text = cleaned(&head.text, &head.envelope, ports);
@@ -429,8 +432,12 @@ fn event(head: &Head, entry: &mut OpenRecord, context: &Context, ports: &Ports) 
         Some(params) => {
             asides::permit(head, &context.server, entry, ports, &asides::asked(params)?)?;
             let beyond = validation::of_notice(entry, context, params)?;
-            head.task.raise(&beyond);
-            Ok(finished(entry, context, &beyond, ports, &text).unwrap_or(text))
+            let Settled { carried, text: kept } = carried::settle(head, entry, context, ports, params, &beyond)?;
+            let text = match (kept, json::member(&text, "params").and_then(|params| json::place(&text, params))) {
+                (Some(kept), Some(at)) => json::replaced(&text, at, &kept),
+                (Some(_) | None, _) => text,
+            };
+            Ok(finished(entry, context, &carried, ports, &text).unwrap_or(text))
         }
         None => Ok(text),
     }

@@ -8,15 +8,21 @@
 //! Its labels do not go with it. They stay with the principal, and every task it opens from then on begins with them,
 //! until it has been idle for as long as a task may be: opening many tasks is no way to be rid of what was read.
 
+mod taint;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use pdp::label::LabelSet;
+use pdp::flow::Carried;
+use pdp::label::{LabelSet, Readers};
 use pdp::policy::{Facts, TaskFacts};
 use pdp::principal::Principal;
 
 use crate::fair::{self, Held};
 use crate::trace::TraceContext;
+use taint::Taint;
+
+pub(crate) use taint::Presumption;
 
 /// One task.
 #[derive(Debug)]
@@ -30,7 +36,7 @@ pub struct Task {
 
 #[derive(Debug, Default)]
 struct State {
-    labels: LabelSet,
+    taint: Taint,
     calls: u64,
     last_us: i64,
 }
@@ -58,15 +64,32 @@ impl Task {
         &self.trace
     }
 
-    /// The labels it has gathered.
+    /// The labels it has gathered, and those that its calls under way are presumed to bring.
     #[must_use]
     pub fn labels(&self) -> LabelSet {
-        self.locked(|state| state.labels.clone())
+        self.locked(|state| state.taint.labels())
+    }
+
+    /// Who may read what it has gathered, and what its calls under way are presumed to bring.
+    #[must_use]
+    pub fn readers(&self) -> Readers {
+        self.locked(|state| state.taint.carried().readers)
+    }
+
+    /// Both of them.
+    #[must_use]
+    pub fn carried(&self) -> Carried {
+        self.locked(|state| state.taint.carried())
     }
 
     /// Raises its labels. There is no way to lower them. Answers whether anything was added.
     pub fn raise(&self, labels: &LabelSet) -> bool {
-        self.locked(|state| state.labels.raise(labels))
+        self.locked(|state| state.taint.raise(labels))
+    }
+
+    /// Takes note of what data carries that it has gathered. There is no way back.
+    pub fn gather(&self, carried: &Carried) {
+        self.locked(|state| state.taint.settle(carried));
     }
 
     /// How many calls it has made.
@@ -77,8 +100,8 @@ impl Task {
 
     /// What policies see of it now, before anything is known of a call.
     pub(crate) fn facts(&self, now_us: i64) -> Facts {
-        let (labels, calls) = self.locked(|state| (state.labels.clone(), state.calls));
-        Facts { labels, calls, task: TaskFacts::of(&self.id), now_ms: now_us / 1000, ..Facts::default() }
+        let (Carried { labels, readers }, calls) = self.locked(|state| (state.taint.carried(), state.calls));
+        Facts { labels, readers, calls, task: TaskFacts::of(&self.id), now_ms: now_us / 1000, ..Facts::default() }
     }
 
     pub(crate) fn count_call(&self) {
@@ -111,7 +134,7 @@ pub struct Tasks {
 struct Open {
     by_key: HashMap<String, Arc<Task>>,
     /// What a principal had read in tasks that had to go, and when the last of them went.
-    spilt: HashMap<String, (LabelSet, i64)>,
+    spilt: HashMap<String, (Carried, i64)>,
 }
 
 impl Open {
@@ -119,10 +142,10 @@ impl Open {
     fn give_up_one(&mut self, now_us: i64) {
         let held = self.by_key.iter().map(|(key, t)| Held { key, owner: &t.owner, last_us: t.last_us() });
         let Some(task) = fair::victim(held).and_then(|key| self.by_key.remove(&key)) else { return };
-        let labels = task.labels();
-        if !labels.is_empty() {
+        let carried = task.carried();
+        if !carried.is_nothing() {
             let (kept, at) = self.spilt.entry(task.owner.clone()).or_default();
-            kept.raise(&labels);
+            kept.raise(&carried);
             *at = now_us;
         }
     }
@@ -161,8 +184,8 @@ impl Tasks {
         let trace = named.map_or_else(fresh_trace, |context| context.trace.clone());
         let id = format!("task-{}", trace.get(..16).unwrap_or(&trace));
         let task = Arc::new(Task::of(id, trace, principal.key()));
-        if let Some((labels, _)) = open.spilt.get(&task.owner) {
-            task.raise(labels);
+        if let Some((carried, _)) = open.spilt.get(&task.owner) {
+            task.gather(carried);
         }
         task.touch(now_us);
         open.by_key.insert(key, Arc::clone(&task));

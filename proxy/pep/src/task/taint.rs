@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use pdp::flow::Carried;
+use pdp::label::LabelSet;
 
 use super::Task;
 
@@ -24,6 +25,17 @@ impl Taint {
     /// What counts now: the facts, and everything that is presumed.
     pub(super) fn carried(&self) -> Carried {
         self.presumed.values().fold(self.settled.clone(), |sum, one| sum.join(one))
+    }
+
+    /// The labels of that.
+    pub(super) fn labels(&self) -> LabelSet {
+        let settled = self.settled.labels.clone();
+        self.presumed.values().fold(settled, |sum, one| sum.join(&one.labels))
+    }
+
+    /// Joins labels to the facts. Answers whether anything was added.
+    pub(super) fn raise(&mut self, labels: &LabelSet) -> bool {
+        self.settled.labels.raise(labels)
     }
 
     /// What data carries that the task has gathered. There is no way back.

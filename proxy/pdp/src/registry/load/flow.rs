@@ -5,7 +5,7 @@ use toml::Spanned;
 use super::super::written::{MemoryServerTable, MemoryTable, NameRuleTable, RuleTable, ServerFile, ToolTable};
 use super::Reader;
 use crate::effect::Effect;
-use crate::flow::memory::{Entries, Memory, MemoryServer, Role};
+use crate::flow::memory::{Entries, Memory, MemoryServer, Role, Stand};
 use crate::flow::rule::{LooksAt, Rule, Rules, Test, Then};
 use crate::flow::{Carried, ServerFlow, ToolFlow};
 use crate::json::pointer::Pointer;
@@ -16,7 +16,7 @@ use crate::registry::Server;
 /// The longest an entry of a memory may be delivered, in seconds: twenty years.
 const TTL_S_MAX: u64 = 20 * 365 * 24 * 60 * 60;
 /// Where entries may stand in a result, so that one can be taken out of it.
-const ENTRIES_STAND: [&str; 2] = ["/structuredContent/", "/content/0/text/"];
+const STANDS: [(&str, Stand); 2] = [("/structuredContent/", Stand::Structured), ("/content/0/text/", Stand::Text)];
 
 /// What follows from a rule, as written.
 struct Written<'a> {
@@ -169,10 +169,10 @@ impl Reader<'_> {
         let key = table.key.as_ref().and_then(|word| self.argument(word, schema));
         let scope = table.scope.as_ref().and_then(|word| self.argument(word, schema));
         let at = table.entries.as_ref().and_then(|word| {
-            let place = self.pointer(word)?;
-            let stands = ENTRIES_STAND.iter().any(|start| word.get_ref().starts_with(start));
-            if stands && place.list().is_some_and(|list| !list.to_string().contains("/*")) {
-                return Some(place);
+            let stand = STANDS.iter().find_map(|(start, stand)| Some((*stand, word.get_ref().strip_prefix(start)?)));
+            let list = stand.and_then(|(stand, rest)| Some((stand, format!("/{rest}").parse::<Pointer>().ok()?.list()?)));
+            if let Some(found) = list.filter(|(_, list)| !list.to_string().contains("/*")) {
+                return Some(found);
             }
             let remedy = "write a pointer under `/structuredContent` or `/content/0/text` whose last step, and no other, is `*`";
             self.fault(word.span().start, format!("entries cannot stand at `{}`", word.get_ref()), remedy);
@@ -180,7 +180,7 @@ impl Reader<'_> {
         });
         let named = table.entry_key.as_ref().and_then(|word| self.place(word));
         let entries = match (at, named) {
-            (Some(at), Some(key)) => Some(Entries { at, key }),
+            (Some((stand, list)), Some(key)) => Some(Entries { stand, list, key }),
             (None, None) => None,
             (Some(_), None) | (None, Some(_)) => {
                 let remedy = "say where they stand, and what names each";
