@@ -48,6 +48,11 @@ def claude() -> str:
     return _installed(MODULES / "@anthropic-ai" / f"claude-code-linux-{_architecture()}" / "claude")
 
 
+def cedar() -> str:
+    """Cedar's own command line, of the version that the gate is built with."""
+    return _installed(HERE / ".cache" / "cedar" / "bin" / "cedar")
+
+
 def inspector() -> list[str]:
     """The MCP Inspector's command line."""
     launcher = MODULES / "@modelcontextprotocol" / "inspector" / "clients" / "launcher" / "build" / "index.js"

@@ -5,10 +5,11 @@
 
 use std::collections::BTreeSet;
 
+use pdp::decision::Reason;
 use pdp::digest::DEPTH_MAX;
 use pdp::json::Json;
 use pdp::method;
-use pdp::policy::{Act, Facts, Judgement, Query};
+use pdp::policy::{Act, Facts, Judgement, Query, Question};
 use pdp::principal::Principal;
 use pdp::snapshot::Snapshot;
 
@@ -95,6 +96,18 @@ impl Case {
     /// # Errors
     /// Why it would not come to a judgement.
     pub fn judge(&self, snapshot: &Snapshot) -> Result<Judgement, CaseFault> {
+        self.put(snapshot, |query| snapshot.judge(query))
+    }
+
+    /// This case as a question that any Cedar engine can be asked.
+    ///
+    /// # Errors
+    /// Why it would not come to a judgement; within, why it cannot be put to Cedar.
+    pub fn question(&self, snapshot: &Snapshot) -> Result<Result<Question, Reason>, CaseFault> {
+        self.put(snapshot, |query| snapshot.policies().question(query))
+    }
+
+    fn put<T>(&self, snapshot: &Snapshot, put: impl FnOnce(Query<'_>) -> T) -> Result<T, CaseFault> {
         let server = snapshot.server(&self.server).ok_or_else(|| CaseFault::NoServer(self.server.clone()))?;
         let registry = snapshot.registry();
         let known = |word: &str, words: &BTreeSet<String>| {
@@ -102,7 +115,7 @@ impl Case {
         };
         self.facts.labels.iter().try_for_each(|label| known(label.as_str(), &registry.labels))?;
         self.facts.grants.iter().try_for_each(|grant| known(grant, &registry.grants))?;
-        let ask = |act| snapshot.judge(Query { principal: &self.principal, server, act, facts: &self.facts });
+        let ask = |act| put(Query { principal: &self.principal, server, act, facts: &self.facts });
         match &self.asked {
             Asked::Method { name, target } => {
                 let known = method::find(name);

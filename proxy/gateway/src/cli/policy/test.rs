@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
 use pdp::decision::Decision;
 use pdp::fault::{Fault, SourceFile};
 use pdp::policy::{Rule, Written};
+use pdp::snapshot::Snapshot;
 use serde::Serialize;
 
 use super::bundle::{self, Bundled};
@@ -36,6 +37,9 @@ pub(in crate::cli) struct Tests {
     /// Print one JSON object instead
     #[arg(long)]
     json: bool,
+    /// Write the law and each case into this new folder, for Cedar's own command line to decide once more
+    #[arg(long, value_name = "DIR")]
+    cedar: Option<PathBuf>,
 }
 
 /// Runs the tests. Exit code 1 where one fails, where a test file has a fault, and where there is no test at all.
@@ -77,8 +81,40 @@ pub(super) fn run(places: &Places, asked: &Tests) -> ExitCode {
     } else {
         tell(&verdicts, coverage.as_ref(), &policies, asked);
     }
+    if let Some(folder) = &asked.cedar
+        && let Err(words) = export(folder, &verdicts, &snapshot, asked.json)
+    {
+        return print::failed(&words);
+    }
     let failed = verdicts.iter().any(|verdict| !verdict.differences.is_empty());
     if failed || short { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+/// Writes the cases for another Cedar engine, and says how it is asked.
+fn export(folder: &Path, verdicts: &[Verdict<'_>], snapshot: &Snapshot, json: bool) -> Result<(), String> {
+    let failed = |e: &dyn std::fmt::Display| format!("`{}` cannot be written: {e}", folder.display());
+    if std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some()) {
+        return Err(failed(&"it is not empty"));
+    }
+    let export = suite::export(verdicts, snapshot)?;
+    std::fs::create_dir_all(folder).map_err(|e| failed(&e))?;
+    for (name, text) in &export.files {
+        std::fs::write(folder.join(name), text).map_err(|e| failed(&e))?;
+    }
+    if json {
+        return Ok(());
+    }
+    for (case, why) in &export.left_out {
+        print::line(&format!("no question for {}: {}", plain(case), plain(why)));
+    }
+    print::line(&format!(
+        "{} for another Cedar engine in {}; `questions.json` says what each must be answered, by\n  \
+         cedar authorize --policies gate.cedar --schema gate.cedarschema --entities 0001.entities.json \
+         --request-json 0001.request.json",
+        bundle::counted(export.questions, "question"),
+        folder.display()
+    ));
+    Ok(())
 }
 
 /// The test files: those named, or those beside the policies.

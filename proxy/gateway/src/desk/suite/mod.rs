@@ -3,6 +3,7 @@
 //! A test is put to a snapshot by [`Case::judge`], the code that judges live calls. Files are the caller's to read;
 //! test files are no part of a snapshot and change no digest.
 
+mod cedar;
 mod read;
 mod written;
 
@@ -14,6 +15,7 @@ use pdp::snapshot::Snapshot;
 
 use super::case::{Case, CaseFault};
 
+pub use cedar::{Export, export};
 pub use read::read;
 
 /// The ending of a test file's name.
