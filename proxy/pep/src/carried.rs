@@ -16,13 +16,15 @@ use pdp::record::{Declassified, Direction, FlowNote};
 use pdp::refusal::{Code, Refusal};
 use pdp::registry::{Server, Tool};
 
-use crate::call::Head;
+use crate::asides::Aside;
+use crate::call::{Call, Head};
 use crate::content::Context;
 use crate::entry::OpenRecord;
 use crate::job;
 use crate::memories::Changing;
 use crate::memory::Sight;
 use crate::ports::Ports;
+use crate::stages::s1_intake::Proposed;
 use crate::stages::s2_classify::Subject;
 use crate::task::Presumption;
 
@@ -37,6 +39,8 @@ pub(crate) struct Expected {
     places: Option<Places>,
     /// Whether its result may carry less than is presumed.
     settles: bool,
+    /// The question that it answers, where it is a client's answer.
+    answers: Option<String>,
 }
 
 /// What is open of a call until its answer is there. Dropped before, the call is lost.
@@ -73,7 +77,7 @@ impl Expected {
             Refusal::new(Code::BadArguments, words)
         })?;
         let settles = flow.rules.read_results() || !resources.is_empty();
-        Ok(Some(Arc::new(Self { presumed, said, places, settles })))
+        Ok(Some(Arc::new(Self { presumed, said, places, settles, answers: None })))
     }
 
     /// What another method will bring whose source carries `base`.
@@ -91,7 +95,7 @@ impl Expected {
             }
             _ => return None,
         };
-        Some(Arc::new(Self { presumed, said, places: None, settles }))
+        Some(Arc::new(Self { presumed, said, places: None, settles, answers: None }))
     }
 
     /// What the later result of a tool will bring whose call began long-running work, or of a tool of which no call is
@@ -100,8 +104,34 @@ impl Expected {
         begun.or_else(|| {
             let said = tool.flow.rules.most();
             let presumed = said.of(&tool.carried()).join(&server.flow.resources.most().of(&Carried::default()));
-            (!tool.flow.is_nothing()).then(|| Arc::new(Self { presumed, said, places: None, settles: false }))
+            (!tool.flow.is_nothing()).then(|| Arc::new(Self { presumed, said, places: None, settles: false, answers: None }))
         })
+    }
+}
+
+impl Expected {
+    /// A client's answer to a question of the server's.
+    pub(crate) fn of_answer(server: &Server, question: &str) -> Arc<Self> {
+        let (presumed, answers) = (server.carried(), Some(question.to_owned()));
+        Arc::new(Self { presumed, said: Said::default(), places: None, settles: false, answers })
+    }
+}
+
+/// Notes what the answers carry that a client gives to questions of its server's: what its user said is the user's; what
+/// its model made may hold whatever the task has read.
+pub(crate) fn note_sent(call: &mut Call<Proposed>, subject: &Subject, asides: &[Aside]) {
+    let own = subject.expected().and_then(|expected| expected.answers.as_deref());
+    let answers = asides.iter().filter(|aside| aside.is_answer()).map(Aside::method);
+    let (head, entry) = call.head_and_entry();
+    let mut sent = LabelSet::default();
+    for method in own.into_iter().chain(answers) {
+        match method {
+            "elicitation/create" | "roots/list" => sent.raise(&["user"].into_iter().collect()),
+            _ => sent.raise(&head.task.labels()),
+        };
+    }
+    if !sent.is_empty() {
+        entry.write(|record| record.flow.get_or_insert_with(|| Box::new(FlowNote::default())).sent = sent);
     }
 }
 

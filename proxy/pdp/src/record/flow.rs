@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use crate::flow::memory::Role;
-use crate::label::Readers;
+use crate::label::{LabelSet, Readers};
 
 /// How many keys of entries, and how many records that wrote them, are kept.
 pub const KEYS_MAX: usize = 16;
@@ -22,6 +22,9 @@ pub struct FlowNote {
     /// Who may read its answer; nothing where everyone may.
     #[serde(default, skip_serializing_if = "Readers::is_everyone")]
     pub readers: Readers,
+    /// The labels of the answers that the client gave to questions of the server's: its user's, its model's.
+    #[serde(default, skip_serializing_if = "LabelSet::is_empty")]
+    pub sent: LabelSet,
 }
 
 /// A label that was taken off a result.

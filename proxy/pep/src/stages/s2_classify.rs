@@ -21,7 +21,7 @@ use pdp::registry::{Deliver, Server, Tool, Transport, UNVALIDATED};
 
 use crate::asides::{self, spelt};
 use crate::call::{Call, Stopped};
-use crate::carried::Expected;
+use crate::carried::{self, Expected};
 use crate::channel::Live;
 use crate::frame::Frame;
 use crate::headers;
@@ -181,7 +181,10 @@ pub(crate) async fn classify(mut call: Call<Proposed>, gate: &Arc<Gate>) -> Resu
         Err(refusal) => return Err(call.stop(refusal)),
     };
     match asides::of(call.head()).and_then(|all| asides::opened(&all, &server).map(|()| all)) {
-        Ok(all) => asides::note(call.entry(), &all),
+        Ok(all) => {
+            asides::note(call.entry(), &all);
+            carried::note_sent(&mut call, &subject, &all);
+        }
         Err(refusal) => return Err(call.stop(refusal)),
     }
     let given = note(&mut call, &subject, gate.ports.limits.arguments_bytes_max);
@@ -232,13 +235,15 @@ fn tool_subject(call: &Call<Proposed>, server: &Server) -> Result<Subject, Refus
 fn answer_subject(call: &Call<Proposed>, server: &Server) -> Result<Subject, Refusal> {
     let head = call.head();
     let id = head.envelope.id.as_deref().unwrap_or_default();
-    if !head.channel.answered(id) {
-        return Err(Refusal::new(
-            Code::NotJsonRpc,
-            "this answers no request that is open: it was answered, or never asked",
-        ));
+    let Some(question) = head.channel.answered(id) else {
+        let words = "this answers no request that is open: it was answered, or never asked";
+        return Err(Refusal::new(Code::NotJsonRpc, words));
+    };
+    let mut subject = response(server);
+    if let Subject::Method { expected, .. } = &mut subject {
+        *expected = Some(Expected::of_answer(server, &question));
     }
-    Ok(response(server))
+    Ok(subject)
 }
 
 /// A server's answer on another stream than its request's: the client came back for it (MCP 2025-11-25, resumability).
