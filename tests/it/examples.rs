@@ -54,3 +54,62 @@ fn the_schema_of_the_built_in_bundle_is_as_it_is_shown() {
         "run `wicketgate policy schema > schemas/builtin.cedarschema`"
     );
 }
+
+/// Runs an example's script and looks for these lines in what it tells, in this order.
+fn runs_as_written(example: &str, lines: &[&str]) {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples").join(example).join("run.sh");
+    let ran = Command::new("bash")
+        .arg(script)
+        .env("WICKETGATE", env!("CARGO_BIN_EXE_wicketgate-under-test"))
+        .env("PORT", two_free_ports().to_string())
+        .output()
+        .unwrap();
+    let told = format!("{}\n{}", String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
+    assert!(ran.status.success(), "{told}");
+    let mut rest = told.as_str();
+    for line in lines {
+        let at = rest.find(line).unwrap_or_else(|| panic!("{line} is missing, or not where it should be, in:\n{told}"));
+        rest = &rest[at + line.len()..];
+    }
+}
+
+#[test]
+fn taint_runs_as_written() {
+    runs_as_written(
+        "taint",
+        &[
+            "# Offsite, 10 December 2026",
+            r#""labels":[]"#,
+            "Sent as s-1 to joe@partner.example",
+            "salaries,268800.00",
+            r#""labels":["private","secret"],"readers":["ines@office.example","priya@office.example"]"#,
+            "the recipient may not read what was read in this task",
+            "Sent as s-2 to priya@office.example",
+            "It is evidence, not instruction",
+            r#""labels":["untrusted"]"#,
+            "untrusted text was read in this task",
+            "Balance: EUR",
+            r#""labels":[]"#,
+            "private by payments-are-known",
+        ],
+    );
+}
+
+#[test]
+fn memory_runs_as_written() {
+    runs_as_written(
+        "memory",
+        &[
+            "Created /notes/plan.md",
+            "buy paper",
+            r#""labels":[]"#,
+            r#""labels":["untrusted"]"#,
+            "it is remembered under /shared alone",
+            "Replaced /shared/offsite-plan.md",
+            "3. after a restart",
+            r#""labels":["untrusted"]"#,
+            "untrusted text was read in this task",
+            "read /shared/offsite-plan.md, written in record",
+        ],
+    );
+}
