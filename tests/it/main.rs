@@ -31,6 +31,7 @@ mod long;
 mod crash;
 mod swap;
 mod live;
+mod hosts;
 mod import;
 mod schemas;
 mod examples;

@@ -5,12 +5,14 @@
 
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use pdp::flow::memory::{Place, Provenance};
+use pep::Memories;
 use pep::ports::{BoxFuture, Memory, MemoryChange, MemoryFault};
 use rusqlite::{Connection, params};
 use tokio::sync::oneshot;
@@ -24,7 +26,7 @@ const BUSY_MAX: Duration = Duration::from_secs(5);
 /// How many changes may wait for the disk.
 const QUEUE_MAX: usize = 4096;
 /// How many entries the gate keeps account of. Each takes some 300 bytes of memory.
-pub const ENTRIES_MAX: usize = 100_000;
+const ENTRIES_MAX: usize = 100_000;
 
 const TABLE: &str = "
 CREATE TABLE entries (
@@ -35,6 +37,16 @@ CREATE TABLE entries (
     PRIMARY KEY (server, scope, key)
 ) STRICT, WITHOUT ROWID;
 ";
+
+/// Opens what is known of the entries of memory servers, in this data directory.
+///
+/// # Errors
+/// When the file cannot be used.
+pub async fn open(data: &Path) -> anyhow::Result<Memories> {
+    let path = data.join("memory.db");
+    let (store, kept) = tokio::task::spawn_blocking(move || SqliteMemory::open(&path)).await??;
+    Ok(Memories::new(Arc::new(store), kept, ENTRIES_MAX))
+}
 
 /// A change, and who waits for it.
 struct Order {

@@ -110,6 +110,11 @@ impl Expected {
 }
 
 impl Expected {
+    /// The entries of a memory that it is about.
+    pub(crate) fn places(&self) -> Option<&Places> {
+        self.places.as_ref()
+    }
+
     /// A client's answer to a question of the server's.
     pub(crate) fn of_answer(server: &Server, question: &str) -> Arc<Self> {
         let (presumed, answers) = (server.carried(), Some(question.to_owned()));
@@ -165,7 +170,7 @@ pub(crate) async fn begin(
     }
     let Some(expected) = subject.expected() else {
         if declassifies(obligations) && head.direction == Direction::ToServer {
-            return Ok(Pending { presumption: Some(Presumption::of(&head.task, subject.presumed())), changing: None });
+            return Ok(Pending { presumption: Some(Presumption::of(&head.task, &subject.presumed())), changing: None });
         }
         gather(head, subject);
         return Ok(Pending::default());
@@ -180,7 +185,7 @@ pub(crate) async fn begin(
     let presumed = subject.presumed().join(&entries);
     let waits = expected.settles || sight.is_some() || declassifies(obligations);
     if waits && head.direction == Direction::ToServer {
-        return Ok(Pending { presumption: Some(Presumption::of(&head.task, presumed)), changing });
+        return Ok(Pending { presumption: Some(Presumption::of(&head.task, &presumed)), changing });
     }
     head.task.gather(&presumed);
     Ok(Pending { presumption: None, changing })

@@ -25,6 +25,8 @@ pub(crate) mod jobs;
 pub(crate) mod tools;
 pub(crate) mod law;
 pub(crate) mod labels;
+pub(crate) mod scope;
+pub(crate) mod tokens;
 pub(crate) mod failures;
 
 /// Every script there is.
@@ -39,6 +41,8 @@ pub(crate) fn all() -> impl Iterator<Item = &'static (&'static str, &'static str
         tools::ALL,
         law::ALL,
         labels::ALL,
+        scope::ALL,
+        tokens::ALL,
         failures::ALL,
     ]
     .into_iter()

@@ -262,7 +262,7 @@ pub(super) struct ScopeTable {
     /// Resources, by URI in canonical form.
     #[schemars(with = "Option<Vec<String>>")]
     pub(super) resources: Option<Spanned<Vec<String>>>,
-    /// Scopes of memory servers.
+    /// Scopes of memory servers, as `server/scope`; as `server` where it has a single one.
     #[schemars(with = "Option<Vec<String>>")]
     pub(super) memory: Option<Spanned<Vec<String>>>,
     /// Downstream systems, as servers' entries name them.

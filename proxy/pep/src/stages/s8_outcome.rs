@@ -380,8 +380,9 @@ fn list(
     let asked = head.envelope.param(&head.text, "cursor").and_then(listing::cursor);
     // Which page a late answer is cannot be told: it is filtered, and no note is taken of it.
     let late = head.kind != FrameKind::Request;
+    let first = !late && asked.is_none();
     let page =
-        text.get(at.clone()).and_then(|result| listing::filter(result, &context.server, !late && asked.is_none()));
+        text.get(at.clone()).and_then(|result| listing::filter(result, &context.server, head.task.scope(), first));
     let page = page.ok_or_else(|| Refusal::new(Code::AnswerLost, words))?;
     if !late {
         let place = Page { at: asked.as_deref(), next: page.next.as_deref() };

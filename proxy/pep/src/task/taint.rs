@@ -58,32 +58,39 @@ impl Taint {
     }
 }
 
-/// What a call under way is presumed to bring. Dropped unsettled, it becomes fact.
+/// What a call under way is presumed to bring, of its task and of those above it. Dropped unsettled, it becomes fact.
 #[derive(Debug)]
 pub(crate) struct Presumption {
-    task: Arc<Task>,
-    number: u64,
+    /// Each task, and the number of the presumption there.
+    of: Vec<(Arc<Task>, u64)>,
 }
 
 impl Presumption {
     /// Presumes it of a task from now on.
-    pub(crate) fn of(task: &Arc<Task>, carried: Carried) -> Self {
-        let number = task.locked(|state| state.taint.presume(carried));
-        Self { task: Arc::clone(task), number }
+    pub(crate) fn of(task: &Arc<Task>, carried: &Carried) -> Self {
+        let lineage = std::iter::successors(Some(task), |task| task.parent());
+        let presume = |task: &Arc<Task>| {
+            (Arc::clone(task), task.locked(|state| state.taint.presume(carried.clone())))
+        };
+        Self { of: lineage.map(presume).collect() }
     }
 
     /// The call has brought this. It may be told again, when an answer is delivered again.
     pub(crate) fn settle(&self, fact: &Carried) {
-        self.task.locked(|state| {
-            state.taint.presumed.remove(&self.number);
-            state.taint.settle(fact);
-        });
+        for (task, number) in &self.of {
+            task.locked(|state| {
+                state.taint.presumed.remove(number);
+                state.taint.settle(fact);
+            });
+        }
     }
 }
 
 impl Drop for Presumption {
     fn drop(&mut self) {
-        self.task.locked(|state| state.taint.lose(self.number));
+        for (task, number) in &self.of {
+            task.locked(|state| state.taint.lose(*number));
+        }
     }
 }
 
@@ -109,8 +116,8 @@ mod tests {
     #[test]
     fn a_presumption_counts_until_it_is_settled_and_a_lost_one_for_ever() {
         let task = task();
-        let one = Presumption::of(&task, carried("untrusted", None));
-        let two = Presumption::of(&task, carried("private", Some("ann")));
+        let one = Presumption::of(&task, &carried("untrusted", None));
+        let two = Presumption::of(&task, &carried("private", Some("ann")));
         assert_eq!(task.carried(), carried("private untrusted", Some("ann")));
         one.settle(&carried("", None));
         assert_eq!(task.carried(), carried("private", Some("ann")));
@@ -160,7 +167,7 @@ mod tests {
                         task.gather(&fact);
                         facts.raise(&fact);
                     }
-                    Step::Presume(carried) => open.push((Presumption::of(&task, carried.clone()), carried)),
+                    Step::Presume(carried) => open.push((Presumption::of(&task, &carried), carried)),
                     Step::Settle(at, fact) if !open.is_empty() => {
                         let (presumption, _) = open.swap_remove(at % open.len());
                         presumption.settle(&fact);
