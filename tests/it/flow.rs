@@ -172,7 +172,8 @@ fn sources(law: &str) -> Sources {
         }
         let listed: Vec<String> = definitions(name).into_iter().map(|(_, text)| text).collect();
         registry.push(SourceFile { path: format!("servers/{name}.toml"), text });
-        registry.push(SourceFile { path: format!("servers/{name}.tools.json"), text: format!("[{}]", listed.join(",")) });
+        registry
+            .push(SourceFile { path: format!("servers/{name}.tools.json"), text: format!("[{}]", listed.join(",")) });
     }
     Sources { policies: vec![SourceFile { path: "law.cedar".to_owned(), text: law.to_owned() }], registry }
 }
@@ -300,7 +301,8 @@ fn a_call_beside_one_under_way_sees_its_presumption() {
     desk.calls("1", "mail", "send", &json!({}));
     desk.answers("mail", &mails(&["joe@office.example"]));
     let list = desk.frame("ann", "1", "mail", "tools/call", &json!({ "name": "list", "arguments": {} }));
-    let send = |desk: &mut Desk| desk.frame("ann", "1", "mail", "tools/call", &json!({ "name": "send", "arguments": {} }));
+    let send =
+        |desk: &mut Desk| desk.frame("ann", "1", "mail", "tools/call", &json!({ "name": "send", "arguments": {} }));
     let (first, second) = (send(&mut desk), send(&mut desk));
     let world = Arc::clone(&desk.world);
     // The answer that is told is the one of the released call: what a server does next is decided when it is asked.
@@ -335,7 +337,10 @@ fn arguments_add_and_clear_labels_and_narrow_the_readers() {
     let mut desk = Desk::new();
     let told = desk.calls("1", "files", "read", &json!({ "path": "/shared/../finance/a" }));
     assert_eq!(label(&told), r#"private for ["ann","hr","joe"]"#);
-    assert_eq!(label(&desk.calls("2", "files", "read", &json!({ "path": "/shared/a" }))), r#"none for ["ann","hr","joe"]"#);
+    assert_eq!(
+        label(&desk.calls("2", "files", "read", &json!({ "path": "/shared/a" }))),
+        r#"none for ["ann","hr","joe"]"#
+    );
     assert_eq!(refusal(&desk.calls("1", "files", "post", &json!({}))), "none");
     desk.answers("mail", &mails(&["joe@office.example"]));
     let told = desk.calls("1", "mail", "list", &json!({ "mailbox": "hr-cases" }));
@@ -409,7 +414,11 @@ fn answers_to_a_servers_questions_are_recorded_with_what_they_carry() {
         "inputResponses": { "a": { "role": "assistant", "model": "m", "content": { "type": "text", "text": "x" } } },
     });
     desk.asks("ann", "1", "mail", "tools/call", &retry);
-    assert_eq!(desk.record().flow.unwrap().sent.to_string(), "private, untrusted", "the model may have told what it read");
+    assert_eq!(
+        desk.record().flow.unwrap().sent.to_string(),
+        "private, untrusted",
+        "the model may have told what it read"
+    );
 }
 
 #[test]

@@ -68,13 +68,18 @@ impl SqliteMemory {
     /// # Errors
     /// When the file cannot be used.
     pub fn open(path: &Path) -> anyhow::Result<(Self, Vec<(Place, Provenance)>)> {
-        let connection = prepared(path).with_context(|| format!("the memory's file {} cannot be used", path.display()))?;
+        let connection =
+            prepared(path).with_context(|| format!("the memory's file {} cannot be used", path.display()))?;
         let kept = kept(&connection).with_context(|| {
-            format!("the memory's file {} cannot be read; without it what was written is untrusted: move it away", path.display())
+            format!(
+                "the memory's file {} cannot be read; without it what was written is untrusted: move it away",
+                path.display()
+            )
         })?;
         let (orders, taken) = sync_channel(QUEUE_MAX);
         let path = path.to_owned();
-        let writer = std::thread::Builder::new().name("memory".to_owned()).spawn(move || write(connection, &taken, &path))?;
+        let writer =
+            std::thread::Builder::new().name("memory".to_owned()).spawn(move || write(connection, &taken, &path))?;
         Ok((Self { orders: Some(orders), writer: Some(writer) }, kept))
     }
 
@@ -173,7 +178,8 @@ fn write(mut connection: Connection, orders: &Receiver<Order>, path: &PathBuf) {
             tracing::error!(%fault, path = %path.display(), "what is known of memory entries could not be written");
         }
         for told in group.into_iter().filter_map(|order| order.told) {
-            let told_nobody = told.send(written.as_ref().map(|_| ()).map_err(|fault| MemoryFault::Broken(fault.to_string())));
+            let told_nobody =
+                told.send(written.as_ref().map(|_| ()).map_err(|fault| MemoryFault::Broken(fault.to_string())));
             drop(told_nobody);
         }
     }
@@ -185,9 +191,12 @@ fn apply(connection: &mut Connection, group: &[Order]) -> rusqlite::Result<()> {
         let Place { server, scope, key } = place;
         match provenance {
             Some(provenance) => {
-                let text = serde_json::to_string(provenance).map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()))?;
+                let text =
+                    serde_json::to_string(provenance).map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()))?;
                 change
-                    .prepare_cached("INSERT OR REPLACE INTO entries (server, scope, key, provenance) VALUES (?1, ?2, ?3, ?4)")?
+                    .prepare_cached(
+                        "INSERT OR REPLACE INTO entries (server, scope, key, provenance) VALUES (?1, ?2, ?3, ?4)",
+                    )?
                     .execute(params![server, scope, key, text])?;
             }
             None => {

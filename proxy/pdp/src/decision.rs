@@ -34,7 +34,6 @@ pub enum Obligation {
 /// What stands before a label in `@obligation("declassify:...")`.
 const DECLASSIFY: &str = "declassify:";
 
-
 impl Obligation {
     /// The obligation of this name, as `@obligation("...")` on a permit has it.
     #[must_use]

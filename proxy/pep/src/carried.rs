@@ -63,7 +63,11 @@ impl Expected {
     ///
     /// # Errors
     /// Where it cannot be told which entries of a memory the call is about.
-    pub(crate) fn of_tool(server: &Server, tool: &Tool, arguments: Option<Part<'_>>) -> Result<Option<Arc<Self>>, Refusal> {
+    pub(crate) fn of_tool(
+        server: &Server,
+        tool: &Tool,
+        arguments: Option<Part<'_>>,
+    ) -> Result<Option<Arc<Self>>, Refusal> {
         let (flow, resources) = (&tool.flow, &server.flow.resources);
         if flow.rules.is_empty() && flow.memory.is_none() && resources.is_empty() && !server.flow.ifc {
             return Ok(None);
@@ -104,7 +108,8 @@ impl Expected {
         begun.or_else(|| {
             let said = tool.flow.rules.most();
             let presumed = said.of(&tool.carried()).join(&server.flow.resources.most().of(&Carried::default()));
-            (!tool.flow.is_nothing()).then(|| Arc::new(Self { presumed, said, places: None, settles: false, answers: None }))
+            (!tool.flow.is_nothing())
+                .then(|| Arc::new(Self { presumed, said, places: None, settles: false, answers: None }))
         })
     }
 }
@@ -235,9 +240,8 @@ pub(crate) fn settle(
         return Ok(Settled { carried, text: None });
     }
     let text = result.text();
-    let layout = Layout::read(text, Reading::whole(usize::MAX)).map_err(|fault| {
-        Refusal::new(Code::AnswerLost, format!("the server's answer cannot be labelled: {fault}"))
-    })?;
+    let layout = Layout::read(text, Reading::whole(usize::MAX))
+        .map_err(|fault| Refusal::new(Code::AnswerLost, format!("the server's answer cannot be labelled: {fault}")))?;
     let whole = layout.root(text);
     let result = within(subject, whole);
     let is_error = result.get("isError").is_some_and(|flag| flag.text() == "true");
@@ -278,7 +282,8 @@ fn within<'p>(subject: &Subject, result: Part<'p>) -> Part<'p> {
 fn of_result(server: &Server, subject: &Subject, expected: &Expected, result: Part<'_>) -> Carried {
     let resources = &server.flow.resources;
     let embedded = |lists: &[&str]| {
-        let uris = lists.iter().filter_map(|list| result.get(list)).flat_map(Part::items).flat_map(blocks).filter_map(uri);
+        let uris =
+            lists.iter().filter_map(|list| result.get(list)).flat_map(Part::items).flat_map(blocks).filter_map(uri);
         uris.fold(Carried::default(), |sum, uri| sum.join(&resources.of_name(uri.as_deref()).of(&Carried::default())))
     };
     match subject {
@@ -291,7 +296,8 @@ fn of_result(server: &Server, subject: &Subject, expected: &Expected, result: Pa
             if name != "resources/read" {
                 return expected.said.of(&base).join(&embedded(&["messages"]));
             }
-            let contents = result.get("contents").map(|list| list.items().map(|item| item.get("uri")).collect::<Vec<_>>());
+            let contents =
+                result.get("contents").map(|list| list.items().map(|item| item.get("uri")).collect::<Vec<_>>());
             let each = contents.filter(|all| !all.is_empty()).unwrap_or_else(|| vec![None]);
             each.into_iter().fold(expected.said.of(&base), |sum, uri| {
                 let uri = uri.and_then(Part::string);

@@ -111,7 +111,9 @@ impl<'a> Sight<'a> {
             // What an error says of entries cannot be told apart either; it is no entry.
             if known.hidden > 0 && !failed {
                 note(entry, |note| note.withheld = known.hidden);
-                return Err(self.withheld("the server's answer is withheld whole, since its entries cannot be told apart"));
+                return Err(
+                    self.withheld("the server's answer is withheld whole, since its entries cannot be told apart")
+                );
             }
             note(entry, |note| note.written_in.clone_from(&known.written_in));
             return Ok(Delivered { carried: known.carried, text: None });

@@ -16,7 +16,7 @@ use pep::ports::{
     Approvals, BoxFuture, Clock, Entropy, Gate, Halt, Hold, Ledger, LedgerFault, Lent, Limits, Ports, SendFault,
     Snapshots, Upstream, Vault, Verdict,
 };
-use pep::{Answer as Refused, Body, Caller, Channels, Memories, Dispatch, Frame, Outbound, Propagation, Raw, Tasks};
+use pep::{Answer as Refused, Body, Caller, Channels, Dispatch, Frame, Memories, Outbound, Propagation, Raw, Tasks};
 use tokio::sync::Semaphore;
 
 use crate::bundle::{self, Kind, SERVER, Size};

@@ -15,7 +15,7 @@ use pep::ports::{
     Approvals, BoxFuture, Clock, Entropy, Gate, Halt, Hold, Ledger, LedgerFault, Lent, Limits, Ports, SendFault,
     Snapshots, Upstream, Vault, Verdict,
 };
-use pep::{Answer, Body, Caller, Channels, Memories, Dispatch, Frame, Outbound, Propagation, Raw, Tasks};
+use pep::{Answer, Body, Caller, Channels, Dispatch, Frame, Memories, Outbound, Propagation, Raw, Tasks};
 use tokio::sync::Semaphore;
 
 /// The input schema of the one tool.

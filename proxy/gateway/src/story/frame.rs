@@ -5,7 +5,7 @@ use pdp::decision::{Decision, Obligation, Reason};
 use pdp::digest::Digest;
 use pdp::flow::memory::Role;
 use pdp::record::{
-    Attempt, Declassified, DecisionNote, Direction, Ending, FlowNote, FrameKind, Intent, MemoryNote, Record, ResultNote,
+    Attempt, DecisionNote, Declassified, Direction, Ending, FlowNote, FrameKind, Intent, MemoryNote, Record, ResultNote,
 };
 
 use super::visible;

@@ -28,7 +28,8 @@ fn read(ifc: Part<'_>) -> Carried {
     }
     let confidentiality = ifc.get("confidentiality");
     let listed = confidentiality.filter(|part| part.kind() == Kind::List);
-    let public = is(confidentiality, "public") || listed.is_some_and(|list| list.items().any(|one| is(Some(one), "public")));
+    let public =
+        is(confidentiality, "public") || listed.is_some_and(|list| list.items().any(|one| is(Some(one), "public")));
     if public {
         return Carried::labelled(labels.into_iter().collect());
     }

@@ -248,7 +248,12 @@ mod tests {
             (Some("/path"), None, r#"{"path":"/a/../b"}"#, ": /b"),
             (Some("/path"), None, r#"{"path":"a\\b"}"#, "the argument at `/path` can be read in more than one way"),
             (Some("/key"), None, "{}", "the argument at `/key` is missing, empty, or not where the registry says"),
-            (Some("/names"), None, r#"{"names":[]}"#, "the argument at `/names` is missing, empty, or not where the registry says"),
+            (
+                Some("/names"),
+                None,
+                r#"{"names":[]}"#,
+                "the argument at `/names` is missing, empty, or not where the registry says",
+            ),
             (Some("/names"), None, r#"{"names":["a",{}]}"#, "the argument at `/names` is no text"),
             (
                 Some("/entities/*/name"),

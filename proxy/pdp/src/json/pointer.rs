@@ -140,7 +140,9 @@ impl Walk<'_> {
                     self.go(rest, item, texts);
                 }
             }
-            (Kind::List, Step::Name(number)) => self.go_to(number.parse().ok().and_then(|n| part.items().nth(n)), rest, texts),
+            (Kind::List, Step::Name(number)) => {
+                self.go_to(number.parse().ok().and_then(|n| part.items().nth(n)), rest, texts)
+            }
             (Kind::Object, Step::Name(name)) => self.go_to(part.get(name), rest, texts),
             (Kind::Object, Step::Every) | (Kind::Null | Kind::Bool | Kind::Number, _) => self.missing(),
         }
@@ -281,6 +283,9 @@ mod tests {
         let pointer: Pointer = "/a/*".parse().unwrap();
         assert_eq!(pointer.list().map(|list| list.to_string()).as_deref(), Some("/a"));
         assert_eq!((pointer.first(), pointer.last_name()), (Some("a"), Some("a")));
-        assert_eq!(pointer.one(Layout::read(r#"{"a":[1]}"#, Reading::whole(8)).unwrap().root(r#"{"a":[1]}"#)).as_deref(), Some("1"));
+        assert_eq!(
+            pointer.one(Layout::read(r#"{"a":[1]}"#, Reading::whole(8)).unwrap().root(r#"{"a":[1]}"#)).as_deref(),
+            Some("1")
+        );
     }
 }

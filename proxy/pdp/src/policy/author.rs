@@ -173,7 +173,10 @@ impl Desk<'_> {
         let obligation = policy.annotation("obligation").and_then(Obligation::named);
         if let Some(word) = policy.annotation("obligation") {
             if obligation.is_none() {
-                fault(format!("`{id}` asks for the unknown obligation `{word}`"), "known are `quote` and `declassify:LABEL`");
+                fault(
+                    format!("`{id}` asks for the unknown obligation `{word}`"),
+                    "known are `quote` and `declassify:LABEL`",
+                );
             }
             if policy.effect() == Effect::Forbid {
                 fault(
@@ -240,7 +243,8 @@ impl Desk<'_> {
             if known.contains(label) {
                 return None;
             }
-            let words = format!("`{}` takes off the label `{label}`, which is not in the vocabulary", placed.policy.id());
+            let words =
+                format!("`{}` takes off the label `{label}`, which is not in the vocabulary", placed.policy.id());
             let meant = meant(label, known.iter().map(String::as_str), |known| format!("`{known}`"));
             Some(Fault::at(files.get(placed.file)?, placed.at, words, format!("{meant}or add it to `vocabulary.toml`")))
         });

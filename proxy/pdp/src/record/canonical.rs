@@ -11,7 +11,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use super::{
-    Attempt, DecisionNote, Direction, Ending, Entry, Event, FlowNote, FrameKind, Intent, Note, Record, ResultNote, StageTime, Tag,
+    Attempt, DecisionNote, Direction, Ending, Entry, Event, FlowNote, FrameKind, Intent, Note, Record, ResultNote,
+    StageTime, Tag,
 };
 use crate::digest::Digest;
 use crate::effect::Effect;

@@ -92,7 +92,12 @@ fn flow(text: &str, number: u64) -> FlowNote {
         written_in: vec![number],
     };
     let declassified = Declassified { by: words(), grants: BTreeSet::from([words()]), label: words() };
-    FlowNote { declassified: vec![declassified], memory: Some(memory), readers: Readers::only([words()]), sent: [text].into_iter().collect() }
+    FlowNote {
+        declassified: vec![declassified],
+        memory: Some(memory),
+        readers: Readers::only([words()]),
+        sent: [text].into_iter().collect(),
+    }
 }
 
 fn entries(text: &str, number: u64, arguments: &str) -> Vec<Entry> {

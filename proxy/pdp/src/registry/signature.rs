@@ -13,8 +13,8 @@ use super::written::ReviewersFile;
 use super::{CredentialRule, Deliver, Misfit, Server, Tool, Transport};
 use crate::digest::Digest;
 use crate::effect::Effect;
-use crate::flow::{ServerFlow, ToolFlow};
 use crate::fault::{Fault, SourceFile};
+use crate::flow::{ServerFlow, ToolFlow};
 use crate::label::LabelSet;
 use crate::snapshot::canonical_text;
 

@@ -49,7 +49,14 @@ mod tests {
     fn the_label_is_added_and_nothing_else_changes() {
         let labels: LabelSet = ["untrusted"].into_iter().collect();
         let source = Source { server: "mail", tool: Some("read"), resource: None };
-        let label = ResultLabel { source, trust: trust(&labels), labels: &labels, readers: &Readers::everyone(), trace: "t", record: 7 };
+        let label = ResultLabel {
+            source,
+            trust: trust(&labels),
+            labels: &labels,
+            readers: &Readers::everyone(),
+            trace: "t",
+            record: 7,
+        };
         let text = r#"{"content":[ ],"_meta":{"x":1.0}}"#;
         let layout = Layout::read(text, Reading::whole(9)).unwrap_or_default();
         let label = serde_json::to_string(&label).unwrap_or_default();

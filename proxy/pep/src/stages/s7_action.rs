@@ -234,7 +234,11 @@ pub(crate) async fn execute(mut call: Call<Credentialed>, ports: &Ports) -> Resu
 fn deliver(call: Call<Credentialed>, pending: Pending) -> Result<Call<Executed>, Stopped> {
     let head = call.head();
     let asks = head.kind == FrameKind::Request;
-    if asks && !head.channel.asked(head.envelope.id.as_deref().unwrap_or_default(), head.envelope.method.as_deref().unwrap_or_default()) {
+    if asks
+        && !head
+            .channel
+            .asked(head.envelope.id.as_deref().unwrap_or_default(), head.envelope.method.as_deref().unwrap_or_default())
+    {
         let words = "too many questions to this client are open, or one with this id is";
         return Err(call.stop(Refusal::new(Code::Busy, words)));
     }

@@ -15,8 +15,8 @@ use pdp::registry::Deliver;
 
 use crate::asides;
 use crate::call::{Call, Head, Stopped};
-use crate::channel::{Channel, Page};
 use crate::carried::{self, Settled, raise};
+use crate::channel::{Channel, Page};
 use crate::content::{Context, cleaned, content, finished, label_of, note_carried};
 use crate::entry::OpenRecord;
 use crate::envelope::{Envelope, member};

@@ -69,9 +69,7 @@ impl Presumption {
     /// Presumes it of a task from now on.
     pub(crate) fn of(task: &Arc<Task>, carried: &Carried) -> Self {
         let lineage = std::iter::successors(Some(task), |task| task.parent());
-        let presume = |task: &Arc<Task>| {
-            (Arc::clone(task), task.locked(|state| state.taint.presume(carried.clone())))
-        };
+        let presume = |task: &Arc<Task>| (Arc::clone(task), task.locked(|state| state.taint.presume(carried.clone())));
         Self { of: lineage.map(presume).collect() }
     }
 
@@ -138,9 +136,11 @@ mod tests {
 
     fn any_carried() -> impl Strategy<Value = Carried> {
         let names = proptest::collection::btree_set("[ab]", 0..3);
-        (proptest::collection::btree_set("[x-z]", 0..3), proptest::option::of(names)).prop_map(|(labels, names)| Carried {
-            labels: labels.iter().map(String::as_str).collect(),
-            readers: names.map_or_else(Readers::everyone, Readers::only),
+        (proptest::collection::btree_set("[x-z]", 0..3), proptest::option::of(names)).prop_map(|(labels, names)| {
+            Carried {
+                labels: labels.iter().map(String::as_str).collect(),
+                readers: names.map_or_else(Readers::everyone, Readers::only),
+            }
         })
     }
 

@@ -163,8 +163,9 @@ fn a_rule_takes_back_its_sources_labels_and_not_what_another_adds() {
 #[test]
 fn a_name_is_held_against_its_canonical_form() {
     let of = |patterns: &[&str], then| Rule { looks_at: LooksAt::Name, test: test(patterns, None, then) };
-    let rules: Rules =
-        [of(&["file:///finance/*"], adds("private")), of(&["file:///shared/*"], clears("untrusted"))].into_iter().collect();
+    let rules: Rules = [of(&["file:///finance/*"], adds("private")), of(&["file:///shared/*"], clears("untrusted"))]
+        .into_iter()
+        .collect();
     let base = Carried::labelled(labels("untrusted"));
     for (name, want) in [
         (Some("file:///notes/a"), "untrusted"),
@@ -188,7 +189,8 @@ fn any_then() -> impl Strategy<Value = Then> {
 }
 
 fn any_rules() -> impl Strategy<Value = Rules> {
-    let place = proptest::sample::select(vec!["argument /a", "argument /b/*", "result /a", "result /l/*/n", "result /t/a"]);
+    let place =
+        proptest::sample::select(vec!["argument /a", "argument /b/*", "result /a", "result /l/*/n", "result /t/a"]);
     let pattern = proptest::sample::select(vec!["*", "x", "true", "/x/*"]);
     let one = (place, pattern, any_then()).prop_map(|(place, pattern, then)| rule(place, &[pattern], then));
     proptest::collection::vec(one, 0..5).prop_map(|rules| rules.into_iter().collect())

@@ -47,8 +47,7 @@ impl Reader<'_> {
         schema: &serde_json::Value,
     ) -> ToolFlow {
         let table = written.get_ref();
-        let rules: Vec<Rule> =
-            table.rules.iter().flat_map(|rule| self.rule(rule, labels, schema)).collect();
+        let rules: Vec<Rule> = table.rules.iter().flat_map(|rule| self.rule(rule, labels, schema)).collect();
         let memory = table.memory.as_ref().map(|memory| self.memory(memory, schema));
         let is = |effect: Effect| table.effect.iter().any(|word| word.get_ref() == effect.name());
         let wrong = match (&memory, server.flow.memory.is_some()) {
@@ -114,7 +113,11 @@ impl Reader<'_> {
             }
         };
         if table.absent.is_some() && !of_argument {
-            self.fault(at, "`absent` is of an argument", "leave it out: what a result lacks counts as the stricter case");
+            self.fault(
+                at,
+                "`absent` is of an argument",
+                "leave it out: what a result lacks counts as the stricter case",
+            );
         }
         let then = Written { adds: &table.adds, clears: &table.clears, readers: table.readers.as_ref(), at };
         if every && (!table.adds.is_empty() || table.readers.is_some()) {
@@ -170,11 +173,13 @@ impl Reader<'_> {
         let scope = table.scope.as_ref().and_then(|word| self.argument(word, schema));
         let at = table.entries.as_ref().and_then(|word| {
             let stand = STANDS.iter().find_map(|(start, stand)| Some((*stand, word.get_ref().strip_prefix(start)?)));
-            let list = stand.and_then(|(stand, rest)| Some((stand, format!("/{rest}").parse::<Pointer>().ok()?.list()?)));
+            let list =
+                stand.and_then(|(stand, rest)| Some((stand, format!("/{rest}").parse::<Pointer>().ok()?.list()?)));
             if let Some(found) = list.filter(|(_, list)| !list.to_string().contains("/*")) {
                 return Some(found);
             }
-            let remedy = "write a pointer under `/structuredContent` or `/content/0/text` whose last step, and no other, is `*`";
+            let remedy =
+                "write a pointer under `/structuredContent` or `/content/0/text` whose last step, and no other, is `*`";
             self.fault(word.span().start, format!("entries cannot stand at `{}`", word.get_ref()), remedy);
             None
         });
