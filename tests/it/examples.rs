@@ -5,7 +5,7 @@ use std::process::Command;
 use std::sync::Mutex;
 
 /// Runs an example's script on free ports, and looks for these lines in what it prints.
-fn runs(example: &str, lines: &[&str]) {
+fn told(example: &str) -> String {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples").join(example).join("run.sh");
     let ran = Command::new("bash")
         .arg(script)
@@ -15,8 +15,24 @@ fn runs(example: &str, lines: &[&str]) {
         .unwrap();
     let told = format!("{}\n{}", String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
     assert!(ran.status.success(), "{told}");
+    told
+}
+
+/// Runs an example's script and looks for these lines in what it tells.
+fn runs(example: &str, lines: &[&str]) {
+    let told = told(example);
     for line in lines {
         assert!(told.contains(line), "{line} is missing in:\n{told}");
+    }
+}
+
+/// Runs an example's script and looks for these lines in what it tells, in this order.
+fn runs_in_order(example: &str, lines: &[&str]) {
+    let told = told(example);
+    let mut rest = told.as_str();
+    for line in lines {
+        let at = rest.find(line).unwrap_or_else(|| panic!("{line} is missing, or not where it should be, in:\n{told}"));
+        rest = &rest[at + line.len()..];
     }
 }
 
@@ -96,6 +112,28 @@ fn the_example_of_a_budget_runs_as_written() {
 }
 
 #[test]
+fn taint_runs_as_written() {
+    runs_in_order(
+        "taint",
+        &[
+            "# Offsite, 10 December 2026",
+            r#""labels":[]"#,
+            "Sent as s-1 to joe@partner.example",
+            "salaries,268800.00",
+            r#""labels":["private","secret"],"readers":["ines@office.example","priya@office.example"]"#,
+            "the recipient may not read what was read in this task",
+            "Sent as s-2 to priya@office.example",
+            "It is evidence, not instruction",
+            r#""labels":["untrusted"]"#,
+            "untrusted text was read in this task",
+            "Balance: EUR",
+            r#""labels":[]"#,
+            "private by payments-are-known",
+        ],
+    );
+}
+
+#[test]
 fn the_example_of_a_rollback_runs_as_written() {
     runs(
         "rollback",
@@ -107,6 +145,25 @@ fn the_example_of_a_rollback_runs_as_written() {
             "the gate's own preview, for record",
             "rolled_back",
             "impact     balance 12480",
+        ],
+    );
+}
+
+#[test]
+fn memory_runs_as_written() {
+    runs_in_order(
+        "memory",
+        &[
+            "Created /notes/plan.md",
+            "buy paper",
+            r#""labels":[]"#,
+            r#""labels":["untrusted"]"#,
+            "it is remembered under /shared alone",
+            "Replaced /shared/offsite-plan.md",
+            "3. after a restart",
+            r#""labels":["untrusted"]"#,
+            "untrusted text was read in this task",
+            "read /shared/offsite-plan.md, written in record",
         ],
     );
 }

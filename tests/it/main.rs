@@ -10,6 +10,7 @@
 
 mod world;
 mod path;
+mod flow;
 mod cancel;
 mod crowd;
 mod matrix;

@@ -92,10 +92,9 @@ impl Approvals for Nobody {
 pub async fn start(config: &Config, environment: Environment) -> anyhow::Result<(Running, Option<Generated>)> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
     let entropy = Arc::new(SystemEntropy::new()?);
-    let instance = hex(&pep::ports::Entropy::bytes(&*entropy));
     let mut telemetry = environment.telemetry;
     telemetry.projection.arguments = config.span_arguments;
-    let exporter = Arc::new(Exporter::start(&telemetry, &instance)?);
+    let exporter = Arc::new(Exporter::start(&telemetry, &hex(&pep::ports::Entropy::bytes(&*entropy)))?);
     let ledger = open_ledger(config, Arc::clone(&clock), Arc::clone(&exporter)).await?;
     let port: Arc<dyn Ledger> = Arc::clone(&ledger) as Arc<dyn Ledger>;
     let store = open_store(config, Arc::clone(&port), Arc::clone(&clock))?;
@@ -122,6 +121,7 @@ pub async fn start(config: &Config, environment: Environment) -> anyhow::Result<
             tasks,
             quarantine: Quarantine::default(),
             channels: Channels::new(config.limits.sessions_max),
+            memories: crate::memory::open(&config.data).await?,
             slots: Arc::new(Semaphore::new(config.limits.calls_max)),
             limits: pipeline_limits(config),
             propagation: Propagation {

@@ -12,6 +12,7 @@ pub mod vault;
 pub mod halt;
 mod reach;
 pub mod ledger;
+pub mod memory;
 pub mod story;
 pub mod telemetry;
 pub mod history;

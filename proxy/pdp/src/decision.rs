@@ -17,12 +17,22 @@ pub enum Decision {
 }
 
 /// A duty attached to an allowance, carried out by the outcome stage on the answer, never on the request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Obligation {
     /// Hand text over as quoted evidence, whatever the registry says.
     Quote,
+    /// This result does not carry a label that it would else carry. What the task has gathered before stays.
+    Declassify {
+        /// The policy that says so.
+        by: String,
+        /// The label.
+        label: String,
+    },
 }
+
+/// What stands before a label in `@obligation("declassify:...")`.
+const DECLASSIFY: &str = "declassify:";
 
 impl Obligation {
     /// The obligation of this name, as `@obligation("...")` on a permit has it.
@@ -30,15 +40,28 @@ impl Obligation {
     pub fn named(name: &str) -> Option<Self> {
         match name {
             "quote" => Some(Self::Quote),
-            _ => None,
+            _ => {
+                let label = name.strip_prefix(DECLASSIFY).filter(|label| !label.is_empty())?;
+                Some(Self::Declassify { by: String::new(), label: label.to_owned() })
+            }
         }
     }
 
     /// The name, as an annotation has it.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub fn name(&self) -> String {
         match self {
-            Self::Quote => "quote",
+            Self::Quote => "quote".to_owned(),
+            Self::Declassify { label, .. } => format!("{DECLASSIFY}{label}"),
+        }
+    }
+
+    /// The duty as one that this policy imposes.
+    #[must_use]
+    pub fn imposed_by(self, policy: &str) -> Self {
+        match self {
+            Self::Quote => Self::Quote,
+            Self::Declassify { label, .. } => Self::Declassify { by: policy.to_owned(), label },
         }
     }
 }

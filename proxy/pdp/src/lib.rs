@@ -8,6 +8,7 @@ pub mod fault;
 pub mod json;
 pub mod digest;
 pub mod label;
+pub mod flow;
 pub mod principal;
 pub mod effect;
 pub mod method;

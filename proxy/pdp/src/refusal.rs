@@ -110,6 +110,8 @@ pub enum Code {
     RolledBack,
     /// The result was not as it must be, and whether the call was undone is unknown.
     RollbackFailed,
+    /// The entry of a memory has expired or is another's, and is not delivered or changed.
+    EntryWithheld,
     /// The server broke the protocol in a frame of its own.
     BrokenFrame,
     /// The client cancelled the call while it was under way.
@@ -131,7 +133,7 @@ const fn line(name: &'static str, http: u16, rpc: i64, source: Source, again: bo
 
 impl Code {
     /// Every code, for coverage.
-    pub const ALL: [Self; 46] = [
+    pub const ALL: [Self; 47] = [
         Self::NoRoute,
         Self::VerbNotAllowed,
         Self::HostRefused,
@@ -176,6 +178,7 @@ impl Code {
         Self::Quarantined,
         Self::RolledBack,
         Self::RollbackFailed,
+        Self::EntryWithheld,
         Self::BrokenFrame,
         Self::Cancelled,
     ];
@@ -230,6 +233,7 @@ impl Code {
             Self::Quarantined => line("quarantined", 200, 50205, Upstream, false),
             Self::RolledBack => line("rolled_back", 200, 50207, Upstream, false),
             Self::RollbackFailed => line("rollback_failed", 200, 50208, Upstream, false),
+            Self::EntryWithheld => line("entry_withheld", 200, 41000, Policy, false),
             Self::BrokenFrame => line("broken_frame", 200, 50204, Upstream, false),
             Self::Cancelled => line("cancelled", 200, 49900, Client, false),
         }

@@ -34,6 +34,16 @@ impl Aside {
         Self { name: method.to_owned(), known: method::find(method), target }
     }
 
+    /// The method.
+    pub(crate) fn method(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether it is a client's answer: in a client's own requests nothing else rides along under these names.
+    pub(crate) fn is_answer(&self) -> bool {
+        matches!(self.name.as_str(), "elicitation/create" | "sampling/createMessage" | "roots/list" | "response")
+    }
+
     /// What the gate knows of its method.
     pub(crate) fn known(&self) -> Option<&'static Method> {
         self.known

@@ -160,6 +160,11 @@ impl<S> Call<S> {
         (&self.head, &mut self.entry)
     }
 
+    /// The head and the state to read, and the record to write, at once.
+    pub(crate) fn parts(&mut self) -> (&Head, &mut OpenRecord, &S) {
+        (&self.head, &mut self.entry, &self.state)
+    }
+
     pub(crate) fn elapsed_us(&self) -> u64 {
         self.entry.elapsed_us()
     }

@@ -1,7 +1,7 @@
 //! A channel: the standing relation of one caller with one server. For legacy clients it is the MCP session, for modern
 //! ones the pair of principal and server. It remembers what the server last listed and what it has asked the client.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -35,8 +35,8 @@ struct State {
     listed: Option<Listing>,
     /// Listings under way: what their pages held so far, by the cursor of the page that is to come.
     pages: HashMap<String, HashMap<String, Digest>>,
-    /// Server requests that were passed to the client and wait for its answer, by id as written.
-    asked: HashSet<String>,
+    /// Server requests that were passed to the client and wait for its answer: their methods, by id as written.
+    asked: HashMap<String, String>,
     /// Requests whose stream carries event ids and has not brought the answer: the client may come back for it on another
     /// stream. By id as written, the oldest first.
     owed: VecDeque<(String, Arc<Context>)>,
@@ -218,12 +218,15 @@ impl Channel {
     }
 
     /// Remembers a server's question. Answers false where too many are open.
-    pub(crate) fn asked(&self, id: &str) -> bool {
-        self.locked(|state| state.asked.len() < ASKED_MAX && state.asked.insert(id.to_owned()))
+    pub(crate) fn asked(&self, id: &str, method: &str) -> bool {
+        self.locked(|state| {
+            let free = state.asked.len() < ASKED_MAX && !state.asked.contains_key(id);
+            free && state.asked.insert(id.to_owned(), method.to_owned()).is_none()
+        })
     }
 
-    /// Whether a client's answer answers a question that is open; each can be answered once.
-    pub(crate) fn answered(&self, id: &str) -> bool {
+    /// The method of the open question that a client's answer answers; each can be answered once.
+    pub(crate) fn answered(&self, id: &str) -> Option<String> {
         self.locked(|state| state.asked.remove(id))
     }
 
@@ -517,7 +520,9 @@ mod tests {
         channels.close("s", "1");
         assert!(channels.session("s", "1", "p", 0).is_none());
         let standing = channels.standing("s", "p", 0);
-        assert!(standing.asked("1") && standing.answered("1") && !standing.answered("1"));
+        assert!(standing.asked("1", "ping") && !standing.asked("1", "roots/list"));
+        assert_eq!(standing.answered("1").as_deref(), Some("ping"));
+        assert_eq!(standing.answered("1"), None);
         assert_eq!(channels.standing("s", "p", 0).server(), channels.standing("s", "p", 1).server());
         assert_eq!(channels.len(), 1);
         channels.standing("s", "q", 0);

@@ -7,10 +7,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use pdp::decision::Obligation;
+use pdp::flow::Carried;
 use pdp::json::{self, Kind};
-use pdp::label::LabelSet;
+use pdp::record::FlowNote;
 use pdp::registry::Server;
 
+use crate::carried::Pending;
 use crate::entry::OpenRecord;
 use crate::envelope::{Envelope, member};
 use crate::ports::Ports;
@@ -27,6 +29,7 @@ pub(crate) struct Context {
     pub(crate) subject: Subject,
     pub(crate) obligations: BTreeSet<Obligation>,
     pub(crate) session: Option<String>,
+    pub(crate) pending: Pending,
 }
 
 impl fmt::Debug for Context {
@@ -35,11 +38,11 @@ impl fmt::Debug for Context {
     }
 }
 
-/// A result that carries content: cleaned, quoted where that is asked, labelled, also with what it carries beyond.
+/// A result that carries content: cleaned, quoted where that is asked, labelled with what it carries.
 pub(crate) fn content(
     entry: &mut OpenRecord,
     context: &Context,
-    beyond: &LabelSet,
+    carried: &Carried,
     ports: &Ports,
     text: &str,
     envelope: &Envelope,
@@ -50,40 +53,50 @@ pub(crate) fn content(
         && let Ok(envelope) = Envelope::read_answer(&clean, depth_max)
     {
         entry.note("the server forged a label; it was taken out");
-        return labelled(entry, context, beyond, ports, &clean, &envelope);
+        return labelled(entry, context, carried, ports, &clean, &envelope);
     }
-    labelled(entry, context, beyond, ports, text, envelope)
+    labelled(entry, context, carried, ports, text, envelope)
 }
 
 /// The label of what this call returns, as JSON, noted in the record; nothing for lifecycle answers, which carry none.
-pub(crate) fn label_of(entry: &mut OpenRecord, context: &Context, beyond: &LabelSet) -> Option<String> {
+pub(crate) fn label_of(entry: &mut OpenRecord, context: &Context, carried: &Carried) -> Option<String> {
     let resource = match &context.subject {
         subject if subject.is_lifecycle() => return None,
         Subject::Tool { .. } => None,
         Subject::Method { target, .. } => Some(target.as_str()).filter(|target| !target.is_empty()),
     };
-    let labels = context.subject.labels().clone().join(beyond);
+    let Carried { labels, readers } = carried;
     let tool = context.subject.tool().map(|tool| tool.name.as_str());
     let source = Source { server: &context.server.name, tool, resource };
-    let trust = tag::trust(&labels);
+    let trust = tag::trust(labels);
     let written = entry.read(|record| {
         let (trace, record) = (record.trace.as_str(), record.number);
-        serde_json::to_string(&ResultLabel { source, trust, labels: &labels, trace, record }).ok()
+        serde_json::to_string(&ResultLabel { source, trust, labels, readers, trace, record }).ok()
     });
-    entry.write(|record| record.labels = labels);
+    note_carried(entry, carried.clone());
     written.flatten()
+}
+
+/// Notes what an answer carries.
+pub(crate) fn note_carried(entry: &mut OpenRecord, carried: Carried) {
+    entry.write(|record| {
+        record.labels = carried.labels;
+        if !carried.readers.is_everyone() {
+            record.flow.get_or_insert_with(|| Box::new(FlowNote::default())).readers = carried.readers;
+        }
+    });
 }
 
 /// A clean result, quoted where that is asked, with its label.
 fn labelled(
     entry: &mut OpenRecord,
     context: &Context,
-    beyond: &LabelSet,
+    carried: &Carried,
     ports: &Ports,
     text: &str,
     envelope: &Envelope,
 ) -> String {
-    let Some(label) = label_of(entry, context, beyond) else { return text.to_owned() };
+    let Some(label) = label_of(entry, context, carried) else { return text.to_owned() };
     let Some(result) = envelope.part(text, "result") else { return text.to_owned() };
     // A result without members says "done" and carries nothing that could be labelled (MCP, `EmptyResult`).
     if result.kind() == Kind::Object && result.is_empty() {
@@ -123,13 +136,13 @@ fn dressed(
 pub(crate) fn finished(
     entry: &mut OpenRecord,
     context: &Context,
-    beyond: &LabelSet,
+    carried: &Carried,
     ports: &Ports,
     text: &str,
 ) -> Option<String> {
     let result = member(member(text, "params")?, "result").filter(|result| result.starts_with('{'))?;
     let at = json::place(text, result)?;
-    let label = label_of(entry, context, beyond)?;
+    let label = label_of(entry, context, carried)?;
     Some(json::replaced(text, at, &dressed(entry, context, ports, &label, result, false)?))
 }
 

@@ -2,20 +2,23 @@
 //! tasks. Whose each is, and which tool does it, so that what comes of it later is labelled like that tool's own result.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use pdp::json::{self, Part};
 
+use crate::carried::Expected;
 use crate::envelope::member;
 use crate::fair::{self, Held};
 
 /// What is known of one.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) struct Job {
     /// The key of the principal whose call began it.
     pub(crate) owner: String,
     /// The tool that was called.
     pub(crate) tool: String,
+    /// What its result will bring, where the registry says more of it than labels.
+    pub(crate) expected: Option<Arc<Expected>>,
     last_us: i64,
 }
 
@@ -30,7 +33,7 @@ pub(crate) struct Jobs {
 
 impl Jobs {
     /// A call was answered with work that goes on. Of two callers that were told one id, the first has it.
-    pub(crate) fn begun(&self, server: &str, id: &str, owner: &str, tool: &str, now_us: i64) {
+    pub(crate) fn begun(&self, server: &str, id: &str, owner: &str, did: (&str, Option<&Arc<Expected>>), now_us: i64) {
         let mut jobs = self.by_key.lock().unwrap_or_else(PoisonError::into_inner);
         let key = key(server, id);
         if jobs.get(&key).is_some_and(|known| known.owner != owner) {
@@ -42,7 +45,8 @@ impl Jobs {
                 jobs.remove(&victim);
             }
         }
-        jobs.insert(key, Job { owner: owner.to_owned(), tool: tool.to_owned(), last_us: now_us });
+        let (tool, expected) = (did.0.to_owned(), did.1.cloned());
+        jobs.insert(key, Job { owner: owner.to_owned(), tool, expected, last_us: now_us });
     }
 
     /// What is known of the work of this id.
@@ -89,12 +93,12 @@ mod tests {
     #[test]
     fn the_first_owner_keeps_it_and_the_store_is_bounded() {
         let jobs = Jobs::default();
-        jobs.begun("s", "1", "a", "read", 0);
-        jobs.begun("s", "1", "b", "other", 1);
+        jobs.begun("s", "1", "a", ("read", None), 0);
+        jobs.begun("s", "1", "b", ("other", None), 1);
         assert_eq!(jobs.known("s", "1", 1).map(|j| (j.owner, j.tool)), Some(("a".to_owned(), "read".to_owned())));
-        assert_eq!(jobs.known("t", "1", 1), None);
+        assert!(jobs.known("t", "1", 1).is_none());
         for n in 0..JOBS_MAX + 5 {
-            jobs.begun("s", &format!("x{n}"), "b", "read", 2);
+            jobs.begun("s", &format!("x{n}"), "b", ("read", None), 2);
         }
         assert_eq!(jobs.by_key.lock().map(|all| all.len()).ok(), Some(JOBS_MAX));
         assert!(jobs.known("s", "1", 3).is_some(), "another's flood pushes out nothing of `a`");

@@ -6,6 +6,7 @@
 
 mod asides;
 mod call;
+mod carried;
 mod channel;
 mod content;
 mod effect;
@@ -17,6 +18,8 @@ mod headers;
 mod inside;
 mod job;
 mod long;
+mod memories;
+mod memory;
 mod notice;
 pub mod ports;
 mod reply;
@@ -33,6 +36,7 @@ pub use effect::{Quarantine, ReleaseFault, Withheld};
 pub use frame::{Caller, Frame};
 pub use inside::Inside;
 pub use long::{CutOff, LongAnswer, PieceSource};
+pub use memories::Memories;
 pub use reply::{Answer, Body, Reply};
 pub use stages::{
     s1_intake::Proposed,

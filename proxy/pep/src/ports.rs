@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use pdp::digest::Digest;
+use pdp::flow::memory::{Place, Provenance};
 use pdp::label::LabelSet;
 use pdp::policy::{Impact, Rule};
 use pdp::principal::Principal;
@@ -16,6 +17,7 @@ use tokio::sync::Semaphore;
 
 use crate::channel::Channels;
 use crate::effect::Quarantine;
+use crate::memories::Memories;
 use crate::reply::Answer;
 use crate::stages::s7_action::{Dispatch, Secret};
 use crate::stages::s8_outcome::Raw;
@@ -57,6 +59,8 @@ pub struct Ports {
     pub channels: Channels,
     /// The results that are withheld.
     pub quarantine: Quarantine,
+    /// What is known of the entries of memory servers.
+    pub memories: Memories,
     /// How many requests may be under way.
     pub slots: Arc<Semaphore>,
     /// The other bounds.
@@ -178,6 +182,33 @@ pub enum SendFault {
     /// Too much is under way with this server; nothing was sent.
     #[error("too much is under way with this server")]
     Busy,
+}
+
+/// What becomes of what is known of one entry: this, or nothing is known any more.
+pub type MemoryChange = (Place, Option<Provenance>);
+
+/// Keeps what is known of the entries of memory servers, over a restart too. Changes are kept in the order they are
+/// handed over.
+pub trait Memory: Send + Sync + Debug {
+    /// Keeps changes, which are handed over by the call itself; they are durable when the future is done.
+    fn keep(&self, changes: Vec<MemoryChange>) -> BoxFuture<'_, Result<(), MemoryFault>>;
+
+    /// Keeps changes without waiting. What they replace is stricter, so nothing is laxer for one that is lost.
+    fn settle(&self, changes: Vec<MemoryChange>);
+}
+
+/// Why nothing more can be kept of a memory.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MemoryFault {
+    /// There are as many entries as the gate keeps account of.
+    #[error("{0} entries are kept account of, and there is no room for more; delete some, through the gate")]
+    Full(usize),
+    /// Too many changes wait for the disk.
+    #[error("its queue is full")]
+    Busy,
+    /// Writing failed.
+    #[error("writing failed: {0}")]
+    Broken(String),
 }
 
 /// Lends secrets.

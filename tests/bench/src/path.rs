@@ -16,7 +16,7 @@ use pep::ports::{
     Approvals, BoxFuture, Clock, Entropy, Gate, Halt, Hold, Ledger, LedgerFault, Lent, Limits, Ports, SendFault,
     Snapshots, Upstream, Vault, Verdict,
 };
-use pep::{Answer as Refused, Body, Caller, Channels, Dispatch, Frame, Outbound, Propagation, Raw, Tasks};
+use pep::{Answer as Refused, Body, Caller, Channels, Dispatch, Frame, Memories, Outbound, Propagation, Raw, Tasks};
 use tokio::sync::Semaphore;
 
 use crate::bundle::{self, Kind, SERVER, Size};
@@ -165,6 +165,7 @@ fn gate(size: Size, text: &str, law: &str, read_first: usize) -> anyhow::Result<
         tasks: Tasks::new(3_600_000_000, 100, true),
         quarantine: Default::default(),
         channels: Channels::new(100),
+        memories: Memories::unkept(100),
         slots: Arc::new(Semaphore::new(100)),
         limits: Limits::STANDARD,
         propagation: Propagation::ALL,

@@ -231,6 +231,7 @@ pub(super) fn allowed() -> Record {
         credential: None,
         plan: None,
         labels: ["private", "untrusted"].into_iter().collect(),
+        flow: None,
         stages: vec![
             stage("intake", 100),
             stage("classify", 200),

@@ -16,7 +16,7 @@ use pdp::refusal::{Code, Refusal};
 use pdp::snapshot::Snapshot;
 use pdp::task::Limits as Budget;
 use pep::ports::{Gate, Limits, Ports};
-use pep::{Body, Caller, Channels, Event, Frame, Key, Propagation, Tasks};
+use pep::{Body, Caller, Channels, Event, Frame, Key, Memories, Propagation, Tasks};
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
@@ -73,6 +73,7 @@ impl World {
             tasks: Tasks::new(3_600_000_000, 100, true).sealed(Key::new([7; 32])).limited(narrow()),
             quarantine: Default::default(),
             channels: Channels::new(100),
+            memories: Memories::unkept(1000),
             slots: Arc::new(Semaphore::new(100)),
             limits: Limits { depth_max: 16, arguments_bytes_max: 200, ..Limits::STANDARD },
             propagation: Propagation::ALL,

@@ -15,7 +15,7 @@ use pep::ports::{
     Approvals, BoxFuture, Clock, Entropy, Gate, Halt, Hold, Ledger, LedgerFault, Lent, Limits, Ports, SendFault,
     Snapshots, Upstream, Vault, Verdict,
 };
-use pep::{Answer, Body, Caller, Channels, Dispatch, Frame, Outbound, Propagation, Raw, Tasks};
+use pep::{Answer, Body, Caller, Channels, Dispatch, Frame, Memories, Outbound, Propagation, Raw, Tasks};
 use tokio::sync::Semaphore;
 
 /// The input schema of the one tool.
@@ -84,6 +84,7 @@ impl House {
             tasks: Tasks::new(3_600_000_000, 8, true),
             quarantine: Default::default(),
             channels: Channels::new(8),
+            memories: Memories::unkept(100),
             slots: Arc::new(Semaphore::new(8)),
             limits: Limits { depth_max: 16, ..Limits::STANDARD },
             propagation: Propagation::ALL,

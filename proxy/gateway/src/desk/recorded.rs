@@ -201,9 +201,10 @@ pub fn decided(decision: &Decision) -> String {
         Decision::Allow(duties) if duties.is_empty() => "allow".to_owned(),
         Decision::Allow(duties) => {
             let duties = duties.iter().map(|duty| match duty {
-                pdp::decision::Obligation::Quote => "quoted",
+                pdp::decision::Obligation::Quote => "quoted".to_owned(),
+                pdp::decision::Obligation::Declassify { label, .. } => format!("without `{label}`"),
             });
-            format!("allow {}", joined(duties.collect()))
+            format!("allow {}", duties.collect::<Vec<_>>().join(" and "))
         }
         Decision::Escalate(grants) => format!("escalate to {}", joined(grants.iter().map(String::as_str).collect())),
         Decision::Deny(_) => "deny".to_owned(),

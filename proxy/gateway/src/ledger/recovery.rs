@@ -93,6 +93,7 @@ fn outcome_unknown(intent: Intent) -> Result<Record, JsonFault> {
         credential: None,
         plan: None,
         labels: LabelSet::default(),
+        flow: None,
         stages: Vec::new(),
         attempts: Vec::new(),
         notes: vec![Note { at_us: 0, text }],

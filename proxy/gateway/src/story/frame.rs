@@ -3,8 +3,12 @@
 use jiff::Timestamp;
 use pdp::decision::{Decision, Obligation, Reason};
 use pdp::digest::Digest;
+use pdp::flow::memory::Role;
 use pdp::policy::Impact;
-use pdp::record::{Attempt, DecisionNote, Direction, EffectNote, Ending, FrameKind, Intent, Record, ResultNote};
+use pdp::record::{
+    Attempt, DecisionNote, Declassified, Direction, EffectNote, Ending, FlowNote, FrameKind, Intent, MemoryNote,
+    Record, ResultNote,
+};
 
 use super::{said, visible};
 
@@ -167,6 +171,9 @@ fn record_lines(record: &Record, intent: Option<&Intent>) -> Vec<(&'static str, 
         lines.push(("effect", names.join(", ")));
     }
     lines.extend(labels(record).map(|text| ("labels", text)));
+    if let Some(flow) = &record.flow {
+        flow_lines(flow, &mut lines);
+    }
     if let Some(note) = &record.decision {
         decision_lines(note, &mut lines);
     }
@@ -217,6 +224,50 @@ fn labels(record: &Record) -> Option<String> {
     Some(if after == note.labels { after.to_string() } else { format!("{} -> {after}", note.labels) })
 }
 
+/// Who may read the answer, what was taken off it and by whom, and which entries of a memory it was about.
+fn flow_lines(flow: &FlowNote, lines: &mut Vec<(&'static str, String)>) {
+    if let Some(names) = flow.readers.names() {
+        let names: Vec<String> = names.iter().map(|name| visible::text(name)).collect();
+        lines.push(("readers", if names.is_empty() { "nobody".to_owned() } else { names.join(", ") }));
+    }
+    if !flow.sent.is_empty() {
+        lines.push(("sent", format!("the client's own answer, carrying {}", flow.sent)));
+    }
+    for Declassified { by, grants, label } in &flow.declassified {
+        let grants: Vec<String> = grants.iter().map(|grant| visible::text(grant)).collect();
+        let held = if grants.is_empty() { String::new() } else { format!(", granted by {}", grants.join(", ")) };
+        lines.push(("taken off", format!("{} by {}{held}", visible::text(label), visible::text(by))));
+    }
+    if let Some(memory) = &flow.memory {
+        lines.push(("memory", memory_words(memory)));
+    }
+}
+
+fn memory_words(memory: &MemoryNote) -> String {
+    let keys: Vec<String> = memory.keys.iter().map(|key| visible::text(key)).collect();
+    let what = if keys.is_empty() { "the whole scope".to_owned() } else { keys.join(", ") };
+    let mut words = match memory.role {
+        Role::Read => format!("read {what}"),
+        Role::Write => format!("wrote {what}"),
+        Role::Append => format!("added to {what}"),
+        Role::Delete => format!("deleted {what}"),
+    };
+    if !memory.scope.is_empty() {
+        words.push_str(&format!(" of {}", visible::text(&memory.scope)));
+    }
+    if !memory.written_in.is_empty() {
+        let records: Vec<String> = memory.written_in.iter().map(u64::to_string).collect();
+        words.push_str(&format!(", written in record {}", records.join(", ")));
+    }
+    if let Some(at) = memory.expires_us {
+        words.push_str(&format!(", delivered until {}", time(at)));
+    }
+    if memory.withheld > 0 {
+        words.push_str(&format!(", {} withheld", memory.withheld));
+    }
+    words
+}
+
 fn decision_lines(note: &DecisionNote, lines: &mut Vec<(&'static str, String)>) {
     for (argument, labels) in &note.origin {
         lines.push(("origin", format!("{}: {labels}", visible::text(argument))));
@@ -227,10 +278,11 @@ fn decision_lines(note: &DecisionNote, lines: &mut Vec<(&'static str, String)>) 
     let words = match &note.decision {
         Decision::Allow(obligations) if obligations.is_empty() => "allow".to_owned(),
         Decision::Allow(obligations) => {
-            let duties: Vec<&str> = obligations
+            let duties: Vec<String> = obligations
                 .iter()
                 .map(|duty| match duty {
-                    Obligation::Quote => "hand text over as quoted evidence",
+                    Obligation::Quote => "hand text over as quoted evidence".to_owned(),
+                    Obligation::Declassify { by, label } => format!("take `{label}` off the result ({by})"),
                 })
                 .collect();
             format!("allow, and {}", duties.join(", "))

@@ -92,6 +92,7 @@ fn call(number: u64, at: i64, tool: &str) -> Record {
         credential: None,
         plan: None,
         labels: labels(&["untrusted"]),
+        flow: None,
         stages: stages.map(|(stage, at_us)| StageTime { stage: (*stage).into(), at_us }).collect(),
         attempts: vec![Attempt {
             span: "00f067aa0ba902b7".into(),

@@ -8,7 +8,7 @@
 mod canonical;
 mod edit;
 mod layout;
-mod pointer;
+pub mod pointer;
 pub mod scan;
 #[cfg(test)]
 mod tests;

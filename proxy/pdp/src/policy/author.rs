@@ -173,7 +173,10 @@ impl Desk<'_> {
         let obligation = policy.annotation("obligation").and_then(Obligation::named);
         if let Some(word) = policy.annotation("obligation") {
             if obligation.is_none() {
-                fault(format!("`{id}` asks for the unknown obligation `{word}`"), "known is `quote`");
+                fault(
+                    format!("`{id}` asks for the unknown obligation `{word}`"),
+                    "known are `quote` and `declassify:LABEL`",
+                );
             }
             if policy.effect() == Effect::Forbid {
                 fault(
@@ -225,8 +228,27 @@ impl Desk<'_> {
             let found = never(&placed.policy.source, bench.registry);
             found.into_iter().map(|never| fault_of_words(file, placed, &never))
         }));
+        faults.extend(self.declassified(files, bench));
         let warned = result.validation_warnings().map(|w| w.policy_id().clone()).collect();
         (result.validation_warnings().filter_map(|w| placed(w.policy_id(), w)).collect(), warned)
+    }
+}
+
+impl Desk<'_> {
+    /// Faults of duties to take off labels that no vocabulary has. The vocabulary may change where the policy does not.
+    fn declassified(&self, files: &[SourceFile], bench: &Bench<'_>) -> Vec<Fault> {
+        let known = &bench.registry.labels;
+        let each = self.placed.values().filter_map(|placed| {
+            let Some(Obligation::Declassify { label, .. }) = &placed.policy.notes.obligation else { return None };
+            if known.contains(label) {
+                return None;
+            }
+            let words =
+                format!("`{}` takes off the label `{label}`, which is not in the vocabulary", placed.policy.id());
+            let meant = meant(label, known.iter().map(String::as_str), |known| format!("`{known}`"));
+            Some(Fault::at(files.get(placed.file)?, placed.at, words, format!("{meant}or add it to `vocabulary.toml`")))
+        });
+        each.collect()
     }
 }
 

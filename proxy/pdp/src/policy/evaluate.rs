@@ -285,7 +285,8 @@ impl Policies {
 
     /// The duties of every permit that allowed: each of them holds.
     fn obligations(&self, permits: &[PolicyId]) -> BTreeSet<Obligation> {
-        permits.iter().filter_map(|id| self.notes(id).and_then(|n| n.obligation)).collect()
+        let imposed = |id: &PolicyId| Some(self.notes(id)?.obligation.clone()?.imposed_by(id.as_ref()));
+        permits.iter().filter_map(imposed).collect()
     }
 
     fn rules(&self, spoke: &[PolicyId]) -> Vec<Rule> {

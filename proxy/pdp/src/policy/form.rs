@@ -3,8 +3,9 @@
 //! It is a guess about names, and errs towards [`Form::Any`], which tells a form by the text itself.
 
 /// How a text is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Form {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Form {
     /// Nothing is known of it.
     Any,
     /// A path in a file system.
@@ -46,7 +47,7 @@ const NAMES: [(Form, &[&str]); 4] = [
 
 impl Form {
     /// The form of an argument of this name, whose schema has this `format`; empty for none.
-    pub(super) fn of(name: &str, format: &str) -> Self {
+    pub(crate) fn of(name: &str, format: &str) -> Self {
         match format {
             "uri" | "iri" | "url" => return Self::Url,
             "hostname" | "idn-hostname" | "ipv4" | "ipv6" => return Self::Host,
@@ -57,6 +58,14 @@ impl Form {
         let last = last_word(name);
         let named = NAMES.iter().find(|(_, names)| names.contains(&last.as_str()));
         named.map_or(Self::Any, |(form, _)| *form)
+    }
+
+    /// The canonical form of a text: no two that a server takes for one thing have two.
+    ///
+    /// # Errors
+    /// Where it could be read in more than one way, in words that go on from "it".
+    pub fn canonical(self, text: &str) -> Result<String, String> {
+        super::canonical::canonical(text, self).map_err(|doubt| doubt.to_string())
     }
 
     /// Whether such a text leads to a host.

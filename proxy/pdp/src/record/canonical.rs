@@ -11,8 +11,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use super::{
-    Attempt, DecisionNote, Direction, EffectNote, Ending, Entry, ErrandNote, Event, FrameKind, Intent, Note, PlanNote,
-    Record, ResultNote, Said, Saying, StageTime, Standing, Tag, Voice,
+    Attempt, DecisionNote, Direction, EffectNote, Ending, Entry, ErrandNote, Event, FlowNote, FrameKind, Intent, Note,
+    PlanNote, Record, ResultNote, Said, Saying, StageTime, Standing, Tag, Voice,
 };
 use crate::digest::Digest;
 use crate::effect::Effect;
@@ -106,6 +106,8 @@ struct RecordText<'a> {
     entry: Tag,
     #[serde(skip_serializing_if = "Option::is_none")]
     errand: Option<&'a ErrandNote>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    flow: Option<&'a FlowNote>,
     kind: FrameKind,
     #[serde(skip_serializing_if = "LabelSet::is_empty")]
     labels: &'a LabelSet,
@@ -167,6 +169,7 @@ impl<'a> RecordText<'a> {
             ending: whole.ending,
             entry: Tag::Record,
             errand: whole.errand.as_ref(),
+            flow: whole.flow.as_deref(),
             kind: whole.kind,
             labels: &whole.labels,
             link: whole.link.as_deref(),

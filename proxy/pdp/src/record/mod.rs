@@ -6,6 +6,7 @@
 
 mod canonical;
 mod effect;
+mod flow;
 pub mod said;
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 pub use canonical::CanonicalJson;
 pub use effect::{EffectNote, EffectState, Errand, ErrandNote, PreviewNote, RollbackNote};
+pub use flow::{Declassified, FlowNote, KEYS_MAX, MemoryNote};
 pub use said::{PlanNote, PlanStep, Said, Saying, Standing, Voice};
 
 use crate::decision::Decision;
@@ -333,6 +335,9 @@ pub struct Record {
     /// The labels its answer carries.
     #[serde(default)]
     pub labels: LabelSet,
+    /// What else is known of the data it moved, where there is more to say than its labels.
+    #[serde(default)]
+    pub flow: Option<Box<FlowNote>>,
     /// The stages it passed.
     pub stages: Vec<StageTime>,
     /// The attempts at the upstream.

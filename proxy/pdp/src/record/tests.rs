@@ -71,6 +71,7 @@ fn full(text: &str, number: u64, arguments: &str) -> Record {
         credential: Some(words()),
         plan: Some(PlanNote { by: Voice::Host, out_of_order: true, revision: 1, step: Some(2), steps: 3 }),
         labels,
+        flow: Some(Box::new(flow(text, number))),
         stages: vec![StageTime { at_us: number, stage: words().into() }],
         attempts: vec![Attempt {
             address: words(),
@@ -85,6 +86,26 @@ fn full(text: &str, number: u64, arguments: &str) -> Record {
         result: Some(ResultNote { bytes: 1, error_code: Some(-3), error_message: Some(words()), is_error: true }),
         ending: Ending::Served,
         refusal: Some(Refusal::new(Code::Denied, text)),
+    }
+}
+
+/// What is said of data, every member set.
+fn flow(text: &str, number: u64) -> FlowNote {
+    let words = || text.to_owned();
+    let memory = MemoryNote {
+        expires_us: Some(7),
+        keys: vec![words()],
+        role: crate::flow::memory::Role::Append,
+        scope: words(),
+        withheld: number,
+        written_in: vec![number],
+    };
+    let declassified = Declassified { by: words(), grants: BTreeSet::from([words()]), label: words() };
+    FlowNote {
+        declassified: vec![declassified],
+        memory: Some(memory),
+        readers: Readers::only([words()]),
+        sent: [text].into_iter().collect(),
     }
 }
 

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::json::{Json, Pointer};
+use crate::json::Json;
+use crate::json::pointer::Pointer;
 use crate::policy::{ImpactKind, ten_thousandths};
 
 /// What surrounds a tool's call.
@@ -229,7 +230,7 @@ mod tests {
     use super::*;
 
     fn at(text: &str) -> Pointer {
-        Pointer::read(text).unwrap()
+        text.parse().unwrap()
     }
 
     fn json(text: &str) -> Json<'_> {

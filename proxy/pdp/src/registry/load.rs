@@ -4,6 +4,7 @@
 //! bundle from loading, nor its siblings from working. Does not read files.
 
 mod around;
+mod flow;
 mod profile;
 mod tool;
 
@@ -198,6 +199,7 @@ impl Reader<'_> {
         };
         let name = self.name(&written.name);
         let labels = self.labels(&written.labels);
+        let flow = self.server_flow(&written);
         let deliver = self.deliver(written.deliver.as_ref()).unwrap_or_default();
         let timeout_ms = self.timeout(written.timeout_ms.as_ref()).unwrap_or(TIMEOUT_MS);
         let transport = self.transport(&written.transport);
@@ -214,6 +216,7 @@ impl Reader<'_> {
             owner: written.owner,
             name,
             labels,
+            flow,
             deliver,
             open,
             transport,

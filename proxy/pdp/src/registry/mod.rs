@@ -19,6 +19,7 @@ use serde::Serialize;
 
 use crate::digest::Digest;
 use crate::effect::Effect;
+use crate::flow::{Carried, ServerFlow, ToolFlow};
 use crate::label::LabelSet;
 use crate::method::{Feature, Method};
 use crate::origin::Kinds;
@@ -81,6 +82,9 @@ pub struct Server {
     pub deliver: Deliver,
     /// Features beyond tools that are open, and methods opened by name.
     pub open: BTreeSet<String>,
+    /// What is said of its data beside its labels.
+    #[serde(skip_serializing_if = "ServerFlow::is_nothing")]
+    pub flow: ServerFlow,
     /// How it is reached.
     pub transport: Transport,
     /// The secret it needs, if any, by reference.
@@ -117,6 +121,12 @@ impl Server {
         }
     }
 
+    /// What data of its own carries that no rule speaks of.
+    #[must_use]
+    pub fn carried(&self) -> Carried {
+        Carried { labels: self.labels.clone(), readers: self.flow.readers.clone() }
+    }
+
     /// Whether it is not reached as it was when it was reviewed.
     #[must_use]
     pub fn is_moved(&self) -> bool {
@@ -139,6 +149,9 @@ pub struct Tool {
     pub effects: BTreeSet<Effect>,
     /// The labels its results carry.
     pub labels: LabelSet,
+    /// What is said of its data beside its labels.
+    #[serde(skip_serializing_if = "ToolFlow::is_nothing")]
+    pub flow: ToolFlow,
     /// How its text is handed over.
     pub deliver: Deliver,
     /// The digest of the whole reviewed definition.
@@ -193,6 +206,12 @@ impl Tool {
     #[must_use]
     pub fn is_harmless(&self) -> bool {
         !self.effects.is_empty() && self.effects.iter().all(|e| e.is_harmless())
+    }
+
+    /// What its results carry unless a rule says otherwise.
+    #[must_use]
+    pub fn carried(&self) -> Carried {
+        Carried { labels: self.labels.clone(), readers: self.flow.readers.clone() }
     }
 
     /// Whether results must be held against an output schema.

@@ -14,6 +14,7 @@ use super::{Around, CredentialRule, Deliver, Misfit, Server, Tool, Transport};
 use crate::digest::Digest;
 use crate::effect::Effect;
 use crate::fault::{Fault, SourceFile};
+use crate::flow::{ServerFlow, ToolFlow};
 use crate::label::LabelSet;
 use crate::origin::Kinds;
 use crate::snapshot::canonical_text;
@@ -99,6 +100,10 @@ struct Statement<'a> {
     pin: Digest,
     effects: Vec<Effect>,
     labels: &'a LabelSet,
+    #[serde(skip_serializing_if = "ServerFlow::is_nothing")]
+    server_flow: &'a ServerFlow,
+    #[serde(skip_serializing_if = "ToolFlow::is_nothing")]
+    flow: &'a ToolFlow,
     deliver: Deliver,
     output: Misfit,
     sensitive: Vec<&'a str>,
@@ -132,6 +137,8 @@ pub fn statement(server: &Server, tool: &Tool) -> Option<String> {
         pin: tool.pin,
         effects: tool.effects.iter().copied().collect(),
         labels: &tool.labels,
+        server_flow: &server.flow,
+        flow: &tool.flow,
         deliver: tool.deliver,
         output: tool.misfit,
         sensitive: tool.sensitive.iter().map(String::as_str).collect(),

@@ -3,6 +3,8 @@
 //! Unknown members are refused, so that a typo is a fault and not a silent default. The JSON Schemas that editors complete
 //! from are made from these very types; what they say of a member is its comment here.
 
+mod flow;
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
@@ -13,6 +15,8 @@ use crate::effect::Effect;
 use crate::policy::ImpactKind;
 use crate::registry::{Deliver, Misfit};
 use crate::task::Limits;
+
+pub(super) use flow::{MemoryServerTable, MemoryTable, NameRuleTable, RuleTable};
 
 /// One server of the registry: how it is reached, and what a person found of its tools. Nothing that is not here is
 /// listed or callable.
@@ -34,6 +38,24 @@ pub(super) struct ServerFile {
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     pub(super) labels: Vec<Spanned<String>>,
+    /// Who may read what it returns unless a tool says otherwise: names of your choice, for policies to compare. Everyone
+    /// unless said.
+    pub(super) readers: Option<Vec<String>>,
+    /// Whether the labels it puts into `_meta.ifc` itself are heeded, where they are stricter than those here. Its answers
+    /// are then read whole before any of it is handed on.
+    #[serde(default)]
+    pub(super) ifc: bool,
+    /// What its resources carry, by URI.
+    #[serde(default)]
+    #[schemars(with = "Vec<NameRuleTable>")]
+    pub(super) resources: Vec<Spanned<NameRuleTable>>,
+    /// What its prompts carry, by name.
+    #[serde(default)]
+    #[schemars(with = "Vec<NameRuleTable>")]
+    pub(super) prompts: Vec<Spanned<NameRuleTable>>,
+    /// It keeps an agent's memory: what is known of its entries is kept beside it.
+    #[schemars(with = "Option<MemoryServerTable>")]
+    pub(super) memory: Option<Spanned<MemoryServerTable>>,
     /// How its text is handed over unless a tool says otherwise.
     #[schemars(with = "Option<Deliver>")]
     pub(super) deliver: Option<Spanned<String>>,
@@ -146,6 +168,15 @@ pub(super) struct ToolTable {
     /// The labels its results carry, instead of the server's.
     #[schemars(with = "Option<Vec<String>>")]
     pub(super) labels: Option<Vec<Spanned<String>>>,
+    /// Who may read its results, instead of the server's readers.
+    pub(super) readers: Option<Vec<String>>,
+    /// What its results carry beyond or short of its labels, told by an argument or by a field of the result.
+    #[serde(default)]
+    #[schemars(with = "Vec<RuleTable>")]
+    pub(super) rules: Vec<Spanned<RuleTable>>,
+    /// What it does to the memory of its server.
+    #[schemars(with = "Option<MemoryTable>")]
+    pub(super) memory: Option<Spanned<MemoryTable>>,
     /// How its text is handed over, instead of the server's way.
     #[schemars(with = "Option<Deliver>")]
     pub(super) deliver: Option<Spanned<String>>,
@@ -349,7 +380,7 @@ pub(super) struct ScopeTable {
     /// Resources, by URI in canonical form.
     #[schemars(with = "Option<Vec<String>>")]
     pub(super) resources: Option<Spanned<Vec<String>>>,
-    /// Scopes of memory servers.
+    /// Scopes of memory servers, as `server/scope`; as `server` where it has a single one.
     #[schemars(with = "Option<Vec<String>>")]
     pub(super) memory: Option<Spanned<Vec<String>>>,
     /// Downstream systems, as servers' entries name them.

@@ -2,8 +2,8 @@
 //! rollback the call is undone, otherwise the result is withheld and kept for an approver to release.
 
 use pdp::digest::DEPTH_MAX;
+use pdp::flow::Carried;
 use pdp::json::{Json, Part};
-use pdp::label::LabelSet;
 use pdp::refusal::{Code, Refusal};
 use pdp::registry::{Tool, UNVALIDATED};
 
@@ -28,7 +28,7 @@ pub(crate) fn held_against(
     text: &str,
     result: Part<'_>,
 ) -> Result<(), Refusal> {
-    let Subject::Tool { tool, arguments } = &context.subject else { return Ok(()) };
+    let Subject::Tool { tool, arguments, .. } = &context.subject else { return Ok(()) };
     if !tool.around.reads_results() {
         return Ok(());
     }
@@ -70,7 +70,7 @@ pub(crate) fn withheld(
     (text, envelope): (&str, &Envelope),
     refusal: Refusal,
 ) -> Refusal {
-    let Subject::Tool { tool, arguments } = &context.subject else { return refusal };
+    let Subject::Tool { tool, arguments, .. } = &context.subject else { return refusal };
     if refusal.code != Code::Quarantined {
         return refusal;
     }
@@ -88,9 +88,9 @@ pub(crate) fn withheld(
     if head.errand.is_some() {
         return refusal;
     }
-    let beyond: LabelSet = [UNVALIDATED].into_iter().collect();
+    let carried = context.subject.presumed().join(&Carried::labelled([UNVALIDATED].into_iter().collect()));
     let before = entry.read(|record| record.labels.clone()).unwrap_or_default();
-    let handed = content(entry, context, &beyond, ports, text, envelope);
+    let handed = content(entry, context, &carried, ports, text, envelope);
     let kept = kept(head, entry, tool, handed, &refusal.message);
     // The labels are the withheld result's: what this call is answered with carries none.
     entry.write(|record| record.labels = before);

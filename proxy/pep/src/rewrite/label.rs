@@ -1,7 +1,7 @@
 //! The label a result carries: `_meta["dev.wicketgate/label"]`.
 
 use pdp::json::{Edit, Kind, Part};
-use pdp::label::LabelSet;
+use pdp::label::{LabelSet, Readers};
 use serde::Serialize;
 
 /// The member of `_meta` that holds it; in the gate's own namespace.
@@ -13,6 +13,8 @@ pub(crate) struct ResultLabel<'a> {
     pub(crate) source: Source<'a>,
     pub(crate) trust: &'static str,
     pub(crate) labels: &'a LabelSet,
+    #[serde(skip_serializing_if = "Readers::is_everyone")]
+    pub(crate) readers: &'a Readers,
     pub(crate) trace: &'a str,
     pub(crate) record: u64,
 }
@@ -47,7 +49,14 @@ mod tests {
     fn the_label_is_added_and_nothing_else_changes() {
         let labels: LabelSet = ["untrusted"].into_iter().collect();
         let source = Source { server: "mail", tool: Some("read"), resource: None };
-        let label = ResultLabel { source, trust: trust(&labels), labels: &labels, trace: "t", record: 7 };
+        let label = ResultLabel {
+            source,
+            trust: trust(&labels),
+            labels: &labels,
+            readers: &Readers::everyone(),
+            trace: "t",
+            record: 7,
+        };
         let text = r#"{"content":[ ],"_meta":{"x":1.0}}"#;
         let layout = Layout::read(text, Reading::whole(9)).unwrap_or_default();
         let label = serde_json::to_string(&label).unwrap_or_default();

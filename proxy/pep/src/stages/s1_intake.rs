@@ -245,6 +245,7 @@ fn open_record(frame: &Frame, snapshot: &Snapshot, ports: &Ports, now_us: i64) -
         credential: None,
         plan: None,
         labels: LabelSet::default(),
+        flow: None,
         stages: Vec::new(),
         attempts: Vec::new(),
         notes: Vec::new(),

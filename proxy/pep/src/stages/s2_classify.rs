@@ -11,8 +11,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use pdp::decision::Obligation;
 use pdp::digest::Digest;
+use pdp::flow::Carried;
 use pdp::json::{self, Json, Kind, Part};
-use pdp::label::LabelSet;
+use pdp::label::{LabelSet, Readers};
 use pdp::method::{self, Feature, Method};
 use pdp::record::{CanonicalJson, Direction, FrameKind, TARGET_CHARS_MAX};
 use pdp::refusal::{Code, Refusal};
@@ -20,6 +21,7 @@ use pdp::registry::{Deliver, Server, Tool, Transport, UNVALIDATED};
 
 use crate::asides::{self, spelt};
 use crate::call::{Call, Stopped};
+use crate::carried::{self, Expected};
 use crate::channel::Live;
 use crate::effect;
 use crate::frame::Frame;
@@ -45,6 +47,8 @@ pub(crate) enum Subject {
         tool: Arc<Tool>,
         /// Where the arguments stand; nothing where the call has none.
         arguments: Option<Range<usize>>,
+        /// What it will bring, where the registry says more of it than labels.
+        expected: Option<Arc<Expected>>,
     },
     /// Any other method.
     Method {
@@ -58,6 +62,10 @@ pub(crate) enum Subject {
         tool: Option<Arc<Tool>>,
         /// The labels of what it brings.
         labels: LabelSet,
+        /// Who may read it.
+        readers: Readers,
+        /// What it will bring, where the registry says more of it than labels.
+        expected: Option<Arc<Expected>>,
         /// How its text is handed over.
         deliver: Deliver,
     },
@@ -108,11 +116,33 @@ impl Subject {
         }
     }
 
-    /// The labels whatever it returns carries at least.
+    /// The labels that what it returns is presumed to carry.
     pub(crate) fn labels(&self) -> &LabelSet {
+        match (self, self.expected()) {
+            (_, Some(expected)) => &expected.presumed.labels,
+            (Self::Tool { tool, .. }, None) => &tool.labels,
+            (Self::Method { labels, .. }, None) => labels,
+        }
+    }
+
+    /// Who may read it, as presumed.
+    pub(crate) fn readers(&self) -> &Readers {
+        match (self, self.expected()) {
+            (_, Some(expected)) => &expected.presumed.readers,
+            (Self::Tool { tool, .. }, None) => &tool.flow.readers,
+            (Self::Method { readers, .. }, None) => readers,
+        }
+    }
+
+    /// Both of them.
+    pub(crate) fn presumed(&self) -> Carried {
+        Carried { labels: self.labels().clone(), readers: self.readers().clone() }
+    }
+
+    /// What it will bring, where the registry says more of it than labels.
+    pub(crate) fn expected(&self) -> Option<&Arc<Expected>> {
         match self {
-            Self::Tool { tool, .. } => &tool.labels,
-            Self::Method { labels, .. } => labels,
+            Self::Tool { expected, .. } | Self::Method { expected, .. } => expected.as_ref(),
         }
     }
 
@@ -154,13 +184,16 @@ pub(crate) async fn classify(mut call: Call<Proposed>, gate: &Arc<Gate>) -> Resu
         Err(refusal) => return Err(call.stop(refusal)),
     };
     match asides::of(call.head()).and_then(|all| asides::opened(&all, &server).map(|()| all)) {
-        Ok(all) => asides::note(call.entry(), &all),
+        Ok(all) => {
+            asides::note(call.entry(), &all);
+            carried::note_sent(&mut call, &subject, &all);
+        }
         Err(refusal) => return Err(call.stop(refusal)),
     }
     let given = note(&mut call, &subject, gate.ports.limits.arguments_bytes_max);
     let (head, entry) = call.head_and_entry();
     effect::begin(head, entry, &subject);
-    if let Subject::Tool { tool, arguments } = &subject {
+    if let Subject::Tool { tool, arguments, .. } = &subject {
         let raw = arguments.clone().and_then(|at| call.head().text.get(at)).unwrap_or("{}");
         if let Err(refusal) = headers::repeat_arguments(tool, raw, &call.head().headers, call.head().modern) {
             return Err(call.stop(refusal));
@@ -203,21 +236,23 @@ fn tool_subject(call: &Call<Proposed>, server: &Server) -> Result<Subject, Refus
         return Err(Refusal::new(Code::UnknownTool, format!("Unknown tool: {}", shown.trim_matches('"'))));
     };
     let arguments = head.envelope.param_part(&head.text, "arguments").filter(|part| part.kind() != Kind::Null);
-    let arguments = arguments.map(Part::range);
-    Ok(Subject::Tool { tool: Arc::clone(tool), arguments })
+    let expected = Expected::of_tool(server, tool, arguments)?;
+    Ok(Subject::Tool { tool: Arc::clone(tool), arguments: arguments.map(Part::range), expected })
 }
 
 /// A client's answer to a question of the server's that the gate passed on.
 fn answer_subject(call: &Call<Proposed>, server: &Server) -> Result<Subject, Refusal> {
     let head = call.head();
     let id = head.envelope.id.as_deref().unwrap_or_default();
-    if !head.channel.answered(id) {
-        return Err(Refusal::new(
-            Code::NotJsonRpc,
-            "this answers no request that is open: it was answered, or never asked",
-        ));
+    let Some(question) = head.channel.answered(id) else {
+        let words = "this answers no request that is open: it was answered, or never asked";
+        return Err(Refusal::new(Code::NotJsonRpc, words));
+    };
+    let mut subject = response(server);
+    if let Subject::Method { expected, .. } = &mut subject {
+        *expected = Some(Expected::of_answer(server, &question));
     }
-    Ok(response(server))
+    Ok(subject)
 }
 
 /// A server's answer on another stream than its request's: the client came back for it (MCP 2025-11-25, resumability).
@@ -258,8 +293,13 @@ fn method_subject(call: &Call<Proposed>, server: &Server, name: &str, ports: &Po
 
 /// A method whose result is the server's own.
 fn plain(server: &Server, name: &str, known: Option<&'static Method>, target: String) -> Subject {
-    let (labels, deliver) = (server.labels.clone(), server.deliver);
-    Subject::Method { name: name.to_owned(), known, target, tool: None, labels, deliver }
+    let Carried { labels, readers } = server.carried();
+    let expected = match (server.flow.is_nothing(), name) {
+        (false, _) => Expected::of_method(server, name, &target, &server.carried()),
+        (true, _) => None,
+    };
+    let (name, deliver) = (name.to_owned(), server.deliver);
+    Subject::Method { name, known, target, tool: None, labels, readers, expected, deliver }
 }
 
 /// An answer, which is judged as such: what it answers was judged when it was asked.
@@ -270,7 +310,9 @@ fn response(server: &Server) -> Subject {
 /// What is said of long-running work: it is its owner's alone, and brings what its tool's own result would bring. Where
 /// the tool is not known, any of the server's may speak.
 fn work(call: &Call<Proposed>, server: &Server, subject: Subject, ports: &Ports) -> Result<Subject, Refusal> {
-    let Subject::Method { name, known, target, mut labels, mut deliver, .. } = subject else { return Ok(subject) };
+    let Subject::Method { name, known, target, mut labels, mut readers, mut deliver, .. } = subject else {
+        return Ok(subject);
+    };
     let head = call.head();
     let job = ports.channels.jobs().known(&server.name, &target, ports.clock.now_us());
     if head.direction == Direction::ToServer && job.as_ref().is_some_and(|job| job.owner != head.principal.key()) {
@@ -280,10 +322,16 @@ fn work(call: &Call<Proposed>, server: &Server, subject: Subject, ports: &Ports)
         );
         return Err(Refusal::new(Code::BadParameters, words));
     }
-    let tool = job.and_then(|job| server.reviewed(&job.tool).cloned());
+    let (tool, begun) = match job {
+        Some(job) => (server.reviewed(&job.tool).cloned(), job.expected),
+        None => (None, None),
+    };
+    let expected = tool.as_ref().and_then(|tool| Expected::of_work(server, tool, begun));
     let speakers = server.tools.values().filter(|one| tool.as_ref().is_none_or(|tool| Arc::ptr_eq(tool, one)));
     for speaker in speakers.filter(|one| one.withheld.is_none()) {
-        labels.raise(&speaker.labels);
+        let most = speaker.flow.rules.most().of(&speaker.carried());
+        labels.raise(&most.labels);
+        readers = readers.meet(&most.readers);
         if speaker.deliver == Deliver::Quoted {
             deliver = Deliver::Quoted;
         }
@@ -292,7 +340,7 @@ fn work(call: &Call<Proposed>, server: &Server, subject: Subject, ports: &Ports)
             labels.raise(&[UNVALIDATED].into_iter().collect());
         }
     }
-    Ok(Subject::Method { name, known, target, tool, labels, deliver })
+    Ok(Subject::Method { name, known, target, tool, labels, readers, expected, deliver })
 }
 
 /// What a method acts on, exactly as the server will read it; nothing where the message names nothing.
@@ -319,7 +367,7 @@ fn require_session(call: &Call<Proposed>) -> Result<(), Refusal> {
 fn note(call: &mut Call<Proposed>, subject: &Subject, bytes_max: usize) -> Result<serde_json::Value, Refusal> {
     let (head, entry) = call.head_and_entry();
     match subject {
-        Subject::Tool { tool, arguments } => {
+        Subject::Tool { tool, arguments, .. } => {
             let raw = arguments.clone().and_then(|at| head.text.get(at)).unwrap_or("{}");
             let read = head.envelope.arguments(&head.text);
             let canonical = read.as_ref().ok().map(CanonicalJson::of);

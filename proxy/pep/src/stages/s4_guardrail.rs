@@ -179,7 +179,7 @@ fn lineage(task: &Arc<Task>) -> impl Iterator<Item = Arc<Task>> {
 fn wanted(call: &mut Call<Judged>) -> Use {
     let named = call.entry().read(effect::call_of).flatten();
     let (head, state) = (call.head(), call.state());
-    let Subject::Tool { tool, arguments } = state.subject() else { return Use::default() };
+    let Subject::Tool { tool, arguments, .. } = state.subject() else { return Use::default() };
     let raw = arguments.clone().and_then(|at| head.text.get(at)).unwrap_or("{}");
     let bytes_out = if tool.is_harmless() { 0 } else { u64::try_from(raw.len()).unwrap_or(u64::MAX) };
     let cost = match (&tool.around.cost.argument, head.envelope.arguments(&head.text)) {

@@ -88,7 +88,7 @@ struct Asked {
 /// stricter answer counts, so nothing that a preview says opens what was closed before.
 async fn foreseen(call: &mut Call<Cleared>, gate: &Arc<Gate>) -> Result<Foreseen, Refusal> {
     let before = |call: &Call<Cleared>| (call.state().decision().clone(), call.state().rules().to_vec());
-    let Subject::Tool { tool, arguments } = call.state().subject() else {
+    let Subject::Tool { tool, arguments, .. } = call.state().subject() else {
         let (decision, rules) = before(call);
         return Ok(Foreseen { decision, rules, impact: None });
     };
@@ -161,6 +161,7 @@ fn judged_again(
         impact,
         grants: given,
         labels: call.head().task.labels(),
+        readers: call.head().task.readers(),
         now_ms: ports.clock.now_us() / 1000,
         ..call.state().facts().clone()
     };
@@ -185,7 +186,7 @@ fn hold(call: &Call<Cleared>, ports: &Ports, asked: Asked) -> Hold {
     let Asked { grants, rules, impact } = asked;
     let (head, state) = (call.head(), call.state());
     let (pin, arguments) = match state.subject() {
-        Subject::Tool { tool, arguments } => {
+        Subject::Tool { tool, arguments, .. } => {
             let raw = arguments.clone().and_then(|at| head.text.get(at)).unwrap_or("{}");
             let read = Json::read(raw, pdp::digest::DEPTH_MAX);
             (Some(tool.pin), read.map(|value| json::canonical(&value)).unwrap_or_default())

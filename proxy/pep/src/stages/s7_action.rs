@@ -15,6 +15,7 @@ use pdp::refusal::{Code, Refusal};
 use pdp::registry::{Server, Transport};
 
 use crate::call::{Call, Stopped};
+use crate::carried::{self, Pending};
 use crate::channel::Channel;
 use crate::inside::Inside;
 use crate::ports::{Ports, SendFault};
@@ -169,11 +170,12 @@ pub struct Executed {
     server: Arc<Server>,
     subject: Subject,
     obligations: BTreeSet<Obligation>,
+    pending: Pending,
 }
 
 impl Executed {
-    pub(super) fn into_parts(self) -> (Raw, Arc<Server>, Subject, BTreeSet<Obligation>) {
-        (self.raw, self.server, self.subject, self.obligations)
+    pub(super) fn into_parts(self) -> (Raw, Arc<Server>, Subject, BTreeSet<Obligation>, Pending) {
+        (self.raw, self.server, self.subject, self.obligations, self.pending)
     }
 }
 
@@ -182,9 +184,12 @@ pub(crate) async fn execute(mut call: Call<Credentialed>, ports: &Ports) -> Resu
     if let Some(refusal) = halted(&call, call.state().server(), ports) {
         return Err(call.stop(refusal));
     }
-    raise_at_dispatch(&call);
+    let pending = match begin(&mut call, ports).await {
+        Ok(pending) => pending,
+        Err(refusal) => return Err(call.stop(refusal)),
+    };
     if call.head().direction == Direction::ToClient {
-        return deliver(call);
+        return deliver(call, pending);
     }
     let span = trace::hex_id(ports.entropy.bytes().get(..8).unwrap_or(&[1]));
     let (outbound, headers) = outbound(&call, &span, ports);
@@ -227,37 +232,38 @@ pub(crate) async fn execute(mut call: Call<Credentialed>, ports: &Ports) -> Resu
     match sent {
         Ok(raw) => Ok(call.advance(|was: Credentialed| {
             let (server, subject, obligations, _spent) = was.into_parts();
-            Executed { raw, server, subject, obligations }
+            Executed { raw, server, subject, obligations, pending }
         })),
         Err(refusal) => Err(call.stop(refusal)),
     }
 }
 
 /// A frame to the client: its own text is what goes on.
-fn deliver(call: Call<Credentialed>) -> Result<Call<Executed>, Stopped> {
+fn deliver(call: Call<Credentialed>, pending: Pending) -> Result<Call<Executed>, Stopped> {
     let head = call.head();
     let asks = head.kind == FrameKind::Request;
-    if asks && !head.channel.asked(head.envelope.id.as_deref().unwrap_or_default()) {
+    if asks
+        && !head
+            .channel
+            .asked(head.envelope.id.as_deref().unwrap_or_default(), head.envelope.method.as_deref().unwrap_or_default())
+    {
         let words = "too many questions to this client are open, or one with this id is";
         return Err(call.stop(Refusal::new(Code::Busy, words)));
     }
     let raw = Raw::whole(200, Vec::new(), Bytes::copy_from_slice(head.text.as_bytes()));
     Ok(call.advance(|was: Credentialed| {
         let (server, subject, obligations, _none) = was.into_parts();
-        Executed { raw, server, subject, obligations }
+        Executed { raw, server, subject, obligations, pending }
     }))
 }
 
 /// The labels this call will bring count from now on: another call of the task may be judged before the answer is in.
-fn raise_at_dispatch(call: &Call<Credentialed>) {
-    let head = call.head();
-    let subject = call.state().subject();
-    if matches!(subject, Subject::Tool { .. }) {
+async fn begin(call: &mut Call<Credentialed>, ports: &Ports) -> Result<Pending, Refusal> {
+    let (head, entry, state) = call.parts();
+    if matches!(state.subject(), Subject::Tool { .. }) {
         head.task.count_call();
     }
-    if !subject.is_lifecycle() {
-        head.task.raise(subject.labels());
-    }
+    carried::begin(head, entry, state.server(), state.subject(), state.obligations(), ports).await
 }
 
 /// Puts the intent on disk, where the call may have an effect; sees that the ledger can take a record, where it has none.
@@ -366,6 +372,7 @@ fn takes_long(call: &Call<Credentialed>) -> bool {
         _ => subject.brings_work(),
     };
     let read_whole = read_whole || subject.is_quoted(state.obligations()) || validation::reads_whole(subject);
+    let read_whole = read_whole || carried::reads_whole(state.server(), subject, state.obligations());
     head.kind == FrameKind::Request && !read_whole
 }
 

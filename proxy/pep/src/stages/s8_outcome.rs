@@ -7,16 +7,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use pdp::flow::Carried;
 use pdp::json::{self, Json, Part};
-use pdp::label::LabelSet;
 use pdp::record::{Direction, FrameKind, ResultNote};
 use pdp::refusal::{Code, Refusal};
 use pdp::registry::Deliver;
 
 use crate::asides;
 use crate::call::{Call, Head, Stopped};
+use crate::carried::{self, Settled, raise};
 use crate::channel::{Channel, Page};
-use crate::content::{Context, cleaned, content, finished, label_of};
+use crate::content::{Context, cleaned, content, finished, label_of, note_carried};
 use crate::effect;
 use crate::entry::OpenRecord;
 use crate::envelope::{Envelope, member};
@@ -120,31 +121,32 @@ pub(crate) enum Step {
 pub(crate) fn label(call: Call<Executed>, ports: &Ports) -> Result<Call<Labelled>, Stopped> {
     window::read_answers(call.head(), &ports.limits);
     call.try_advance(|head, entry, executed: Executed| {
-        let (raw, server, subject, obligations) = executed.into_parts();
+        let (raw, server, subject, obligations, pending) = executed.into_parts();
         let handed = match raw.0 {
             Sealed::Whole { status, headers, body } => {
-                let context = Context { server, subject, obligations, session: session_of(&headers) };
+                let context = Context { server, subject, obligations, session: session_of(&headers), pending };
                 let text = whole(head, entry, &context, ports, status, &body)?;
                 let taken = matches!(head.kind, FrameKind::Notification | FrameKind::Response);
                 let status = if taken && text.is_none() && (200..300).contains(&status) { 202 } else { status };
                 Handed::Whole { status, headers, text }
             }
             Sealed::Long { status, headers, source } => {
-                let context = Context { server, subject, obligations, session: None };
+                let context = Context { server, subject, obligations, session: None, pending };
                 raise(head, &context);
                 let beyond = validation::of_passing(&context.subject);
                 head.task.raise(&beyond);
                 let patience = context.subject.timeout(&context.server);
                 // The message is one level deeper than its result.
                 let depth_max = ports.limits.depth_max.saturating_add(1);
-                let label = label_of(entry, &context, &beyond).unwrap_or_else(|| "{}".to_owned());
-                let labels = context.subject.labels().clone().join(&beyond);
-                let read = window::Passing::new(head, &context, labels, &ports.limits);
+                let carried = context.subject.presumed().join(&Carried::labelled(beyond));
+                let label = label_of(entry, &context, &carried).unwrap_or_else(|| "{}".to_owned());
+                let read = window::Passing::new(head, &context, carried.labels.clone(), &ports.limits);
                 let passing = Passing::new(depth_max, label);
                 Handed::Long(status, headers, Box::new(Passage { source, passing, patience, read }))
             }
             Sealed::Stream { status, headers, source } => {
-                let context = Arc::new(Context { server, subject, obligations, session: session_of(&headers) });
+                let session = session_of(&headers);
+                let context = Arc::new(Context { server, subject, obligations, session, pending });
                 Handed::Stream(Flow { status, headers, source, context })
             }
         };
@@ -257,8 +259,14 @@ fn told(
             let beyond = validation::of_answer(entry, context, result)
                 .and_then(|beyond| effect::held_against(head, entry, context, text, result).map(|()| beyond))
                 .map_err(|refusal| effect::withheld(head, entry, context, ports, (text, envelope), refusal))?;
-            head.task.raise(&beyond);
-            content(entry, context, &beyond, ports, text, envelope)
+            let Settled { carried, text: kept } = carried::settle(head, entry, context, ports, result, &beyond)?;
+            match kept.map(|kept| json::replaced(text, result.range(), &kept)) {
+                Some(text) => {
+                    let envelope = Envelope::read_answer(&text, ports.limits.depth_max)?;
+                    content(entry, context, &carried, ports, &text, &envelope)
+                }
+                None => content(entry, context, &carried, ports, text, envelope),
+            }
         }
     };
     window::read(head, entry, context, text, &ports.limits);
@@ -302,18 +310,12 @@ fn error(
     if let Some(error) = envelope.part(text, "error") {
         asides::permit(head, &context.server, entry, ports, &asides::demanded(error)?)?;
     }
+    carried::failed(context);
     if !context.subject.is_lifecycle() {
-        entry.write(|record| record.labels = context.subject.labels().clone());
+        note_carried(entry, context.subject.presumed());
     }
     window::read(head, entry, context, text, &ports.limits);
     Ok(cleaned(text, envelope, ports))
-}
-
-/// Raises the task's labels by what this call returns, before anybody can read it.
-fn raise(head: &Head, context: &Context) {
-    if !context.subject.is_lifecycle() {
-        head.task.raise(context.subject.labels());
-    }
 }
 
 /// The opening of a server is of the lifecycle, but for its instructions: those are text for the model, and unreviewed.
@@ -328,10 +330,10 @@ fn instructions(
     let clean = cleaned(text, envelope, ports);
     let said = envelope.part(text, "result").and_then(|result| result.get("instructions")).map(Part::text);
     let Some(said) = said.and_then(json::string_lossy).filter(|said| !said.is_empty()) else { return clean };
-    let labels = &context.server.labels;
-    head.task.raise(labels);
-    entry.write(|record| record.labels = labels.clone());
-    window::read_words(head, labels, &said, &ports.limits);
+    let carried = context.server.carried();
+    head.task.gather(&carried);
+    window::read_words(head, &carried.labels, &said, &ports.limits);
+    note_carried(entry, carried);
     if context.server.deliver == Deliver::Plain {
         return clean;
     }
@@ -346,11 +348,11 @@ fn instructions(
 
 /// A tool that answers with work still to be done: what comes of it later is that tool's result.
 fn note_job(head: &Head, context: &Context, ports: &Ports, result: Part<'_>) {
-    if let Subject::Tool { tool, .. } = &context.subject
+    if let Subject::Tool { tool, expected, .. } = &context.subject
         && let Some(id) = job::begun_by(result)
     {
         let now_us = ports.clock.now_us();
-        ports.channels.jobs().begun(&head.server, &id, &head.principal.key(), &tool.name, now_us);
+        ports.channels.jobs().begun(&head.server, &id, &head.principal.key(), (&tool.name, expected.as_ref()), now_us);
     }
 }
 
@@ -366,12 +368,12 @@ fn tasks(
     let now_us = ports.clock.now_us();
     let own = |result| ports.channels.jobs().own(&head.server, result, &head.principal.key(), now_us);
     let Some((result, others)) = envelope.part(text, "result").and_then(own) else {
-        return Ok(content(entry, context, &LabelSet::default(), ports, text, envelope));
+        return Ok(content(entry, context, &context.subject.presumed(), ports, text, envelope));
     };
     entry.note(format!("withheld: {others} tasks of other principals"));
     let kept = json::replaced(text, envelope.result.clone().unwrap_or_default(), &result);
     let envelope = Envelope::read_answer(&kept, ports.limits.depth_max)?;
-    Ok(content(entry, context, &LabelSet::default(), ports, &kept, &envelope))
+    Ok(content(entry, context, &context.subject.presumed(), ports, &kept, &envelope))
 }
 
 /// A page of tools, less those that may not be seen.
@@ -429,12 +431,12 @@ fn event(head: &Head, entry: &mut OpenRecord, context: &Context, ports: &Ports) 
         _ => "",
     };
     if !words.is_empty() && head.envelope.param(&head.text, words).is_some() {
-        head.task.raise(&context.server.labels);
+        head.task.gather(&context.server.carried());
         window::read_under(head, &context.server.labels, None, &head.text, &ports.limits);
     }
     raise(head, context);
+    note_carried(entry, context.subject.presumed());
     entry.write(|record| {
-        record.labels = context.subject.labels().clone();
         record.result = Some(ResultNote { bytes: record.bytes_in, ..ResultNote::default() });
     });
     let text = cleaned(&head.text, &head.envelope, ports);
@@ -442,8 +444,12 @@ fn event(head: &Head, entry: &mut OpenRecord, context: &Context, ports: &Ports) 
         Some(params) => {
             asides::permit(head, &context.server, entry, ports, &asides::asked(params)?)?;
             let beyond = validation::of_notice(entry, context, params)?;
-            head.task.raise(&beyond);
-            let told = finished(entry, context, &beyond, ports, &text).unwrap_or(text);
+            let Settled { carried, text: kept } = carried::settle(head, entry, context, ports, params, &beyond)?;
+            let text = match (kept, json::member(&text, "params").and_then(|params| json::place(&text, params))) {
+                (Some(kept), Some(at)) => json::replaced(&text, at, &kept),
+                (Some(_) | None, _) => text,
+            };
+            let told = finished(entry, context, &carried, ports, &text).unwrap_or(text);
             window::read(head, entry, context, &head.text, &ports.limits);
             Ok(told)
         }

@@ -17,6 +17,7 @@ mod opened;
 mod plan;
 mod say;
 pub(crate) mod scope;
+mod taint;
 mod terms;
 mod token;
 mod waiting;
@@ -29,7 +30,8 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use pdp::label::LabelSet;
+use pdp::flow::Carried;
+use pdp::label::{LabelSet, Readers};
 use pdp::policy::{Facts, TaskFacts};
 use pdp::principal::Principal;
 use pdp::task::{Limits, Profile, Scope};
@@ -38,6 +40,9 @@ use self::window::Seen;
 use crate::effect::Once;
 use crate::fair::{self, Held};
 use crate::trace::TraceContext;
+use taint::Taint;
+
+pub(crate) use taint::Presumption;
 
 use meter::{Meter, Meters};
 pub use opened::{OpenFault, Opened, Opening};
@@ -75,7 +80,7 @@ pub struct Task {
 
 #[derive(Debug, Default)]
 struct State {
-    labels: LabelSet,
+    taint: Taint,
     calls: u64,
     last_us: i64,
 }
@@ -108,10 +113,22 @@ impl Task {
         &self.trace
     }
 
-    /// The labels it has gathered.
+    /// The labels it has gathered, and those that its calls under way are presumed to bring.
     #[must_use]
     pub fn labels(&self) -> LabelSet {
-        self.locked(|state| state.labels.clone())
+        self.locked(|state| state.taint.labels())
+    }
+
+    /// Who may read what it has gathered, and what its calls under way are presumed to bring.
+    #[must_use]
+    pub fn readers(&self) -> Readers {
+        self.locked(|state| state.taint.carried().readers)
+    }
+
+    /// Both of them.
+    #[must_use]
+    pub fn carried(&self) -> Carried {
+        self.locked(|state| state.taint.carried())
     }
 
     /// Raises its labels, and those of the task it was handed on from: what its agent tells that one's, the gate does not
@@ -120,7 +137,14 @@ impl Task {
         if let Some(above) = &self.terms.parent {
             above.raise(labels);
         }
-        self.locked(|state| state.labels.raise(labels))
+        self.locked(|state| state.taint.raise(labels))
+    }
+
+    /// Takes note of what data carries that it has gathered, and so does the task it was handed on from. There is no way
+    /// back.
+    /// Answers whether a label was added anywhere.
+    pub fn gather(&self, carried: &Carried) -> bool {
+        self.lineage().fold(false, |more, task| task.locked(|state| state.taint.settle(carried)) || more)
     }
 
     /// The key of the principal it belongs to; empty where nobody needs to know.
@@ -253,7 +277,7 @@ impl Task {
 
     /// What policies see of it now, before anything is known of a call.
     pub(crate) fn facts(&self, now_us: i64) -> Facts {
-        let (labels, calls) = self.locked(|state| (state.labels.clone(), state.calls));
+        let (Carried { labels, readers }, calls) = self.locked(|state| (state.taint.carried(), state.calls));
         let (cost, bytes_out) = self.meter.spent();
         let task = TaskFacts {
             depth: self.depth(),
@@ -263,7 +287,7 @@ impl Task {
             bytes_out,
             ..TaskFacts::of(&self.id)
         };
-        Facts { labels, calls, task, now_ms: now_us / 1000, ..Facts::default() }
+        Facts { labels, readers, calls, task, now_ms: now_us / 1000, ..Facts::default() }
     }
 
     /// What has been used of its limits, by their names.
@@ -317,7 +341,7 @@ struct Open {
     /// Those that hosts opened, by id.
     opened: HashMap<String, Arc<Task>>,
     /// What a principal had read in tasks that had to go, and when the last of them went.
-    spilt: HashMap<String, (LabelSet, i64)>,
+    spilt: HashMap<String, (Carried, i64)>,
 }
 
 impl Open {
@@ -331,16 +355,16 @@ impl Open {
 
     /// Keeps what was read in a task that goes, for the other tasks of its principal: those to come and those there are.
     fn keep(&mut self, task: &Task, now_us: i64) {
-        let labels = task.labels();
-        if labels.is_empty() {
+        let carried = task.carried();
+        if carried.is_nothing() {
             return;
         }
         let (kept, at) = self.spilt.entry(task.owner.clone()).or_default();
-        kept.raise(&labels);
+        kept.raise(&carried);
         *at = now_us;
         if task.is_explicit() {
             self.by_key.values().filter(|other| other.owner == task.owner).for_each(|other| {
-                other.raise(&labels);
+                other.gather(&carried);
             });
         }
     }
@@ -408,9 +432,10 @@ impl Tasks {
         let id = format!("task-{}", trace.get(..16).unwrap_or(&trace));
         let terms = profile.map(|profile| Terms::of(profile, now_us)).unwrap_or_default();
         let task = Arc::new(Task::under(id, trace, principal.key(), terms));
-        if let Some((labels, _)) = open.spilt.get(&task.owner) {
-            task.raise(labels);
-            task.seen.miss();
+        if let Some((carried, _)) = open.spilt.get(&task.owner) {
+            if task.gather(carried) {
+                task.seen.miss();
+            }
         }
         task.touch(now_us);
         open.by_key.insert(key, Arc::clone(&task));

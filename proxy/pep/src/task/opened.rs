@@ -7,6 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use pdp::flow::Carried;
 use pdp::label::LabelSet;
 use pdp::principal::Principal;
 use pdp::record::Event;
@@ -184,7 +185,7 @@ impl Tasks {
         }
         let key = principal.key();
         self.locked().opened.values().filter(|other| other.owner == key).for_each(|other| {
-            if task.raise(&other.labels()) {
+            if task.gather(&other.carried()) {
                 task.seen.miss();
             }
         });
@@ -238,7 +239,7 @@ fn task(opening: Opening, now_us: i64, fresh: [[u8; 16]; 2]) -> Result<Task, Ope
     }
     let by_token = Arc::new(Principal { method: BY_TOKEN.to_owned(), ..principal.clone() });
     let owner = principal.key();
-    let inherited = parent.as_ref().map(|above| above.labels()).unwrap_or_default();
+    let inherited = parent.as_ref().map(|above| above.carried()).unwrap_or_default();
     let brief = Brief { goal, principal: Arc::new(principal), by_token, opened_by: by, until_us };
     let limits = profile.limits.tighter(&limits);
     let (name, brief) = (profile.name.clone(), Some(Box::new(brief)));
@@ -246,7 +247,7 @@ fn task(opening: Opening, now_us: i64, fresh: [[u8; 16]; 2]) -> Result<Task, Ope
     let id = format!("task-{}", own.get(..16).unwrap_or(&own));
     let task = Task::under(id, trace, owner, terms);
     // What the task above has read, its agent may have been told.
-    if task.raise(&labels.join(&inherited)) {
+    if task.gather(&inherited.join(&Carried::labelled(labels))) {
         task.seen.miss();
     }
     Ok(task)

@@ -3,6 +3,7 @@
 //! Asked by the guardrail stage of everything, and before the gate itself asks a server anything for a task. Knows
 //! nothing of policies: what a scope leaves out, no policy and no approval brings in.
 
+use pdp::json;
 use pdp::method::{Feature, Method};
 use pdp::policy::canonical_target;
 use pdp::record::Direction;
@@ -12,6 +13,7 @@ use pdp::task::Scope;
 
 use crate::asides;
 use crate::call::{Call, Head, Stopped};
+use crate::carried::Expected;
 use crate::stages::s2_classify::Subject;
 
 /// How many names the agent is told of.
@@ -46,7 +48,10 @@ pub(crate) fn held(head: &Head, server: &Server, subject: &Subject) -> Result<()
     }
     reached(head, server)?;
     match subject {
-        Subject::Tool { tool, .. } => used(scope, server, tool)?,
+        Subject::Tool { tool, expected, .. } => {
+            used(scope, server, tool)?;
+            remembered(scope, server, expected.as_deref())?;
+        }
         Subject::Method { known, target, tool, .. } => {
             acted_on(scope, *known, target)?;
             brought(scope, server, *known, target, tool.as_deref())?;
@@ -88,6 +93,16 @@ fn used(scope: &Scope, server: &Server, tool: &Tool) -> Result<(), Outside> {
     Err(Outside::of(format!("the tool `{}/{}`", server.name, tool.name)))
 }
 
+/// A memory lies within a scope by its server and its own scope: `notes/team`, or `notes` where the server has one.
+fn remembered(scope: &Scope, server: &Server, expected: Option<&Expected>) -> Result<(), Outside> {
+    let Some(places) = expected.and_then(Expected::places).filter(|_| !scope.memory.is_any()) else { return Ok(()) };
+    let name = match places.scope.as_str() {
+        "" => server.name.clone(),
+        own => format!("{}/{own}", server.name),
+    };
+    if scope.memory.allows(&name) { Ok(()) } else { Err(Outside::of(format!("the memory {}", json::quoted(&name)))) }
+}
+
 /// Whether a tool lies within a scope: what lies outside is not listed either.
 pub(crate) fn sees(scope: &Scope, server: &Server, tool: &Tool) -> bool {
     server.transport.is_own() || scope.tools.is_any() || scope.tools.allows(&format!("{}/{}", server.name, tool.name))
@@ -104,7 +119,7 @@ fn acted_on(scope: &Scope, known: Option<&Method>, target: &str) -> Result<(), O
         return Ok(());
     }
     let shown: String = target.chars().take(256).collect();
-    Err(Outside { what: format!("the resource {}", pdp::json::quoted(&shown)), resource: true })
+    Err(Outside { what: format!("the resource {}", json::quoted(&shown)), resource: true })
 }
 
 /// A server's long-running work is its tool's. Where the tool is not known, it may be any of the server's.

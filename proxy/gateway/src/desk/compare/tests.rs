@@ -89,6 +89,7 @@ pub(in crate::desk) fn call(number: u64, tool: &str, arguments: &str, labels: &[
         credential: None,
         plan: None,
         labels: LabelSet::default(),
+        flow: None,
         stages: Vec::new(),
         attempts: Vec::new(),
         notes: Vec::new(),

@@ -142,9 +142,11 @@ impl Expected {
             Decision::Allow(obligations) => obligations.clone(),
             Decision::Escalate(_) | Decision::Deny(_) => BTreeSet::new(),
         };
-        if let Some(expected) = self.obligations.as_ref().filter(|expected| **expected != obligations) {
-            let names = |of: &BTreeSet<Obligation>| list(&of.iter().map(|o| o.name().to_owned()).collect());
-            differ("obligations", names(expected), names(&obligations));
+        if let Some(expected) = &self.obligations {
+            let names = |of: &BTreeSet<Obligation>| list(&of.iter().map(Obligation::name).collect());
+            if names(expected) != names(&obligations) {
+                differ("obligations", names(expected), names(&obligations));
+            }
         }
         out
     }

@@ -209,7 +209,7 @@ impl Reader {
                 }
                 None => {
                     let words = format!("there is no obligation `{}`", word.get_ref());
-                    self.faults.push(Fault::over(file, word.span(), words, "known is `quote`"));
+                    self.faults.push(Fault::over(file, word.span(), words, "known are `quote` and `declassify:LABEL`"));
                 }
             }
         }

@@ -133,6 +133,7 @@ pub(super) fn bare_record(number: u64) -> Record {
         credential: Some("office-token".into()),
         plan: None,
         labels: LabelSet::default(),
+        flow: None,
         stages: Vec::new(),
         attempts: Vec::new(),
         notes: Vec::new(),

@@ -8,7 +8,7 @@ use super::super::written::{ChecksTable, CostTable, FieldTable, PreviewTable, Ro
 use super::super::{Around, Checks, Cost, Field, Finding, Preview, PreviewBy, Rollback, Server, Taken};
 use super::Reader;
 use crate::effect::Effect;
-use crate::json::Pointer;
+use crate::json::pointer::Pointer;
 use crate::policy::{shape::Shape, ten_thousandths};
 
 /// How many fields of a result may be held against something, and how many findings a preview may have.
@@ -51,9 +51,13 @@ impl Reader<'_> {
         self.fault(offset, format!("this entry names no tool `{tool}`"), "name one of this server's tools");
     }
 
-    fn pointer(&mut self, offset: usize, text: &str) -> Option<Pointer> {
-        match Pointer::read(text) {
-            Ok(pointer) => Some(pointer),
+    fn one_place(&mut self, offset: usize, text: &str) -> Option<Pointer> {
+        match text.parse::<Pointer>() {
+            Ok(pointer) if pointer.is_one() => Some(pointer),
+            Ok(_) => {
+                self.fault(offset, format!("`{text}` is to every item of a list"), "name one place: `/a/0`");
+                None
+            }
             Err(fault) => {
                 self.fault(
                     offset,
@@ -67,7 +71,7 @@ impl Reader<'_> {
 
     fn cost(&mut self, written: &Spanned<CostTable>) -> Cost {
         let (table, at) = (written.get_ref(), written.span().start);
-        let mut read = |text: &Option<String>| text.as_ref().and_then(|text| self.pointer(at, text));
+        let mut read = |text: &Option<String>| text.as_ref().and_then(|text| self.one_place(at, text));
         Cost { call: table.call, argument: read(&table.argument), result: read(&table.result) }
     }
 
@@ -83,7 +87,7 @@ impl Reader<'_> {
             }
             (None, Some(tool)) => {
                 let places = table.arguments.iter();
-                let arguments = places.filter_map(|(name, text)| Some((name.clone(), self.pointer(at, text)?)));
+                let arguments = places.filter_map(|(name, text)| Some((name.clone(), self.one_place(at, text)?)));
                 PreviewBy::Companion { tool: tool.clone(), arguments: arguments.collect() }
             }
             (Some(_), Some(_)) | (None, None) => {
@@ -98,8 +102,9 @@ impl Reader<'_> {
             self.fault(at, format!("a preview finds at most {FIELDS_MAX} things"), "leave some out");
         }
         let finds = table.impact.iter();
-        let finds = finds
-            .filter_map(|(name, find)| Some((name.clone(), Finding { at: self.pointer(at, &find.at)?, is: find.is })));
+        let finds = finds.filter_map(|(name, find)| {
+            Some((name.clone(), Finding { at: self.one_place(at, &find.at)?, is: find.is }))
+        });
         Some(Preview { finds: finds.collect(), by })
     }
 
@@ -122,8 +127,8 @@ impl Reader<'_> {
             bound
         };
         let (min, max) = (bound(&written.min), bound(&written.max));
-        let same_as = written.same_as.as_ref().and_then(|text| self.pointer(at, text));
-        let place = self.pointer(at, &written.at)?;
+        let same_as = written.same_as.as_ref().and_then(|text| self.one_place(at, text));
+        let place = self.one_place(at, &written.at)?;
         Some(Field { at: place, optional: written.optional, min, max, same_as, one_of: written.one_of.clone() })
     }
 
@@ -137,8 +142,8 @@ impl Reader<'_> {
 
     fn taken(&mut self, at: usize, name: &str, written: &TakenTable) -> Option<Taken> {
         match (&written.argument, &written.result, &written.text) {
-            (Some(place), None, None) => self.pointer(at, place).map(Taken::Argument),
-            (None, Some(place), None) => self.pointer(at, place).map(Taken::Result),
+            (Some(place), None, None) => self.one_place(at, place).map(Taken::Argument),
+            (None, Some(place), None) => self.one_place(at, place).map(Taken::Result),
             (None, None, Some(text)) => Some(Taken::Text(text.clone())),
             (Some(_) | None, Some(_) | None, Some(_) | None) => {
                 let remedy = "give one of `argument`, `result` and `text`";

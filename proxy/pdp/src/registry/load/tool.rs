@@ -62,7 +62,9 @@ impl Reader<'_> {
             (Some(by), Some(at)) => Some(Review { by: by.clone(), at: at.clone() }),
             (Some(_) | None, Some(_) | None) => None,
         };
-        let Schema { shape, validator, output, mirrors, mut withheld } = schema_of(&definition);
+        let read: serde_json::Value = serde_json::from_str(&definition).unwrap_or_default();
+        let flow = self.tool_flow(written, server, &labels, &read);
+        let Schema { shape, validator, output, mirrors, mut withheld } = schema_of(&read);
         if let (None, Err(why)) = (&withheld, policy::holds(name, &shape)) {
             withheld = Some(format!("no Cedar schema holds its name and its arguments: {why}"));
         }
@@ -77,6 +79,7 @@ impl Reader<'_> {
             name: name.to_owned(),
             effects,
             labels,
+            flow,
             deliver,
             pin,
             review,
@@ -192,9 +195,8 @@ struct Schema {
     withheld: Option<String>,
 }
 
-fn schema_of(definition: &str) -> Schema {
+fn schema_of(value: &serde_json::Value) -> Schema {
     let withheld = |words: String| Schema { withheld: Some(words), ..Schema::default() };
-    let value: serde_json::Value = serde_json::from_str(definition).unwrap_or_default();
     let Some(schema) = value.get("inputSchema").filter(|s| s.is_object()) else {
         return withheld("its definition has no input schema".to_owned());
     };
@@ -204,7 +206,7 @@ fn schema_of(definition: &str) -> Schema {
     };
     match mirror::mirrors(schema) {
         Ok(mirrors) => {
-            let (shape, output) = (Shape::of_schema(schema), output_of(&value));
+            let (shape, output) = (Shape::of_schema(schema), output_of(value));
             Schema { shape, validator: Some(validator), output, mirrors, withheld: None }
         }
         Err(why) => withheld(format!("its input schema cannot be used: {why}")),
