@@ -303,7 +303,8 @@ async fn who_leaves_the_token_away_wins_nothing() {
     );
     let house = House { gate: Gate::start(&bundle).await, web };
     let ada = Agent::modern(house.gate.at(), "web", ADA);
-    let echo = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo","arguments":{"text":"hello"}}}"#;
+    let echo =
+        r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo","arguments":{"text":"hello"}}}"#;
     let said = |text: &str| ada.posting(text.to_owned());
     assert_eq!(outcome(&said(LOOK).send(ada.to).await.message()), "hello");
     assert_eq!(outcome(&said(echo).send(ada.to).await.message()), "out_of_scope");

@@ -79,7 +79,8 @@ type Shared = std::sync::Arc<std::sync::Mutex<Gate>>;
 
 async fn gate() -> (Shared, Door) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let door = Door { url: format!("http://{}/x/mcp", listener.local_addr().unwrap()), token: "t".to_owned(), task: None };
+    let door =
+        Door { url: format!("http://{}/x/mcp", listener.local_addr().unwrap()), token: "t".to_owned(), task: None };
     let gate = Shared::default();
     let shared = Shared::clone(&gate);
     tokio::spawn(async move {
