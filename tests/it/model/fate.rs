@@ -303,6 +303,9 @@ impl<'l> Model<'l> {
         let now_s = self.now_s;
         let fresh = |channel: &Channel| channel.listed.clone().filter(|(at, _)| now_s - at <= LISTING_AGE_S);
         if fresh(self.channel(frame)).is_none() {
+            if self.is_halted() {
+                return Err(Code::Halted);
+            }
             let listing = Frame {
                 method: "tools/list",
                 named: Named::Nothing,
@@ -399,6 +402,9 @@ impl<'l> Model<'l> {
                 return Err(Code::LedgerUnavailable);
             }
             record.acted = true;
+            if self.is_halted() {
+                return Err(Code::Halted);
+            }
         }
         let word = match (subject.tool, frame.kind) {
             (Some(tool), _) => format!("tools/call {}", tool.name),

@@ -7,13 +7,17 @@ use pdp::record::{Ending, Record};
 use pdp::refusal::Code;
 
 /// The codes that no case of one message at a time can meet, and why.
-const NOT_MET: [(Code, &str); 5] = [
+const NOT_MET: [(Code, &str); 8] = [
     (Code::Cancelled, "it takes a second message while the first is under way"),
+    (Code::TokenRefused, HOSTED),
+    (Code::TaskOver, HOSTED),
+    (Code::OutOfScope, HOSTED),
     (Code::LimitReached, SURROUNDED),
     (Code::PreviewFailed, SURROUNDED),
     (Code::RolledBack, SURROUNDED),
     (Code::RollbackFailed, SURROUNDED),
 ];
+const HOSTED: &str = "no host opens a task here; `path/tokens.rs` and `path/scope.rs` meet it";
 const SURROUNDED: &str = "nothing surrounds a tool of these laws; `path/effects.rs` and `path/stops.rs` meet it";
 /// The endings likewise.
 const NOT_ENDED: [(Ending, &str); 2] =

@@ -184,10 +184,6 @@ pub(crate) async fn execute(mut call: Call<Credentialed>, ports: &Ports) -> Resu
         Ok(receipt) => receipt,
         Err(refusal) => return Err(call.stop(refusal)),
     };
-    // The disk may have taken its time.
-    if let Some(refusal) = halted(&call, call.state().server(), ports) {
-        return Err(call.stop(refusal));
-    }
     if ends_when_its_reader_goes(&call) {
         call.entry().when_dropped(Ending::Served);
     }
@@ -262,6 +258,10 @@ async fn intend(call: &mut Call<Credentialed>, outbound: &Outbound, ports: &Port
     let receipt = s9_audit::intend(call.number(), intent, ports).await?;
     if !harmless {
         call.entry().intended(&receipt);
+        // The disk may have taken its time.
+        if let Some(refusal) = halted(call, call.state().server(), ports) {
+            return Err(refusal);
+        }
     }
     Ok(receipt)
 }
