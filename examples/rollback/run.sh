@@ -47,13 +47,13 @@ post '{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":
 session=$(sed -n 's/^mcp-session-id: *\([^[:space:]]*\).*/\1/ip' "$work/head")
 post '{"jsonrpc":"2.0","method":"notifications/initialized"}'
 
-echo "1. a file within its bounds:"
+echo "1. a payment is denied for what its preview found:"
+call payments_send '{"recipient":"Acme","amount":60,"reference":"2026-18"}'
+echo "2. a file within its bounds:"
 call files_write '{"path":"/notes/short.md","text":"hello"}'
-echo "2. one that is too long: it is written, and undone:"
+echo "3. one that is too long: it is written, and undone:"
 call files_write '{"path":"/notes/long.md","text":"much longer than twenty bytes"}' | tee "$work/undone"
 call files_list '{"path":"/notes"}'
-echo "3. a payment is denied for what its preview found:"
-call payments_send '{"recipient":"Acme","amount":60,"reference":"2026-18"}'
 echo "4. the trace:"
 trace=$(sed -n 's/.*"trace":"\([0-9a-f]*\)".*/\1/p' "$work/undone")
 "$gate" trace "$trace" --config "$work/wicketgate.toml"

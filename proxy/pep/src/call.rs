@@ -133,14 +133,14 @@ impl<S> Call<S> {
                 entry.stage(<S as Precedes<T>>::STAGE);
                 Ok(Call { head, entry, state })
             }
-            Err(refusal) => Err(Stopped { entry, address, refusal, advice: None, again: None }),
+            Err(refusal) => Err(Stopped::new(entry, address, refusal)),
         }
     }
 
     /// Ends here.
     pub(crate) fn stop(self, refusal: Refusal) -> Stopped {
         let address = Box::new(self.address());
-        Stopped { entry: self.entry, address, refusal, advice: None, again: None }
+        Stopped::new(self.entry, address, refusal)
     }
 
     pub(crate) fn head(&self) -> &Head {
@@ -229,6 +229,11 @@ impl Call<Labelled> {
 }
 
 impl Stopped {
+    /// A frame that ends here.
+    pub(crate) fn new(entry: OpenRecord, address: Box<Address>, refusal: Refusal) -> Self {
+        Self { entry, address, refusal, advice: None, again: None }
+    }
+
     /// With an answer that is handed over again, instead of words.
     pub(crate) fn answer_again(mut self, answer: Arc<str>) -> Self {
         self.again = Some(answer);

@@ -22,6 +22,27 @@ scripts! {
         > tools/call shop order {"item":"bike"}
         show record /decision
     "# => r#"
+        intent: tools/call shop order
+        sent to shop: tools/call order
+        > tools/call shop order: intake>classify>policy>guardrail>approval>credential>action>audit -> indeterminate quarantined
+        > tools/call shop order: intake>classify>policy>guardrail>audit -> refused preview_failed
+        200 tool result preview_failed: what `order` would do cannot be found out beforehand, so it was not called: the result of `order` is withheld: /structuredContent/order is missing; the call may have had its effect, so do not simply repeat it
+        nothing
+        "denied"
+        {"jsonrpc":"2.0","id":"wicketgate-preview-2","method":"tools/call","params":{"name":"order","arguments":{"item":"pen","dry_run":true},"_meta":{"traceparent":"00-0000000000000003abababababababab-0000000000000009-01"}}}
+        intent: tools/call shop order
+        sent to shop: tools/call order
+        > tools/call shop order: all nine -> served
+        intent: tools/call shop order
+        sent to shop: tools/call order
+        > tools/call shop order: intake>classify>policy>guardrail>approval>credential>action>audit -> indeterminate rollback_failed
+        200 tool result rollback_failed: the result of `order` is withheld: /structuredContent/order is missing. It was to be undone, and whether it was is unknown: the result has no /structuredContent/order. Do not repeat it; a person must look
+        "indeterminate"
+        intent: tools/call shop order
+        sent to shop: tools/call order
+        > tools/call shop order: intake>classify>policy>guardrail>approval>credential>action>audit -> indeterminate quarantined
+        > tools/call shop order: intake>classify>policy>guardrail>audit -> refused preview_failed
+        {"calls":3,"decision":{"allow":[]},"labels":[],"now_ms":1795132800000,"rules":[{"id":"staff"}],"task":{"bytes_out":16,"cost":1,"depth":0,"explicit":false,"off_plan":false,"profile":""}}
     "#;
 
     a_companion_is_asked_with_what_the_call_says: r#"
@@ -33,6 +54,16 @@ scripts! {
         > tools/call shop rent {"item":"boat"}
         show
     "# => r#"
+        sent to shop: tools/call quote
+        > tools/call shop quote: all nine -> served
+        intent: tools/call shop rent
+        sent to shop: tools/call rent
+        > tools/call shop rent: all nine -> served
+        {"price":{"decimal":"9.5000"}}
+        sent to shop: tools/call quote
+        > tools/call shop quote: all nine -> served
+        > tools/call shop rent: intake>classify>policy>guardrail>audit -> refused denied
+        200 tool result denied: `rent` was denied for what it would do: The rent would be above 9.50.
     "#;
 
     /// The record of a preview says whose it is; its principal belongs to a team of its own, so that policies can tell.
@@ -43,6 +74,10 @@ scripts! {
         show
         show record /effect
     "# => r#"
+        > tools/call shop order: intake>classify>audit -> refused denied
+        > tools/call shop order: intake>classify>policy>guardrail>audit -> refused preview_failed
+        200 tool result preview_failed: what `order` would do cannot be found out beforehand, so it was not called: `order` was denied: no previews here. No other tool of `shop` is open to you now
+        {"preview":{"fault":"`order` was denied: no previews here. No other tool of `shop` is open to you now.","tool":"order"},"state":"denied"}
     "#;
 
     /// What a call would do cannot be found out: then it is not made.
@@ -72,6 +107,41 @@ scripts! {
         > tools/call shop order {"item":"pen"}
         show
     "# => r#"
+        intent: tools/call shop order
+        sent to shop: tools/call order
+        > tools/call shop order: all nine -> served
+        > tools/call shop order: intake>classify>policy>guardrail>audit -> refused preview_failed
+        200 tool result preview_failed: what `order` would do cannot be found out beforehand, so it was not called: out of order
+        intent: tools/call shop order
+        sent to shop: tools/call order
+        > tools/call shop order: all nine -> served
+        > tools/call shop order: intake>classify>policy>guardrail>audit -> refused preview_failed
+        200 tool result preview_failed: what `order` would do cannot be found out beforehand, so it was not called: no
+        intent: tools/call shop order
+        sent to shop: tools/call order
+        > tools/call shop order: intake>classify>policy>guardrail>approval>credential>action>audit -> indeterminate quarantined
+        > tools/call shop order: intake>classify>policy>guardrail>audit -> refused preview_failed
+        200 tool result preview_failed: what `order` would do cannot be found out beforehand, so it was not called: the result of `order` is withheld: /structuredContent/order is missing; the call may have had its effect, so do not simply repeat it
+        intent: tools/call shop order
+        sent to shop: tools/call order
+        > tools/call shop order: intake>classify>policy>guardrail>approval>credential>audit -> indeterminate answer_lost
+        > tools/call shop order: intake>classify>policy>guardrail>audit -> refused preview_failed
+        200 tool result preview_failed: what `order` would do cannot be found out beforehand, so it was not called: the server's answer was lost (connection reset); whether the call had an effect is unknown, so do not simply repeat it
+        intent: tools/call shop order
+        sent to shop: tools/call order
+        > tools/call shop order: intake>classify>policy>guardrail>approval>credential -> indeterminate
+        > tools/call shop order: intake>classify>policy>guardrail -> abandoned
+        "denied"
+        intent: tools/call shop order
+        sent to shop: tools/call order
+        > tools/call shop order: intake>classify>policy>guardrail>approval>credential -> indeterminate
+        > tools/call shop order: intake>classify>policy>guardrail -> panicked
+        the gate panicked
+        "denied"
+        not taken: intent: tools/call shop order
+        > tools/call shop order: intake>classify>policy>guardrail>approval>credential>audit -> refused ledger_unavailable
+        > tools/call shop order: intake>classify>policy>guardrail>audit -> refused preview_failed
+        200 tool result preview_failed: what `order` would do cannot be found out beforehand, so it was not called: the ledger cannot take the record (writing failed: no space left); no call is made until it can
     "#;
 
     /// A result outside its bounds: the call is undone, with arguments taken from call and result.
@@ -85,6 +155,14 @@ scripts! {
         show record /effect
         show task
     "# => r#"
+        intent: tools/call shop order
+        sent to shop: tools/call order
+        > tools/call shop order: intake>classify>policy>guardrail>approval>credential>action>audit -> indeterminate quarantined
+        > tools/call shop order: intake>classify>policy>guardrail>audit -> refused preview_failed
+        200 tool result preview_failed: what `order` would do cannot be found out beforehand, so it was not called: the result of `order` is withheld: /structuredContent/order is missing; the call may have had its effect, so do not simply repeat it
+        {"jsonrpc":"2.0","id":"wicketgate-preview-2","method":"tools/call","params":{"name":"order","arguments":{"item":"pen","dry_run":true},"_meta":{"traceparent":"00-0000000000000003abababababababab-0000000000000009-01"}}}
+        {"preview":{"fault":"the result of `order` is withheld: /structuredContent/order is missing; the call may have had its effect, so do not simply repeat it","tool":"order"},"state":"denied"}
+        none
     "#;
 
     what_is_answered_on_a_stream_is_rolled_back_too: r#"
@@ -97,6 +175,12 @@ scripts! {
         show
         show record /effect/state
     "# => r#"
+        intent: tools/call shop order
+        sent to shop: tools/call order
+        > tools/call shop order: intake>classify>policy>guardrail>approval>credential>action>audit -> indeterminate quarantined
+        > tools/call shop order: intake>classify>policy>guardrail>audit -> refused preview_failed
+        200 tool result preview_failed: what `order` would do cannot be found out beforehand, so it was not called: the result of `order` is withheld: /structuredContent/order is missing; the call may have had its effect, so do not simply repeat it
+        "denied"
     "#;
 
     /// A rollback that fails leaves the effect unknown, and says so.
@@ -120,6 +204,24 @@ scripts! {
         show
         show record /effect/rollback
     "# => r#"
+        intent: tools/call shop order
+        sent to shop: tools/call order
+        > tools/call shop order: intake>classify>policy>guardrail>approval>credential>action>audit -> indeterminate quarantined
+        > tools/call shop order: intake>classify>policy>guardrail>audit -> refused preview_failed
+        200 tool result preview_failed: what `order` would do cannot be found out beforehand, so it was not called: the result of `order` is withheld: /structuredContent/order is missing; the call may have had its effect, so do not simply repeat it
+        {"preview":{"fault":"the result of `order` is withheld: /structuredContent/order is missing; the call may have had its effect, so do not simply repeat it","tool":"order"},"state":"denied"}
+        intent: tools/call shop order
+        sent to shop: tools/call order
+        > tools/call shop order: intake>classify>policy>guardrail>approval>credential>action>audit -> indeterminate quarantined
+        > tools/call shop order: intake>classify>policy>guardrail>audit -> refused preview_failed
+        200 tool result preview_failed: what `order` would do cannot be found out beforehand, so it was not called: the result of `order` is withheld: /structuredContent/total is above what it may be; the call may have had its effect, so do not simply repeat it
+        "denied"
+        intent: tools/call shop order
+        sent to shop: tools/call order
+        > tools/call shop order: all nine -> served
+        > tools/call shop order: intake>classify>policy>guardrail>audit -> refused preview_failed
+        200 tool result preview_failed: what `order` would do cannot be found out beforehand, so it was not called: too late
+        nothing
     "#;
 
     /// No policy is waived for a rollback; the team of its principal is what a policy permits it by.
@@ -136,6 +238,16 @@ scripts! {
         > tools/call shop order {"item":"pen"}
         show
     "# => r#"
+        intent: tools/call shop order
+        sent to shop: tools/call order
+        > tools/call shop order: intake>classify>policy>guardrail>approval>credential>action>audit -> indeterminate quarantined
+        > tools/call shop order: intake>classify>policy>guardrail>audit -> refused preview_failed
+        200 tool result preview_failed: what `order` would do cannot be found out beforehand, so it was not called: the result of `order` is withheld: /structuredContent/order is missing; the call may have had its effect, so do not simply repeat it
+        intent: tools/call shop order
+        sent to shop: tools/call order
+        > tools/call shop order: intake>classify>policy>guardrail>approval>credential>action>audit -> indeterminate quarantined
+        > tools/call shop order: intake>classify>policy>guardrail>audit -> refused preview_failed
+        200 tool result preview_failed: what `order` would do cannot be found out beforehand, so it was not called: the result of `order` is withheld: /structuredContent/total is above what it may be; the call may have had its effect, so do not simply repeat it
     "#;
 
     /// Halted is halted, also for what would be undone; a task that reached a limit still has its calls undone.
@@ -150,10 +262,21 @@ scripts! {
         token none
         shop answers {"structuredContent":{"total":5},"content":[]}
         shop answers {"structuredContent":{"order":"o7","total":101},"content":[]}
-        halt at look 7: an incident
+        halt at look 9: an incident
         > tools/call shop order {"item":"pen"}
         show
     "# => r#"
+        event: task_opened
+        intent: tools/call shop order
+        sent to shop: tools/call order
+        > tools/call shop order: intake>classify>policy>guardrail>approval>credential>action>audit -> indeterminate quarantined
+        > tools/call shop order: intake>classify>policy>guardrail>audit -> refused preview_failed
+        200 tool result preview_failed: what `order` would do cannot be found out beforehand, so it was not called: the result of `order` is withheld: /structuredContent/order is missing; the call may have had its effect, so do not simply repeat it
+        intent: tools/call shop order
+        sent to shop: tools/call order
+        > tools/call shop order: intake>classify>policy>guardrail>approval>credential>action>audit -> indeterminate quarantined
+        > tools/call shop order: intake>classify>policy>guardrail>audit -> refused preview_failed
+        200 tool result preview_failed: what `order` would do cannot be found out beforehand, so it was not called: the result of `order` is withheld: /structuredContent/total is above what it may be; the call may have had its effect, so do not simply repeat it
     "#;
 
     /// Withheld until somebody else releases it; then the very call finds it, once.
@@ -167,14 +290,32 @@ scripts! {
         show
         > tools/call shop post {"text":"y"}
         pardon 99 bo
-        pardon 3 ann
-        pardon 3 bo
+        pardon 2 ann
+        pardon 2 bo
         > tools/call shop post {"text":"x"}
         show
         show record /labels
         show refusal
         > tools/call shop post {"text":"x"}
     "# => r#"
+        intent: tools/call shop post
+        sent to shop: tools/call post
+        > tools/call shop post: intake>classify>policy>guardrail>approval>credential>action>audit -> indeterminate quarantined
+        200 tool result quarantined: the result of `post` is withheld: it has 160 bytes; at most 120 are allowed; the call may have had its effect, so do not simply repeat it. It is kept as record 2; once somebody has released it, this very call finds it
+        {"fault":"the result of `post` is withheld: it has 160 bytes; at most 120 are allowed; the call may have had its effect, so do not simply repeat it","state":"quarantined"}
+        > tools/call shop post: intake>classify>policy>audit -> refused repeated
+        200 tool result repeated: the same call was made, and its result is withheld (record 2); it is not made again. Once somebody has released the result, this call finds it; another call needs an idempotency key of its own
+        intent: tools/call shop post
+        sent to shop: tools/call post
+        > tools/call shop post: all nine -> served [private]
+        not released: no result of record 99 is withheld: it was handed over, it is older than an hour, or there never was one
+        not released: no result of record 3 is withheld: it was handed over, it is older than an hour, or there never was one
+        not released: no result of record 3 is withheld: it was handed over, it is older than an hour, or there never was one
+        > tools/call shop post: intake>classify>policy>audit -> refused repeated
+        200 tool result repeated: the same call was made, and its result is withheld (record 2); it is not made again. Once somebody has released the result, this call finds it; another call needs an idempotency key of its own
+        nothing
+        the same call was made, and its result is withheld (record 2); it is not made again. Once somebody has released the result, this call finds it; another call needs an idempotency key of its own
+        > tools/call shop post: intake>classify>policy>audit -> refused repeated
     "#;
 
     what_is_withheld_is_not_kept_for_ever_and_is_its_tasks_alone: r#"
@@ -182,7 +323,7 @@ scripts! {
         shop answers {"structuredContent":{"text":"y"},"content":[]}
         > tools/call shop post {"text":"x"}
         show
-        pardon 3 bo
+        pardon 2 bo
         as low
         given > tools/list shop
         > tools/call shop post {"text":"x"}
@@ -190,6 +331,19 @@ scripts! {
         later 3601
         > tools/call shop post {"text":"x"}
     "# => r#"
+        intent: tools/call shop post
+        sent to shop: tools/call post
+        > tools/call shop post: intake>classify>policy>guardrail>approval>credential>action>audit -> indeterminate quarantined
+        200 tool result quarantined: the result of `post` is withheld: /structuredContent/text is not what the argument /text is; the call may have had its effect, so do not simply repeat it. It is kept as record 2; once somebody has released it, this very call finds it
+        not released: no result of record 3 is withheld: it was handed over, it is older than an hour, or there never was one
+        intent: tools/call shop post
+        sent to shop: tools/call post
+        > tools/call shop post: all nine -> served [private]
+        sent to shop: tools/list
+        > tools/list shop: all nine -> served
+        intent: tools/call shop post
+        sent to shop: tools/call post
+        > tools/call shop post: all nine -> served [private]
     "#;
 
     /// A key makes a call one call, however often it is sent.
@@ -221,6 +375,29 @@ scripts! {
         with idempotency-key: k1
         > tools/call bank pay {"to":"joe","amount":1}
     "# => r#"
+        intent: tools/call bank pay
+        sent to bank: tools/call pay
+        > tools/call bank pay: all nine -> served
+        {"key":"6ab9f1eb8f7d","state":"committed"}
+        no such header
+        > tools/call bank pay: intake>classify>policy>audit -> refused repeated
+        200 {"jsonrpc":"2.0","id":3,"result":{"content":[{"type":"text","text":"done"}],"_meta":{"dev.wicketgate/label":{"source":{"server":"bank","tool":"pay"},"trust":"trusted","labels":[],"trace":"0000000000000003abababababababab","record":2}}}}
+        "denied"
+        answered again, as record 2 was
+        > tools/call bank pay: intake>classify>policy>audit -> refused repeated
+        200 {"jsonrpc":"2.0","id":4,"result":{"content":[{"type":"text","text":"done"}],"_meta":{"dev.wicketgate/label":{"source":{"server":"bank","tool":"pay"},"trust":"trusted","labels":[],"trace":"0000000000000003abababababababab","record":2}}}}
+        > tools/call bank pay: intake>classify>policy>audit -> refused repeated
+        200 tool result repeated: this idempotency key was used for another call (record 2); use a new one
+        > tools/call bank pay: intake>classify>policy>audit -> refused header_mismatch
+        400 error -32020 header_mismatch: `Idempotency-Key` and `_meta["dev.wicketgate/idempotency-key"]` name different keys
+        intent: tools/call bank pay
+        sent to bank: tools/call pay
+        > tools/call bank pay: all nine -> served
+        sent to bank: tools/call balance
+        > tools/call bank balance: all nine -> served [private]
+        intent: tools/call bank pay
+        sent to bank: tools/call pay
+        > tools/call bank pay: all nine -> served
     "#;
 
     a_resend_of_what_is_under_way_or_unknown_is_told_so: r#"
@@ -243,6 +420,21 @@ scripts! {
         > tools/call bank pay {"to":"joe","amount":1}
         show record /effect/state
     "# => r#"
+        intent: tools/call bank pay
+        sent to bank: tools/call pay
+        > tools/call bank pay: intake>classify>policy>audit -> refused repeated
+        200 tool result repeated: the same call is still under way (record 2); wait for its answer
+        > tools/call bank pay: intake>classify>policy>guardrail>approval>credential -> indeterminate
+        > tools/call bank pay: intake>classify>policy>audit -> refused repeated
+        200 tool result repeated: the same call was made, and its outcome is unknown (record 2); it is not made again
+        intent: tools/call bank pay
+        sent to bank: tools/call pay
+        > tools/call bank pay: intake>classify>policy>guardrail>approval>credential>audit -> failed unreachable
+        "denied"
+        intent: tools/call bank pay
+        sent to bank: tools/call pay
+        > tools/call bank pay: all nine -> served
+        "committed"
     "#;
 
     /// The five ends, and what has none.
@@ -264,5 +456,27 @@ scripts! {
         > tools/call bank balance
         show record /effect
     "# => r#"
+        intent: tools/call bank pay
+        sent to bank: tools/call pay
+        > tools/call bank pay: all nine -> served
+        "committed"
+        asked for owner: bank pay
+        > tools/call bank pay: intake>classify>policy>guardrail>audit -> refused approval_unavailable
+        "denied"
+        intent: tools/call bank pay
+        sent to bank: tools/call pay
+        > tools/call bank pay: intake>classify>policy>guardrail>approval>credential>audit -> indeterminate answer_lost
+        "indeterminate"
+        intent: tools/call bank pay
+        sent to bank: tools/call pay
+        > tools/call bank pay: all nine -> served
+        "committed"
+        intent: tools/call bank pay
+        sent to bank: tools/call pay
+        > tools/call bank pay: intake>classify>policy>guardrail>approval>credential>audit -> refused busy
+        "denied"
+        sent to bank: tools/call balance
+        > tools/call bank balance: all nine -> served [private]
+        nothing
     "#;
 }

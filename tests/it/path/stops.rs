@@ -15,6 +15,17 @@ scripts! {
         task show t
         task used t
     "# => r#"
+        event: task_opened
+        sent to bank: tools/call balance
+        > tools/call bank balance: all nine -> served [private]
+        event: task_ended
+        > tools/call bank balance: intake>classify>policy>audit -> refused task_over
+        200 tool result task_over: the task `task-0000000000000005` is over: it reached a limit: `steps`: 1 tool calls (of `task-0000000000000005`); nothing more is done in it
+        nothing
+        > tools/call bank pay: intake>classify>policy>audit -> refused task_over
+        > tools/list bank: intake>classify>policy>audit -> refused task_over
+        t: it reached a limit: `steps`: 1 tool calls (of `task-0000000000000005`); private; 0 expansions
+        steps 1
     "#;
 
     cost_ends_a_task: r#"
@@ -29,6 +40,17 @@ scripts! {
         show
         task show t
     "# => r#"
+        event: task_opened
+        intent: tools/call shop order
+        sent to shop: tools/call order
+        > tools/call shop order: intake>classify>policy>guardrail>approval>credential>action>audit -> indeterminate quarantined
+        > tools/call shop order: intake>classify>policy>guardrail>audit -> refused preview_failed
+        intent: tools/call shop order
+        sent to shop: tools/call order
+        > tools/call shop order: all nine -> served
+        > tools/call shop order: intake>classify>policy>guardrail>audit -> refused preview_failed
+        200 tool result preview_failed: what `order` would do cannot be found out beforehand, so it was not called: its preview says no `total` at /structuredContent/total that can be judged
+        t: open; none; 0 expansions
     "#;
 
     /// What a result says it did cost counts, also beyond what was reserved.
@@ -43,6 +65,15 @@ scripts! {
         > tools/call shop quote {"item":"pen"}
         show
     "# => r#"
+        event: task_opened
+        intent: tools/call shop order
+        sent to shop: tools/call order
+        > tools/call shop order: intake>classify>policy>guardrail>approval>credential>action>audit -> indeterminate quarantined
+        > tools/call shop order: intake>classify>policy>guardrail>audit -> refused preview_failed
+        200 tool result preview_failed: what `order` would do cannot be found out beforehand, so it was not called: the result of `order` is withheld: /structuredContent/order is missing; the call may have had its effect, so do not simply repeat it
+        sent to shop: tools/call quote
+        > tools/call shop quote: all nine -> served
+        200 {"jsonrpc":"2.0","id":3,"result":{"structuredContent":{"order":"o1","cost":7},"content":[],"_meta":{"dev.wicketgate/label":{"source":{"server":"shop","tool":"quote"},"trust":"trusted","labels":[],"trace":"0000000000000006abababababababab","record":4}}}}
     "#;
 
     bytes_moved_out_end_a_task: r#"
@@ -55,6 +86,16 @@ scripts! {
         > tools/call bank pay {"to":"joe","amount":2}
         show
     "# => r#"
+        event: task_opened
+        sent to bank: tools/call balance
+        > tools/call bank balance: all nine -> served [private]
+        intent: tools/call bank pay
+        sent to bank: tools/call pay
+        > tools/call bank pay: all nine -> served
+        {"bytes_out":0,"cost":0,"depth":0,"explicit":true,"off_plan":false,"profile":"any"}
+        event: task_ended
+        > tools/call bank pay: intake>classify>policy>audit -> refused task_over
+        200 tool result task_over: the task `task-0000000000000005` is over: it reached a limit: `bytes_out`: 30 bytes of arguments sent out (of `task-0000000000000005`); nothing more is done in it
     "#;
 
     time_ends_a_task: r#"
@@ -65,10 +106,20 @@ scripts! {
         > tools/call bank balance
         later 1
         > ping bank
-        > tools/list bank
+        > tools/call bank balance
         show
         > ping bank
     "# => r#"
+        event: task_opened
+        sent to bank: tools/call balance
+        > tools/call bank balance: all nine -> served [private]
+        sent to bank: ping
+        > ping bank: all nine -> served
+        sent to bank: tools/list
+        > tools/list bank: all nine -> served
+        200 {"jsonrpc":"2.0","id":4,"result":{"tools":[{"name":"balance","description":"The tool balance.","inputSchema":{"type":"object"}},{"name":"pay","description":"The tool pay.","inputSchema":{"type":"object","properties":{"to":{"type":"string"},"amount":{"type":"integer"}},"required":["to","amount"]}}]}}
+        sent to bank: ping
+        > ping bank: all nine -> served
     "#;
 
     approval_prompts_end_a_task: r#"
@@ -80,6 +131,13 @@ scripts! {
         show
         task used t
     "# => r#"
+        event: task_opened
+        asked for owner: bank pay
+        > tools/call bank pay: intake>classify>policy>guardrail>audit -> refused approval_unavailable
+        event: task_ended
+        > tools/call bank pay: intake>classify>policy>guardrail>audit -> refused task_over
+        200 tool result task_over: the task `task-0000000000000005` is over: it reached a limit: `approvals`: 1 calls put to a person (of `task-0000000000000005`); nothing more is done in it Tools of `bank` that remain open to you: balance.
+        approvals 1
     "#;
 
     failures_in_a_row_end_a_task: r#"
@@ -96,6 +154,19 @@ scripts! {
         > tools/call bank balance
         show
     "# => r#"
+        event: task_opened
+        sent to bank: tools/call balance
+        > tools/call bank balance: all nine -> served [private]
+        sent to bank: tools/call balance
+        > tools/call bank balance: all nine -> served [private]
+        sent to bank: tools/call balance
+        > tools/call bank balance: all nine -> served [private]
+        intent: tools/call bank pay
+        sent to bank: tools/call pay
+        event: task_ended
+        > tools/call bank pay: intake>classify>policy>guardrail>approval>credential>audit -> failed unreachable
+        > tools/call bank balance: intake>classify>policy>audit -> refused task_over
+        200 tool result task_over: the task `task-0000000000000005` is over: it reached a limit: `failures_in_row`: 2 failed calls in a row (of `task-0000000000000005`); nothing more is done in it
     "#;
 
     identical_calls_end_a_task: r#"
@@ -107,6 +178,16 @@ scripts! {
         > tools/call bank pay { "amount": 1, "to": "joe" }
         show
     "# => r#"
+        event: task_opened
+        intent: tools/call bank pay
+        sent to bank: tools/call pay
+        > tools/call bank pay: all nine -> served
+        intent: tools/call bank pay
+        sent to bank: tools/call pay
+        > tools/call bank pay: all nine -> served
+        event: task_ended
+        > tools/call bank pay: intake>classify>policy>audit -> refused task_over
+        200 tool result task_over: the task `task-0000000000000005` is over: it reached a limit: `repeats`: 1 identical calls (of `task-0000000000000005`); nothing more is done in it
     "#;
 
     /// One that waits is in flight; one that ended is not.
@@ -124,6 +205,16 @@ scripts! {
         show
         task used t
     "# => r#"
+        event: task_opened
+        sent to bank: tools/call balance
+        > tools/call bank balance: all nine -> served [private]
+        sent to bank: tools/call balance
+        event: task_ended
+        > tools/call bank balance: intake>classify>policy>audit -> refused task_over
+        200 tool result task_over: the task `task-0000000000000005` is over: it reached a limit: `in_flight`: 1 calls at one time (of `task-0000000000000005`); nothing more is done in it
+        > tools/call bank balance: all nine -> served [private]
+        200 {"jsonrpc":"2.0","id":3,"result":{"content":[{"type":"text","text":"done"}],"_meta":{"dev.wicketgate/label":{"source":{"server":"bank","tool":"balance"},"trust":"trusted","labels":["private"],"trace":"0000000000000006abababababababab","record":3}}}}
+        steps 2
     "#;
 
     /// A call that a limit let in goes on when the limit is reached meanwhile; a person's stop counts for it too.
@@ -139,6 +230,14 @@ scripts! {
         wait
         task used t
     "# => r#"
+        event: task_opened
+        asked for owner: bank pay
+        event: task_ended
+        > tools/call bank balance: intake>classify>policy>audit -> refused task_over
+        intent: tools/call bank pay
+        sent to bank: tools/call pay
+        > tools/call bank pay: all nine -> served
+        steps 1, bytes_out 25, approvals 1
     "#;
 
     /// What ends before it acts gives back what it had reserved.
@@ -152,6 +251,12 @@ scripts! {
         > tools/call bank balance
         task used t
     "# => r#"
+        event: task_opened
+        asked for owner: bank pay
+        > tools/call bank pay: intake>classify>policy>guardrail>audit -> refused approval_unavailable
+        approvals 1
+        > tools/call bank balance: intake>classify>policy>guardrail>approval>audit -> refused credential_unavailable
+        approvals 1
     "#;
 
     /// What is handed on is paid by the one above: the two share one budget.
@@ -168,6 +273,16 @@ scripts! {
         show
         task show t
     "# => r#"
+        event: task_opened
+        event: task_opened
+        sent to bank: tools/call balance
+        > tools/call bank balance: all nine -> served [private]
+        sent to bank: tools/call balance
+        > tools/call bank balance: all nine -> served [private]
+        event: task_ended
+        > tools/call bank balance: intake>classify>policy>audit -> refused task_over
+        200 tool result task_over: the task `task-0000000000000007` is over: it reached a limit: `steps`: 2 tool calls (of `task-0000000000000005`); nothing more is done in it
+        t: it reached a limit: `steps`: 2 tool calls (of `task-0000000000000005`); private; 0 expansions
     "#;
 
     /// The profile `default` is for tasks that nobody opened.
@@ -177,9 +292,16 @@ scripts! {
         > tools/call bank balance
         > tools/call bank balance
         show
-        later 1801
+        later 3601
+        given > tools/list bank
         > tools/call bank balance
     "# => r#"
+        sent to bank: tools/call balance
+        > tools/call bank balance: all nine -> served [private]
+        event: task_ended
+        > tools/call bank balance: intake>classify>policy>audit -> refused task_over
+        200 tool result task_over: the task `task-0000000000000003` is over: it reached a limit: `steps`: 1 tool calls (of `task-0000000000000003`); nothing more is done in it
+        > tools/call bank balance: intake>audit -> refused task_over
     "#;
 
     the_limits_of_a_caller_refuse_and_end_nothing: r#"
@@ -199,6 +321,20 @@ scripts! {
         > tools/call bank pay {"to":"joe","amount":101}
         show
     "# => r#"
+        event: task_opened
+        sent to bank: tools/call balance
+        > tools/call bank balance: all nine -> served [private]
+        sent to bank: tools/call balance
+        > tools/call bank balance: all nine -> served [private]
+        > tools/call bank balance: intake>classify>policy>audit -> refused limit_reached
+        200 tool result limit_reached: a limit is reached: `steps`: 2 tool calls (yours, over all your tasks); try again later
+        t: open; private; 0 expansions
+        sent to bank: tools/call balance
+        > tools/call bank balance: all nine -> served [private]
+        asked for owner: bank pay
+        > tools/call bank pay: intake>classify>policy>guardrail>audit -> refused approval_unavailable
+        > tools/call bank pay: intake>classify>policy>guardrail>audit -> refused limit_reached
+        200 tool result limit_reached: a limit is reached: `approvals`: 1 calls put to a person (yours, over all your tasks); try again later Tools of `bank` that remain open to you: balance.
     "#;
 
     the_limits_of_a_server_refuse_everybody_and_end_nothing: r#"
@@ -229,5 +365,26 @@ scripts! {
         release
         wait
     "# => r#"
+        sent to kiosk: tools/call look
+        > tools/call kiosk look: all nine -> served
+        > tools/call kiosk look: intake>classify>policy>audit -> refused limit_reached
+        200 tool result limit_reached: a limit is reached: `repeats`: 1 identical calls (of the server `kiosk`, for everybody); try again later
+        sent to kiosk: tools/call look
+        > tools/call kiosk look: all nine -> served
+        > tools/call kiosk look: intake>classify>policy>audit -> refused limit_reached
+        200 tool result limit_reached: a limit is reached: `steps`: 2 tool calls (of the server `kiosk`, for everybody); try again later
+        > tools/call kiosk sell: intake>classify>policy>audit -> refused limit_reached
+        200 tool result limit_reached: a limit is reached: `bytes_out`: 40 bytes of arguments sent out (of the server `kiosk`, for everybody); try again later
+        > tools/call kiosk sell: intake>classify>policy>audit -> refused limit_reached
+        200 tool result limit_reached: a limit is reached: `cost`: 9 units (of the server `kiosk`, for everybody); try again later
+        intent: tools/call kiosk sell
+        sent to kiosk: tools/call sell
+        > tools/call kiosk sell: all nine -> served
+        > tools/call kiosk look: intake>classify>policy>audit -> refused limit_reached
+        200 tool result limit_reached: a limit is reached: `failures_in_row`: 1 failed calls in a row (of the server `kiosk`, for everybody); try again later
+        sent to kiosk: tools/call look
+        > tools/call kiosk look: intake>classify>policy>audit -> refused limit_reached
+        200 tool result limit_reached: a limit is reached: `in_flight`: 1 calls at one time (of the server `kiosk`, for everybody); try again later
+        > tools/call kiosk look: all nine -> served
     "#;
 }

@@ -9,7 +9,6 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Json, Response};
 use axum::routing::{get, post};
 use pdp::record::Entry;
-use pep::ports::Ledger as _;
 use pep::{ReleaseFault, Withheld};
 use serde_json::{Value, json};
 

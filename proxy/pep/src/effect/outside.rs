@@ -4,6 +4,7 @@
 use pdp::digest::DEPTH_MAX;
 use pdp::flow::Carried;
 use pdp::json::{Json, Part};
+use pdp::record::Errand;
 use pdp::refusal::{Code, Refusal};
 use pdp::registry::{Tool, UNVALIDATED};
 
@@ -29,7 +30,9 @@ pub(crate) fn held_against(
     result: Part<'_>,
 ) -> Result<(), Refusal> {
     let Subject::Tool { tool, arguments, .. } = &context.subject else { return Ok(()) };
-    if !tool.around.reads_results() {
+    // What a dry run says is read by the preview that asked for it: it is no result of the call.
+    let is_preview = head.errand.as_ref().is_some_and(|errand| errand.what == Errand::Preview);
+    if is_preview || !tool.around.reads_results() {
         return Ok(());
     }
     let read = Json::read(result.text(), DEPTH_MAX);

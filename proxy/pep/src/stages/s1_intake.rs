@@ -48,8 +48,7 @@ pub(crate) fn admit(mut frame: Frame, gate: &Arc<Gate>) -> Result<Call<Proposed>
     let direction = direction_of(&frame.content);
     let mut address =
         Address { direction, kind: FrameKind::Unreadable, id: None, method: None, modern: false, channel: None };
-    let refuse =
-        |entry, address, refusal| Stopped { entry, address: Box::new(address), refusal, advice: None, again: None };
+    let refuse = |entry, address, refusal| Stopped::new(entry, Box::new(address), refusal);
     if let Err(fault) = ports.ledger.health() {
         let words = format!("the ledger cannot take the record ({fault}); no call is made until it can");
         return Err(refuse(entry, address, Refusal::new(Code::LedgerUnavailable, words)));
@@ -77,17 +76,12 @@ pub(crate) fn admit(mut frame: Frame, gate: &Arc<Gate>) -> Result<Call<Proposed>
         Ok(place) => place,
         Err(refusal) => return Err(refuse(entry, address, refusal)),
     };
-    // An errand's principal is the caller's already, and belongs to one more team.
-    let principal = match frame.errand {
-        Some(_) => principal,
-        None => acting(&mut frame, principal, &task, &mut entry),
-    };
+    let principal = acting(&mut frame, principal, &task, &mut entry);
     address.channel = Some(Arc::clone(&channel));
     if let Err(refusal) = headers_agree(&frame, &message, address.modern, version.as_deref()) {
         return Err(refuse(entry, address, refusal));
     }
-    // An errand runs for a call that had a place: what that one did must not stay for want of another.
-    let slot = match frame.errand.as_ref().map_or_else(|| slot(&message, direction, ports), |_| Ok(None)) {
+    let slot = match slot(&frame, &message, direction, ports) {
         Ok(slot) => slot,
         Err(refusal) => return Err(refuse(entry, address, refusal)),
     };
@@ -163,7 +157,10 @@ fn taken(message: &mut Message, depth_max: usize, of_a_client: bool) -> Result<V
 
 /// Who acts: in a task that a host opened, its agent for the user the host named.
 fn acting(frame: &mut Frame, principal: Arc<Principal>, task: &Task, entry: &mut OpenRecord) -> Arc<Principal> {
-    let Some(named) = task.principal().filter(|named| ***named != *principal && principal.method != BY_TOKEN) else {
+    // An errand's principal is the caller's already, and belongs to one more team.
+    let own = frame.errand.is_some();
+    let Some(named) = task.principal().filter(|named| !own && ***named != *principal && principal.method != BY_TOKEN)
+    else {
         return principal;
     };
     let acting = Arc::new(Principal { method: principal.method.clone(), ..(**named).clone() });
@@ -404,11 +401,13 @@ fn headers_agree(frame: &Frame, message: &Message, modern: bool, version: Option
 /// Takes one of the places for requests under way. Notifications, answers and streams need none: they are short, or
 /// bounded where they are opened.
 fn slot(
+    frame: &Frame,
     message: &Message,
     direction: Direction,
     ports: &Ports,
 ) -> Result<Option<tokio::sync::OwnedSemaphorePermit>, Refusal> {
-    if message.kind != FrameKind::Request || direction == Direction::ToClient {
+    // An errand runs for a call that had a place: what that one did must not stay for want of another.
+    if message.kind != FrameKind::Request || direction == Direction::ToClient || frame.errand.is_some() {
         return Ok(None);
     }
     let words = "too many calls are under way at once; try again in a moment";

@@ -51,6 +51,10 @@ pub(crate) async fn authorize(mut call: Call<Cleared>, gate: &Arc<Gate>) -> Resu
         Decision::Allow(obligations) => obligations,
         Decision::Escalate(grants) => match escalate(&mut call, ports, Asked { grants, rules, impact }).await {
             Ok(obligations) => obligations,
+            // What a limit ended, no other tool goes on with.
+            Err(refusal) if matches!(refusal.code, Code::TaskOver | Code::LimitReached) => {
+                return Err(call.stop(refusal));
+            }
             Err(refusal) => {
                 let (head, state) = (call.head(), call.state());
                 let advice = s3_policy::remaining(head, state.server(), state.subject(), state.facts());

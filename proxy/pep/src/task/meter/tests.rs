@@ -93,7 +93,7 @@ fn what_is_not_spent_comes_back_and_people_are_asked_so_often() {
 #[test]
 fn a_servers_counts_begin_anew_after_its_period() {
     let party = server(Limits { steps: Some(1), elapsed_s: Some(60), ..Limits::default() });
-    let mut go = |at_s: i64| {
+    let go = |at_s: i64| {
         let outcome = reserve(vec![party.clone()], call("a"), at_s * 1_000_000);
         outcome.map(|mut one| one.spend()).map_err(|tripped| tripped.condition)
     };
