@@ -4,28 +4,53 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Mutex;
 
-#[test]
-fn the_quickstart_runs_as_written() {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/quickstart/run.sh");
-    let free = two_free_ports();
+/// Runs an example's script on free ports, and looks for these lines in what it prints.
+fn runs(example: &str, lines: &[&str]) {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples").join(example).join("run.sh");
     let ran = Command::new("bash")
         .arg(script)
         .env("WICKETGATE", env!("CARGO_BIN_EXE_wicketgate-under-test"))
-        .env("PORT", free.to_string())
+        .env("PORT", two_free_ports().to_string())
         .output()
         .unwrap();
     let told = format!("{}\n{}", String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
     assert!(ran.status.success(), "{told}");
-    for line in [
-        "/notes/todo.md",
-        "`files_write` was denied: no policy permits it.",
-        "\"changed\":true",
-        "Created /notes/new.md, 5 bytes.",
-        "deny, refused",
-        "rule       notes",
-    ] {
+    for line in lines {
         assert!(told.contains(line), "{line} is missing in:\n{told}");
     }
+}
+
+#[test]
+fn the_quickstart_runs_as_written() {
+    runs(
+        "quickstart",
+        &[
+            "/notes/todo.md",
+            "`files_write` was denied: no policy permits it.",
+            "\"changed\":true",
+            "Created /notes/new.md, 5 bytes.",
+            "deny, refused",
+            "rule       notes",
+        ],
+    );
+}
+
+#[test]
+fn the_example_of_a_scope_runs_as_written() {
+    runs(
+        "scope",
+        &[
+            r#""name":"mail_read" "name":"files_list" "name":"files_read" "name":"files_write" "name":"files_delete" "#,
+            "Created /notes/letter.md, 5 bytes.",
+            "the tool `office/mail_send` is outside the scope of this task",
+            "Tools within its scope: office/files_delete, office/files_list, office/files_read, office/files_write, office/mail_read.",
+            "the tool `office/files_write` is outside the scope of this task, which was fixed when it was opened. Tools within its scope: office/files_read.",
+            "the tool `office/payments_send` is outside the scope of this task",
+            "it was stopped by a person: carol has changed her mind",
+            "task_opened",
+            "attempted expansion: the tool `office/mail_send`",
+        ],
+    );
 }
 
 /// The first of two free ports in a row. Not from the range the system itself picks ports from (32768 and up on Linux):

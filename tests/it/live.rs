@@ -346,7 +346,7 @@ async fn the_command_line_does_it_all() {
     assert!(lines[2].contains(&digest) && lines[4].contains("the first start"), "{told}");
     let told = house.says(&["policy", "history", "--json", "--limit", "1"], 0).await;
     let line: Value = serde_json::from_str(&told).unwrap();
-    assert_eq!((&line["how"], &line["parent"].as_str().unwrap()[7..19]), (&json!("rollback"), digest.as_str()));
+    assert_eq!((&line["how"], &line["base"].as_str().unwrap()[7..19]), (&json!("rollback"), digest.as_str()));
     let nobody = house.says(&["policy", "promote", &digest, "--reason", "x", "--token", "wrong"], 1).await;
     assert!(nobody.contains("not known here"), "{nobody}");
     house.close().await;
@@ -393,6 +393,9 @@ async fn recorded_traffic_is_put_to_a_candidate() {
     let since = rfc3339(records.iter().map(|r| r.started_us).max().unwrap() + 1_000_000);
     assert!(house.says(&["policy", "replay", dir, "--since", &since], 0).await.contains("0 decisions"));
     assert!(house.says(&["policy", "replay", dir, "--since", "yesterday"], 2).await.contains("2026-11-20T08:00:00Z"));
-    assert!(house.says(&["policy", "replay", "/nowhere", "--since", "1h"], 1).await.contains("neither"));
+    assert!(house.says(&["policy", "replay", "/nowhere", "--since", "1h"], 1).await.contains("cannot be read"));
+    let empty = tempfile::tempdir().unwrap();
+    let empty = empty.path().display().to_string();
+    assert!(house.says(&["policy", "replay", &empty, "--since", "1h"], 1).await.contains("holds neither"));
     house.close().await;
 }

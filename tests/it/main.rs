@@ -30,6 +30,7 @@ mod long;
 mod crash;
 mod swap;
 mod live;
+mod hosts;
 mod import;
 mod schemas;
 mod examples;

@@ -1,6 +1,7 @@
 //! One frame, one law: a thousand swaps of the policies while agents call.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -8,7 +9,7 @@ use pep::ports::Snapshots as _;
 use serde_json::json;
 
 use crate::gate::bundle::Bundle;
-use crate::gate::client::{Agent, Request, call, text_of};
+use crate::gate::client::{Agent, Request, call, rpc, text_of};
 use crate::gate::server::Upstream;
 use crate::gate::{ADA, Gate, OPERATOR, events, records};
 
@@ -25,6 +26,43 @@ fn law(name: &str) -> String {
     )
 }
 
+/// Agents that call without end, each call answered as it must be.
+struct Load {
+    over: Arc<AtomicBool>,
+    agents: Vec<tokio::task::JoinHandle<usize>>,
+}
+
+impl Load {
+    fn on(gate: SocketAddr) -> Self {
+        let over = Arc::new(AtomicBool::new(false));
+        let agent = |_| {
+            let over = Arc::clone(&over);
+            tokio::spawn(async move {
+                let mut answered = 0;
+                while !over.load(Ordering::SeqCst) {
+                    let request = Request::post("/web/mcp", call(1, "echo", json!({ "text": "x" }))).token(ADA);
+                    let answer = request.send(gate).await;
+                    assert_eq!((answer.status, text_of(&answer.message())), (200, "x"), "{answer:?}");
+                    answered += 1;
+                }
+                answered
+            })
+        };
+        let agents = (0..AGENTS).map(agent).collect();
+        Self { over, agents }
+    }
+
+    /// Ends them; answers how many calls were answered.
+    async fn end(self) -> usize {
+        self.over.store(true, Ordering::SeqCst);
+        let mut answered = 0;
+        for agent in self.agents {
+            answered += agent.await.unwrap();
+        }
+        answered
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_swaps_under_load_lose_no_call_and_mix_no_laws() {
     let web = Upstream::start().await;
@@ -33,23 +71,7 @@ async fn a_thousand_swaps_under_load_lose_no_call_and_mix_no_laws() {
     let mut laws: BTreeMap<String, &str> = BTreeMap::new();
     std::fs::write(&file, law("odd")).unwrap();
     laws.insert(gate.running.store.reload("test").unwrap().0.to_string(), "odd");
-    let over = Arc::new(AtomicBool::new(false));
-    let to = gate.at();
-    let calling: Vec<_> = (0..AGENTS)
-        .map(|_| {
-            let over = Arc::clone(&over);
-            tokio::spawn(async move {
-                let mut answered = 0;
-                while !over.load(Ordering::SeqCst) {
-                    let request = Request::post("/web/mcp", call(1, "echo", json!({ "text": "x" }))).token(ADA);
-                    let answer = request.send(to).await;
-                    assert_eq!((answer.status, text_of(&answer.message())), (200, "x"), "{answer:?}");
-                    answered += 1;
-                }
-                answered
-            })
-        })
-        .collect();
+    let load = Load::on(gate.at());
     let store = Arc::clone(&gate.running.store);
     let swapping = tokio::task::spawn_blocking(move || {
         let mut found = BTreeMap::new();
@@ -67,11 +89,7 @@ async fn a_thousand_swaps_under_load_lose_no_call_and_mix_no_laws() {
         found
     });
     laws.extend(swapping.await.unwrap());
-    over.store(true, Ordering::SeqCst);
-    let mut answered = 0;
-    for task in calling {
-        answered += task.await.unwrap();
-    }
+    let answered = load.end().await;
     let entries = gate.close().await;
     let swaps = events(entries.clone()).iter().filter(|e| e.what == "snapshot").count();
     assert!(swaps >= SWAPS, "{swaps} swaps were recorded");
@@ -119,6 +137,40 @@ async fn an_edit_is_the_law_of_the_next_call_and_a_bad_one_is_told_with_its_plac
     web.stop().await;
 }
 
+/// A review says of what is at the address it names. What lies elsewhere is asked nothing: not for its tools, and not for
+/// what is open beside them.
+#[tokio::test]
+async fn a_server_that_is_reached_otherwise_than_it_was_reviewed_is_not_reached_at_all() {
+    let (web, other) = (Upstream::start().await, Upstream::start().await);
+    let origin = |server: &Upstream| server.url().rsplit_once('/').unwrap().0.to_owned();
+    let identity = format!("[identity]\nis = \"{}\"\n", origin(&web));
+    let entry = format!("kind = \"http\"\nurl = \"{}\"\n{identity}", web.url());
+    let gate = Gate::start(&Bundle::new().entry("web", "", &entry)).await;
+    let agent = Agent::legacy(gate.at(), "web", ADA).await;
+    assert_eq!(text_of(&agent.call("echo", json!({ "text": "x" })).await), "x");
+    let file = gate.folder.path().join("registry/servers/web.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replacen(&web.url(), &other.url(), 1)).unwrap();
+    assert!(gate.running.store.reload("test").unwrap().1);
+    let opening =
+        json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": { "name": "t", "version": "1" } });
+    let stranger = Agent::modern(gate.at(), "web", ADA);
+    for (agent, method, params) in [
+        (&stranger, "initialize", opening),
+        (&agent, "resources/read", json!({ "uri": "file:///a" })),
+        (&agent, "tools/list", json!({})),
+    ] {
+        let refused = agent.posting(rpc(7, method, params)).send(gate.at()).await;
+        assert_eq!(refused.refusal().map(|(code, _)| code).as_deref(), Some("unknown_server"), "{method}: {refused:?}");
+        let words = refused.message()["error"]["message"].as_str().unwrap_or_default().to_owned();
+        assert!(words.contains("not reached as it was when it was reviewed"), "{words}");
+    }
+    assert!(other.seen().is_empty(), "{:?}", other.seen());
+    gate.close().await;
+    web.stop().await;
+    other.stop().await;
+}
+
 /// How often two engineers promote at once.
 const ROUNDS: usize = 40;
 
@@ -131,23 +183,7 @@ async fn of_two_engineers_one_wins_each_round_and_no_call_is_lost() {
     std::fs::write(gate.folder.path().join("policies/all.cedar"), law("first")).unwrap();
     let store = Arc::clone(&gate.running.store);
     let first = store.reload("test").unwrap().0.to_string();
-    let over = Arc::new(AtomicBool::new(false));
-    let to = gate.at();
-    let calling: Vec<_> = (0..AGENTS)
-        .map(|_| {
-            let over = Arc::clone(&over);
-            tokio::spawn(async move {
-                let mut answered = 0;
-                while !over.load(Ordering::SeqCst) {
-                    let request = Request::post("/web/mcp", call(1, "echo", json!({ "text": "x" }))).token(ADA);
-                    let answer = request.send(to).await;
-                    assert_eq!((answer.status, text_of(&answer.message())), (200, "x"), "{answer:?}");
-                    answered += 1;
-                }
-                answered
-            })
-        })
-        .collect();
+    let load = Load::on(gate.at());
     let mut in_force = vec![first];
     for round in 0..ROUNDS {
         let base = in_force.last().unwrap().clone();
@@ -186,11 +222,7 @@ async fn of_two_engineers_one_wins_each_round_and_no_call_is_lost() {
             in_force.push(base);
         }
     }
-    over.store(true, Ordering::SeqCst);
-    let mut answered = 0;
-    for task in calling {
-        answered += task.await.unwrap();
-    }
+    let answered = load.end().await;
     let turns = store.history().turns(usize::MAX).unwrap();
     let told: Vec<String> = turns.iter().rev().map(|turn| turn.digest.to_string()).collect();
     assert!(told.ends_with(&in_force), "the history is what happened, in order");

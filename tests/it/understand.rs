@@ -158,6 +158,33 @@ fn a_dead_rule_and_one_that_can_err_are_refuted() {
     }
 }
 
+/// A claim that no call can match, or that errs instead of matching, would hold of every bundle.
+#[test]
+fn a_claim_that_claims_nothing_is_not_proved() {
+    if solver_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let scope = "(principal, action == office::Action::\"mail_send\", resource)";
+        let claims = format!(
+            "@id(\"nothing\") @reason(\"x\") forbid {scope} when {{ context.args.to == \"a\" && context.args.to == \"b\" }};\n\
+             @id(\"errs\") @reason(\"x\") forbid {scope} when {{ context.gate.calls + 9223372036854775807 > 5 }};\n\
+             @id(\"sound\") @reason(\"x\") forbid (principal, action == office::Action::\"files_delete\", resource);\n"
+        );
+        std::fs::write(folder.path().join("claims.cedar"), claims).unwrap();
+        let at = folder.path().display().to_string();
+        let (text, code) = ask(&["policy", "prove", "--invariants", &at]);
+        assert_eq!(code, Some(1), "{text}");
+        for line in [
+            "UNKNOWN         nothing: x",
+            "not settled: no call can match this claim: it claims nothing",
+            "UNKNOWN         errs: x",
+            "the claim itself can err",
+            "PROVED          sound: x (1 action)",
+        ] {
+            assert!(text.contains(line), "{line} is missing in:\n{text}");
+        }
+    }
+}
+
 #[test]
 fn without_a_solver_nothing_is_a_pass() {
     let run = |name: &str, program: &str| {
@@ -316,7 +343,9 @@ fn two_bundles_are_compared_by_what_they_decide() {
 async fn a_recorded_call_is_explained_from_the_ledger() {
     let web = Upstream::start().await;
     let closed = "@id(\"closed\") @reason(\"nothing is echoed today\")\n\
-                  forbid (principal, action == web::Action::\"echo\", resource);\n";
+                  forbid (principal, action == web::Action::\"echo\", resource);\n\
+                  @id(\"few\") @reason(\"enough calls were made\")\n\
+                  forbid (principal, action == web::Action::\"look\", resource) when { context.gate.calls > 3 };\n";
     let gate = Gate::start(&Bundle::new().http("web", &web.url()).policy(closed)).await;
     let agent = Agent::legacy(gate.at(), "web", ADA).await;
     let refused = agent.call("echo", serde_json::json!({ "text": "x\u{202e}y" })).await;
@@ -338,6 +367,22 @@ async fn a_recorded_call_is_explained_from_the_ledger() {
         }
         assert!(!text.contains("another one"), "{text}");
     }
+    // What the decision saw is taken from the record: how many calls came before it, and arguments only where they are kept.
+    let mut last = None;
+    for _ in 0..5 {
+        last = refusal_in(&agent.call("look", serde_json::json!({ "how": "plain" })).await);
+    }
+    let (_, number_of_few) = last.unwrap();
+    gate.numbered(number_of_few).await;
+    let (text, _) = explained(number_of_few.to_string());
+    assert!(text.contains("decided then: deny (by few)") && text.contains("because enough calls were made"), "{text}");
+    let long = agent.call("echo", serde_json::json!({ "text": "x".repeat(20 << 10) })).await;
+    let (_, number_of_long) = refusal_in(&long).unwrap();
+    gate.numbered(number_of_long).await;
+    let (text, code) = explained(number_of_long.to_string());
+    assert_eq!(code, Some(0), "{text}");
+    let words = "It cannot be judged again by the bundle at hand: arguments too long for the record";
+    assert!(text.contains(words) && !text.contains("ada may"), "{text}");
     // Another law since: the record's own decision is told beside today's.
     std::fs::write(
         gate.folder.path().join("policies/more.cedar"),
@@ -404,6 +449,7 @@ fn what_changed_in_the_registry_is_told_too() {
     let (text, code) = ask(&["policy", "diff", "no-such-revision"]);
     assert_eq!(
         (code, text.trim()),
-        (Some(1), "wicketgate: `no-such-revision` is neither a folder nor a revision of a git repository here")
+        // No answer is not taken for a difference.
+        (Some(2), "wicketgate: `no-such-revision` is neither a folder nor a revision of a git repository here")
     );
 }

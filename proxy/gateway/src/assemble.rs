@@ -2,15 +2,15 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use pdp::digest::Digest;
 use pdp::principal::Principal;
 use pdp::record::{Entry, Event};
-use pep::ports::{Approvals, BoxFuture, Clock, Gate, Halt, Hold, Ledger, Limits, Ports, Verdict};
-use pep::{Channels, Propagation, Tasks};
+use pep::ports::{Approvals, BoxFuture, Clock, Gate, Hold, Ledger, Limits, Ports, Verdict};
+use pep::{Channels, Key, Propagation, Tasks};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
@@ -21,7 +21,9 @@ use crate::clock::{SystemClock, SystemEntropy, rfc3339};
 use crate::config::{Config, Known, Role};
 use crate::control::{self, Control};
 use crate::desk::shadow::Shadow;
+use crate::halt::Halts;
 use crate::history::History;
+use crate::import::disk;
 use crate::ledger::{Options, Sink, SqliteLedger};
 use crate::listen::{self, Listener};
 use crate::reload::{self, Store, Watch};
@@ -47,6 +49,7 @@ pub struct Running {
     ledger: Arc<SqliteLedger>,
     exporter: Arc<Exporter>,
     upstreams: Arc<Upstreams>,
+    halts: Arc<Halts>,
     watch: Option<Watch>,
     stop: CancellationToken,
     tasks: Vec<JoinHandle<()>>,
@@ -81,16 +84,6 @@ impl Approvals for Nobody {
     }
 }
 
-/// Nobody can throw the switch yet.
-#[derive(Debug)]
-struct NeverHalted;
-
-impl Halt for NeverHalted {
-    fn reason(&self, _principal: &Principal, _task: &str, _server: &str) -> Option<String> {
-        None
-    }
-}
-
 /// Starts a gate. Answers it, and the tokens it made where none were configured.
 ///
 /// # Errors
@@ -106,10 +99,13 @@ pub async fn start(config: &Config, environment: Environment) -> anyhow::Result<
     let port: Arc<dyn Ledger> = Arc::clone(&ledger) as Arc<dyn Ledger>;
     let store = open_store(config, Arc::clone(&port), Arc::clone(&clock))?;
     let shadow = Arc::new(Shadow::new(Arc::clone(&store) as _));
-    ledger.subscribe(shown_to(Arc::clone(&shadow)));
+    ledger.subscribe(shown_to(Arc::downgrade(&shadow)));
     let (known, generated) = principals(config, environment.token.as_deref(), &entropy)?;
     let vault = Arc::new(LocalVault);
     let upstreams = Arc::new(upstreams(config, Arc::clone(&vault))?);
+    let halts = Arc::new(Halts::open(&config.data)?);
+    let tasks = Tasks::new(micros(config.task_idle), config.limits.tasks_max, config.task_by_trace)
+        .sealed(task_key(&config.data, &entropy)?);
     let gate = Arc::new(Gate {
         snapshots: Arc::clone(&store) as _,
         ports: Ports {
@@ -119,8 +115,8 @@ pub async fn start(config: &Config, environment: Environment) -> anyhow::Result<
             upstream: Arc::clone(&upstreams) as _,
             vault,
             approvals: Arc::new(Nobody),
-            halt: Arc::new(NeverHalted),
-            tasks: Tasks::new(micros(config.task_idle), config.limits.tasks_max, config.task_by_trace),
+            halt: Arc::clone(&halts) as _,
+            tasks,
             channels: Channels::new(config.limits.sessions_max),
             slots: Arc::new(Semaphore::new(config.limits.calls_max)),
             limits: pipeline_limits(config),
@@ -142,6 +138,7 @@ pub async fn start(config: &Config, environment: Environment) -> anyhow::Result<
         ledger,
         exporter,
         upstreams,
+        halts,
         watch: None,
         stop,
         tasks: Vec::new(),
@@ -183,9 +180,11 @@ impl Running {
             exporter: Arc::clone(&self.exporter),
             doorkeeper,
             borders: borders(self.control),
+            halts: Arc::clone(&self.halts),
+            agents: self.address,
         });
         self.tasks.push(tokio::spawn(listen::serve(data, listener, self.stop.clone())));
-        self.tasks.push(tokio::spawn(sweep(Arc::clone(&self.upstreams), self.stop.clone())));
+        self.tasks.push(tokio::spawn(sweep(Arc::clone(&self.upstreams), Arc::clone(&self.gate), self.stop.clone())));
         let stop = self.stop.clone();
         self.tasks.push(tokio::spawn(async move {
             if let Err(e) = control::serve(operators, control, stop).await {
@@ -240,12 +239,29 @@ impl Running {
     }
 }
 
-/// How often unused child processes are looked for.
+impl Drop for Running {
+    /// A gate that is not closed, as when its start fails half-way, leaves no listener behind, and no hold on the ledger.
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+/// How often unused child processes are looked for, and tasks whose time is up.
 const SWEEP: Duration = Duration::from_secs(5);
 
-async fn sweep(upstreams: Arc<Upstreams>, stop: CancellationToken) {
+async fn sweep(upstreams: Arc<Upstreams>, gate: Arc<Gate>, stop: CancellationToken) {
     while tokio::time::timeout(SWEEP, stop.cancelled()).await.is_err() {
         upstreams.sweep();
+        expire(&gate.ports);
+    }
+}
+
+/// Tells the ledger of the tasks that ran out. They are over from that moment on, whenever it is told.
+fn expire(ports: &Ports) {
+    for event in ports.tasks.expire(ports.clock.now_us()).iter().filter_map(|task| task.end_event()) {
+        if let Err(e) = ports.ledger.append(Entry::Event(event)) {
+            tracing::error!("the end of a task could not be recorded: {e}");
+        }
     }
 }
 
@@ -269,14 +285,16 @@ async fn open_ledger(
 /// Opens the bundle that is to be in force, and what is kept of those that were.
 fn open_store(config: &Config, ledger: Arc<dyn Ledger>, clock: Arc<dyn Clock>) -> anyhow::Result<Arc<Store>> {
     let history = Arc::new(History::open(&config.data));
-    let opened = Store::open(config.bundle.clone(), history, ledger, clock);
+    let opened = Store::open(config.bundle.clone(), config.signatures, history, ledger, clock);
     opened.map(Arc::new).map_err(|faults| anyhow::anyhow!("the bundle does not build:\n{}", told(&faults)))
 }
 
-/// Shows every durable record to the shadow.
-fn shown_to(shadow: Arc<Shadow>) -> Sink {
+/// Shows every durable record to the shadow. Not its owner: the shadow holds the store, and that the ledger.
+fn shown_to(shadow: Weak<Shadow>) -> Sink {
     Box::new(move |entry: &Entry| {
-        if let Entry::Record(record) = entry {
+        if let Entry::Record(record) = entry
+            && let Some(shadow) = shadow.upgrade()
+        {
             shadow.offer(record);
         }
     })
@@ -344,6 +362,33 @@ fn principals(
     Ok((bootstrap(digests.0, digests.1), Some(generated)))
 }
 
+/// The key that seals task tokens: made at the first start, kept in the data directory, so that a token of an earlier run
+/// is told apart from a forged one.
+fn task_key(data: &Path, entropy: &SystemEntropy) -> anyhow::Result<Key> {
+    let path = data.join("task.key");
+    let kept = match std::fs::read_to_string(&path) {
+        Ok(text) => Some(text),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
+        Err(e) => {
+            return Err(e).with_context(|| format!("the key of task tokens in {} cannot be read", path.display()));
+        }
+    };
+    if let Some(text) = kept {
+        let key = crate::config::hex32(text.trim());
+        let key = key.with_context(|| {
+            format!("{} holds no key: remove it, and every task token that is out is void", path.display())
+        })?;
+        return Ok(Key::new(key));
+    }
+    let mut key = [0; 32];
+    for half in key.chunks_exact_mut(16) {
+        half.copy_from_slice(&pep::ports::Entropy::bytes(entropy));
+    }
+    write_private(&path, &format!("{}\n", hex(&key)))
+        .with_context(|| format!("the key of task tokens cannot be kept in {}", path.display()))?;
+    Ok(Key::new(key))
+}
+
 fn bootstrap(agent: [u8; 32], operator: [u8; 32]) -> Vec<Known> {
     let principal = |name: &str| Principal {
         agent: name.to_owned(),
@@ -358,12 +403,13 @@ fn bootstrap(agent: [u8; 32], operator: [u8; 32]) -> Vec<Known> {
     ]
 }
 
-/// Writes a file that only its owner may read.
-fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
-    use std::io::Write as _;
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
-    file.write_all(text.as_bytes())
+/// Writes a file that only its owner may read, also where it was there before and others could.
+fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    if path.exists() {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+    }
+    Ok(disk::write(path, text.as_bytes(), 0o600)?)
 }
 
 /// A gate's start in the log: where it listens, what it enforces, how secure it is.
@@ -410,4 +456,46 @@ fn hex(bytes: &[u8]) -> String {
 
 fn micros(duration: Duration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may panic")]
+    use pdp::fault::SourceFile;
+
+    use super::*;
+    use crate::config::Overrides;
+    use crate::telemetry::settings;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_gate_that_fails_to_start_or_is_dropped_lets_go_of_its_ledger() {
+        let folder = tempfile::tempdir().unwrap();
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let started = async |listen: SocketAddr| {
+            let text = format!("listen = \"{listen}\"\ndata = \"state\"\n[control]\nlisten = \"127.0.0.1:0\"\n");
+            let file = SourceFile { path: "wicketgate.toml".to_owned(), text };
+            let config = Config::meant(&file, folder.path(), &Overrides::default()).unwrap();
+            let (telemetry, _) = settings::read(|name| (name == "OTEL_TRACES_EXPORTER").then(|| "none".to_owned()));
+            start(&config, Environment { telemetry, token: None }).await
+        };
+        let opened = || {
+            let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+            SqliteLedger::open(&folder.path().join("state/ledger.db"), Options::new(clock)).map(drop)
+        };
+        let failed = started(taken.local_addr().unwrap()).await.err().unwrap();
+        assert!(failed.to_string().contains("cannot listen on"), "{failed}");
+        opened().unwrap();
+        let (running, _) = started(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
+        assert!(opened().is_err(), "two gates wrote one ledger");
+        drop(running);
+        let mut free = false;
+        for _ in 0..500 {
+            free = free || opened().is_ok();
+            if free {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert!(free, "a gate that is gone holds its ledger");
+    }
 }

@@ -34,6 +34,8 @@ struct Window {
 /// How many addresses are remembered. Beyond it the oldest are forgotten, which can only forgive.
 const ADDRESSES_MAX: usize = 10_000;
 const MINUTE_US: i64 = 60_000_000;
+/// What is said past the limit of failures.
+const TOO_MANY: &str = "too many failed credentials from this address; wait a minute";
 
 /// Somebody who proved who they are.
 #[derive(Debug, Clone)]
@@ -65,17 +67,29 @@ impl Doorkeeper {
         if let Some((principal, role)) = token.and_then(|t| self.known.get(&token_digest(t))) {
             return Ok(Visitor { principal: Arc::clone(principal), role: *role });
         }
-        let count = self.count_failure(address, now_us);
-        if count > self.failures_max {
-            let words = "too many failed credentials from this address; wait a minute";
-            return Err(Refusal::new(Code::TooManyFailures, words));
-        }
-        tracing::warn!(%address, "a credential was refused ({count} within this minute)");
         let words = match token {
             Some(_) => "the bearer token is not known here",
             None => needed,
         };
-        Err(Refusal::new(Code::Unauthenticated, words))
+        Err(self.failed(address, now_us, Refusal::new(Code::Unauthenticated, words)))
+    }
+
+    /// Counts a credential of another kind that was refused to this address, such as a task's token.
+    pub(crate) fn failed(&self, address: IpAddr, now_us: i64, refused: Refusal) -> Refusal {
+        let count = self.count_failure(address, now_us);
+        if count > self.failures_max {
+            return Refusal::new(Code::TooManyFailures, TOO_MANY);
+        }
+        tracing::warn!(%address, "a credential was refused ({count} within this minute)");
+        refused
+    }
+
+    /// The agent of this name: `tenant/agent`, or the agent's name alone in the tenant `default`.
+    #[must_use]
+    pub fn agent(&self, name: &str) -> Option<Arc<Principal>> {
+        let (tenant, agent) = name.split_once('/').unwrap_or(("default", name));
+        let named = |one: &&Arc<Principal>| one.tenant == tenant && one.agent == agent;
+        self.known.values().map(|(principal, _)| principal).find(named).map(Arc::clone)
     }
 
     fn count_failure(&self, address: IpAddr, now_us: i64) -> u32 {

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use pdp::fault::{Fault, SourceFile};
 use pdp::principal::Principal;
+use pdp::snapshot::Snapshot;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::Spanned;
@@ -36,6 +37,8 @@ pub struct Config {
     pub allowed_origins: BTreeSet<String>,
     /// Where policies and registry are read; nothing means the ones built into the program.
     pub bundle: Option<Bundle>,
+    /// When reviews must be signed.
+    pub signatures: Signatures,
     /// Where the ledger and generated tokens are kept.
     pub data: PathBuf,
     /// Who may come, by the SHA-256 of their token. Empty means that tokens are generated.
@@ -57,6 +60,32 @@ pub struct Bundle {
     pub policies: PathBuf,
     /// `servers/*.toml` with their `*.tools.json`, and `vocabulary.toml`.
     pub registry: PathBuf,
+}
+
+/// When reviews must be signed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Signatures {
+    /// Where the registry names its reviewers.
+    #[default]
+    WhereNamed,
+    /// Always: whoever takes `reviewers.toml` away must not make unsigned reviews count.
+    Required,
+}
+
+impl Signatures {
+    /// Whether a snapshot's registry names the reviewers that it must.
+    ///
+    /// # Errors
+    /// The fault that it does not.
+    pub fn asked_of(self, snapshot: &Snapshot) -> Result<(), Vec<Fault>> {
+        if self == Self::WhereNamed || snapshot.registry().reviewers.is_some() {
+            return Ok(());
+        }
+        let words = "`signatures = \"required\"` is configured, and the registry names no reviewers";
+        let remedy = "put the file back; `wicketgate registry keygen` prints what stands in it";
+        Err(vec![Fault::of_file("registry/reviewers.toml", words, remedy)])
+    }
 }
 
 /// A principal and the digest of its token.
@@ -311,6 +340,7 @@ impl Config {
             allowed_hosts: written.allowed_hosts,
             allowed_origins: written.allowed_origins,
             bundle,
+            signatures: written.signatures,
             data,
             principals,
             limits,
@@ -362,7 +392,8 @@ fn known(file: &SourceFile, written: &Spanned<PrincipalTable>, faults: &mut Vec<
 
 pub(crate) fn hex32(text: &str) -> Option<[u8; 32]> {
     let mut out = [0; 32];
-    if text.len() != 64 {
+    // `from_str_radix` takes a sign too.
+    if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return None;
     }
     for (n, byte) in out.iter_mut().enumerate() {
@@ -416,6 +447,25 @@ mod tests {
     fn meant(text: &str) -> Result<Config, Vec<Fault>> {
         let file = SourceFile { path: "gate.toml".into(), text: text.into() };
         Config::meant(&file, Path::new("/nowhere"), &Overrides::default())
+    }
+
+    #[test]
+    fn signatures_that_are_required_need_reviewers() {
+        let required = meant("signatures = \"required\"").unwrap().signatures;
+        assert!(meant("signatures = \"never\"").is_err());
+        let mut sources = crate::reload::read(None).unwrap();
+        let built = |sources: &pdp::snapshot::Sources| Snapshot::build(sources).unwrap();
+        assert!(meant("").unwrap().signatures.asked_of(&built(&sources)).is_ok());
+        let faults = required.asked_of(&built(&sources)).unwrap_err();
+        assert!(faults.iter().all(|fault| fault.file == "registry/reviewers.toml") && faults.len() == 1);
+        sources.registry.push(SourceFile { path: "registry/reviewers.toml".into(), text: String::new() });
+        assert!(required.asked_of(&built(&sources)).is_ok());
+    }
+
+    #[test]
+    fn a_digest_is_made_of_digits_alone() {
+        assert!(hex32(&"0f".repeat(32)).is_some());
+        assert!(hex32(&"+f".repeat(32)).is_none() && hex32(&"0f".repeat(31)).is_none());
     }
 
     #[test]

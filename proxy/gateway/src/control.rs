@@ -1,9 +1,11 @@
 //! The control plane: for operators, on a listener of its own, under the same authentication baseline.
 //!
-//! Nothing here can send to a server or approve a call for its own caller; it looks, reloads and reports.
+//! Nothing here can send to a server or approve a call for its own caller; it looks, reloads, opens tasks, stops and halts.
 
+mod halts;
 mod shadow;
 mod snapshots;
+mod tasks;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -25,11 +27,13 @@ use tokio_util::sync::CancellationToken;
 use crate::auth::{Borders, Doorkeeper, Visitor};
 use crate::config::Role;
 use crate::desk::shadow::Shadow;
+use crate::halt::Halts;
 use crate::ledger::{Reader, SqliteLedger};
-use crate::reload::Store;
+use crate::reload::{Refused, Store};
 use crate::story;
 use crate::telemetry::Exporter;
 use crate::upstream::Upstreams;
+use snapshots::aside;
 
 /// What the control plane looks at.
 #[derive(Debug)]
@@ -54,6 +58,10 @@ pub struct Control {
     pub doorkeeper: Arc<Doorkeeper>,
     /// Under which names.
     pub borders: Borders,
+    /// The halt switches.
+    pub halts: Arc<Halts>,
+    /// Where agents connect, to tell them.
+    pub agents: SocketAddr,
 }
 
 /// Serves the control API until told to stop.
@@ -68,6 +76,8 @@ pub async fn serve(socket: TcpListener, control: Arc<Control>, stop: Cancellatio
         .route("/v1/traces/{id}", get(trace))
         .merge(snapshots::routes())
         .merge(shadow::routes())
+        .merge(tasks::routes())
+        .merge(halts::routes())
         .fallback(|| async { error(StatusCode::NOT_FOUND, "no_route", "there is nothing here; see `/v1/health`") })
         .layer(middleware::from_fn_with_state(Arc::clone(&control), admit))
         .with_state(control);
@@ -144,6 +154,7 @@ fn report(control: &Control) -> Value {
         "telemetry": format!("{telemetry:?}"),
         "channels": control.gate.ports.channels.len(),
         "tasks": control.gate.ports.tasks.open().len(),
+        "halts": control.halts.on().len(),
         "children": control.upstreams.children(),
         "calls_free": control.gate.ports.slots.available_permits(),
     })
@@ -168,7 +179,7 @@ async fn snapshot(State(control): State<Arc<Control>>, visitor: Asked) -> Respon
         })
         .collect();
     let notes: Vec<String> = snapshot.notes().iter().map(ToString::to_string).collect();
-    let mut body = snapshots::told(&turn);
+    let mut body = turn.told();
     if let Some(members) = body.as_object_mut() {
         members.insert("servers".to_owned(), servers.into());
         members.insert("notes".to_owned(), notes.into());
@@ -182,14 +193,10 @@ async fn reload(State(control): State<Arc<Control>>, visitor: Asked) -> Response
     }
     let by = visitor.principal.key();
     let store = Arc::clone(&control.store);
-    match tokio::task::spawn_blocking(move || store.reload(&by)).await {
+    match aside(move || store.reload(&by)).await {
         Ok(Ok((digest, changed))) => Json(json!({ "snapshot": digest, "changed": changed })).into_response(),
-        Ok(Err(faults)) => {
-            let kept = control.store.current().digest();
-            let body = json!({ "faults": snapshots::told_faults(&faults), "snapshot": kept });
-            (StatusCode::UNPROCESSABLE_ENTITY, Json(body)).into_response()
-        }
-        Err(e) => error(StatusCode::INTERNAL_SERVER_ERROR, "failed", &format!("the reload failed: {e}")),
+        Ok(Err(faults)) => snapshots::refused(&control, &Refused::Faults(faults)),
+        Err(failed) => *failed,
     }
 }
 
@@ -198,7 +205,7 @@ async fn trace(State(control): State<Arc<Control>>, visitor: Asked, Path(id): Pa
         return *refused;
     }
     let path = control.ledger_path.clone();
-    let found = tokio::task::spawn_blocking(move || {
+    let found = aside(move || {
         let reader = Reader::open(&path).map_err(|e| e.to_string())?;
         story::find(&reader, &id).map_err(|e| e.to_string())
     })
@@ -206,6 +213,6 @@ async fn trace(State(control): State<Arc<Control>>, visitor: Asked, Path(id): Pa
     match found {
         Ok(Ok(entries)) => Json(json!({ "entries": entries })).into_response(),
         Ok(Err(words)) => error(StatusCode::NOT_FOUND, "no_trace", &words),
-        Err(e) => error(StatusCode::INTERNAL_SERVER_ERROR, "failed", &e.to_string()),
+        Err(failed) => *failed,
     }
 }

@@ -9,6 +9,7 @@ pub mod auth;
 pub mod listen;
 pub mod upstream;
 pub mod vault;
+pub mod halt;
 mod reach;
 pub mod ledger;
 pub mod story;

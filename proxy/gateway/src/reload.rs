@@ -22,9 +22,9 @@ use pep::ports::{Clock, Gate, Ledger, Snapshots};
 use serde::Serialize;
 
 use crate::clock::rfc3339;
-use crate::config::Bundle;
+use crate::config::{Bundle, Signatures};
 use crate::history::{Change, History, How, Manifest, Turn, manifest};
-pub use files::{files, invariants, policies, read, read_registry, read_tests, read_there, write_built_in};
+pub use files::{beside, files, invariants, is_whole, read, read_registry, read_tests, write_built_in};
 pub use promote::{Asking, Refused, candidate, is_of_bundle};
 pub use write_back::WriteFault;
 
@@ -36,6 +36,7 @@ const QUIET: Duration = Duration::from_millis(100);
 pub struct Store {
     current: ArcSwap<Snapshot>,
     bundle: Option<Bundle>,
+    signatures: Signatures,
     /// Held while the law is changed, one change at a time.
     changing: Mutex<Directories>,
     /// How what is in force came to be. Changed together with `current`.
@@ -75,20 +76,30 @@ impl Store {
     /// Every fault of the bundle.
     pub fn open(
         bundle: Option<Bundle>,
+        signatures: Signatures,
         history: Arc<History>,
         ledger: Arc<dyn Ledger>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, Vec<Fault>> {
-        let settled = promote::settle(bundle.as_ref(), &history)?;
+        let settled = match promote::settle(bundle.as_ref(), &history) {
+            // The gate starts all the same, and tells the fault where it tells its health.
+            Err(promote::Unsettled::History(fault)) => {
+                tracing::error!("whether a promotion was cut short is not known, or not kept: {fault}");
+                None
+            }
+            settled => settled?,
+        };
         let sources = read(bundle.as_ref())?;
         let first = Snapshot::build(&sources)?;
+        signatures.asked_of(&first)?;
         let files = manifest(&sources);
         let turn = found(&history, &sources, (&files, &first), clock.now_us());
         let (current, changing) = (ArcSwap::from_pointee(first), Mutex::new(Directories { files, torn: false }));
         // Told again at each start: an event that a crash lost is not the only word of who put it in force.
         let origin = format!("in force by {} since {} ({})", turn.author, rfc3339(turn.at_us), turn.reason);
         let (turn, last) = (Mutex::new(turn), Mutex::default());
-        let store = Self { current, bundle, changing, turn, last, history, ledger, clock, gate: OnceLock::new() };
+        let store =
+            Self { current, bundle, signatures, changing, turn, last, history, ledger, clock, gate: OnceLock::new() };
         store.record("snapshot", "start", &format!("the first snapshot, {origin}"));
         if let Some(settled) = settled {
             store.record("promotion_settled", &settled.by, &settled.words);
@@ -131,7 +142,8 @@ impl Store {
         let built = self
             .mended(&mut held)
             .and_then(|()| read(self.bundle.as_ref()))
-            .and_then(|sources| Snapshot::rebuild(&sources, Some(&current)).map(|snapshot| (sources, snapshot)));
+            .and_then(|sources| Snapshot::rebuild(&sources, Some(&current)).map(|snapshot| (sources, snapshot)))
+            .and_then(|built| self.signatures.asked_of(&built.1).map(|()| built));
         let faults = built.as_ref().err().into_iter().flatten().map(ToString::to_string).collect();
         let last = LastReload { at_us: self.clock.now_us(), by: by.to_owned(), faults };
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = last.clone();
@@ -167,7 +179,8 @@ impl Store {
         Ok((digest, digest != before.digest))
     }
 
-    /// Settles the half of a promotion that lies in the directories, if there is one, as the next start would.
+    /// Settles the half of a promotion that lies in the directories, if there is one, as the next start would. Unlike at a
+    /// start there is a law in force, so what is not settled keeps it there: half of a promotion is never read as a bundle.
     fn mended(&self, held: &mut Directories) -> Result<(), Vec<Fault>> {
         if held.torn {
             if let Some(settled) = promote::settle(self.bundle.as_ref(), &self.history)? {
@@ -214,14 +227,15 @@ impl Store {
         }
     }
 
-    fn record(&self, what: &str, by: &str, detail: &str) {
+    /// Records what became of a snapshot or a candidate, and who did it.
+    pub(crate) fn record(&self, what: &str, by: &str, detail: &str) {
         let event = Event {
             by: Some(by.to_owned()),
             snapshot: Some(self.current.load().digest()),
             ..Event::new(self.clock.now_us(), what, detail)
         };
         if let Err(e) = self.ledger.append(Entry::Event(event)) {
-            tracing::error!("a snapshot event could not be recorded: {e}");
+            tracing::error!("`{what}` could not be recorded: {e}");
         }
     }
 }
@@ -327,10 +341,34 @@ mod tests {
         assert!(read(None).unwrap().policies.iter().all(|file| !file.path.contains("invariants")));
         let named: Vec<String> = invariants(Some(&bundle), None).unwrap().into_iter().map(|f| f.path).collect();
         assert!(named.contains(&"policies/invariants/mine.cedar".to_owned()), "{named:?}");
+        let none = invariants(Some(&bundle), Some(&bundle.registry)).unwrap_err();
+        assert!(none.first().unwrap().to_string().contains("holds no claim (*.cedar)"), "{none:?}");
         // Deeper folders of that name are policies like others.
         std::fs::create_dir_all(bundle.policies.join("team/invariants")).unwrap();
         std::fs::write(bundle.policies.join("team/invariants/a.cedar"), "").unwrap();
         assert_eq!(read(Some(&bundle)).unwrap().policies.len(), sources.policies.len() + 1);
+    }
+
+    #[test]
+    fn a_candidate_is_what_its_directory_holds_and_the_working_bundle_the_rest() {
+        let folder = tempfile::tempdir().unwrap();
+        let bundle = write_built_in(folder.path()).unwrap();
+        let whole = read(Some(&bundle)).unwrap();
+        let other = || Ok(Sources::default());
+        let names = |files: &[pdp::fault::SourceFile]| files.iter().map(|file| file.path.clone()).collect::<Vec<_>>();
+        let found = beside(folder.path(), || Err(Vec::new())).unwrap();
+        assert_eq!((names(&found.policies), names(&found.registry)), (names(&whole.policies), names(&whole.registry)));
+        // Policies alone have claims beside them, which are no policies; also where they are named themselves.
+        std::fs::remove_dir_all(&bundle.registry).unwrap();
+        for dir in [folder.path(), &bundle.policies] {
+            let found = beside(dir, other).unwrap();
+            assert_eq!((names(&found.policies), found.registry.len()), (names(&whole.policies), 0), "{dir:?}");
+            assert!(!is_whole(dir));
+        }
+        std::fs::rename(&bundle.policies, &bundle.registry).unwrap();
+        assert_eq!(beside(folder.path(), || Ok(whole.clone())).unwrap().policies.len(), whole.policies.len());
+        std::fs::remove_dir_all(&bundle.registry).unwrap();
+        assert!(beside(folder.path(), other).unwrap_err().first().unwrap().message.contains("holds neither"));
     }
 
     #[test]

@@ -60,6 +60,8 @@ pub enum Code {
     SessionMissing,
     /// The session is unknown, ended, or another principal's.
     SessionUnknown,
+    /// The task token was not made here, is another agent's, or differs from another that came with it.
+    TokenRefused,
     /// Too many calls at once.
     Busy,
     /// The registry has no such server.
@@ -82,6 +84,10 @@ pub enum Code {
     ApprovalUnavailable,
     /// The halt switch is on.
     Halted,
+    /// The task is over.
+    TaskOver,
+    /// What the call touches lies outside its task's scope.
+    OutOfScope,
     /// The credential for the server cannot be had.
     CredentialUnavailable,
     /// The ledger cannot take the record.
@@ -115,7 +121,7 @@ const fn line(name: &'static str, http: u16, rpc: i64, source: Source, again: bo
 
 impl Code {
     /// Every code, for coverage.
-    pub const ALL: [Self; 38] = [
+    pub const ALL: [Self; 41] = [
         Self::NoRoute,
         Self::VerbNotAllowed,
         Self::HostRefused,
@@ -135,6 +141,7 @@ impl Code {
         Self::HeaderMismatch,
         Self::SessionMissing,
         Self::SessionUnknown,
+        Self::TokenRefused,
         Self::Busy,
         Self::UnknownServer,
         Self::MethodClosed,
@@ -146,6 +153,8 @@ impl Code {
         Self::Denied,
         Self::ApprovalUnavailable,
         Self::Halted,
+        Self::TaskOver,
+        Self::OutOfScope,
         Self::CredentialUnavailable,
         Self::LedgerUnavailable,
         Self::Unreachable,
@@ -181,6 +190,7 @@ impl Code {
             Self::HeaderMismatch => line("header_mismatch", 400, -32020, Client, false),
             Self::SessionMissing => line("session_missing", 400, -32600, Client, false),
             Self::SessionUnknown => line("session_unknown", 404, -32600, Client, false),
+            Self::TokenRefused => line("token_refused", 403, 40305, Client, false),
             Self::Busy => line("busy", 200, 42901, Gate, true),
             Self::UnknownServer => line("unknown_server", 404, -32600, Client, false),
             Self::MethodClosed => line("method_closed", 200, -32601, Policy, false),
@@ -192,6 +202,8 @@ impl Code {
             Self::Denied => line("denied", 200, 40300, Policy, false),
             Self::ApprovalUnavailable => line("approval_unavailable", 200, 40301, Policy, false),
             Self::Halted => line("halted", 200, 40302, Policy, true),
+            Self::TaskOver => line("task_over", 200, 40303, Policy, false),
+            Self::OutOfScope => line("out_of_scope", 200, 40304, Policy, false),
             Self::CredentialUnavailable => line("credential_unavailable", 200, 50001, Gate, true),
             Self::LedgerUnavailable => line("ledger_unavailable", 503, 50301, Gate, true),
             Self::Unreachable => line("unreachable", 200, 50202, Upstream, true),

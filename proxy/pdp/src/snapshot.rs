@@ -120,6 +120,10 @@ fn is_of_writing(message: &str) -> bool {
 fn withheld(registry: &Registry) -> Vec<Fault> {
     let mut notes = Vec::new();
     for server in registry.servers.values() {
+        if let Some(why) = &server.closed {
+            let words = format!("nothing reaches `{}`: it is {why}", server.name);
+            notes.push(Fault::of_file(&format!("servers/{}.toml", server.name), words, ""));
+        }
         for tool in server.tools.values() {
             if let Some(why) = &tool.withheld {
                 let file = format!("servers/{}.toml", server.name);

@@ -34,6 +34,16 @@ impl Aside {
         Self { name: method.to_owned(), known: method::find(method), target }
     }
 
+    /// What the gate knows of its method.
+    pub(crate) fn known(&self) -> Option<&'static Method> {
+        self.known
+    }
+
+    /// What it acts on.
+    pub(crate) fn target(&self) -> &str {
+        &self.target
+    }
+
     /// An action as a server asks for it: a method, and parameters that may name what it acts on.
     fn asked(request: &str) -> Result<Self, Refusal> {
         let layout = read(request)?;
@@ -263,7 +273,7 @@ pub(crate) fn spelt(object: Part<'_>, judged: &[&str]) -> Result<(), Refusal> {
         return bad("`params` must be an object".to_owned());
     }
     for (name, _) in object.members() {
-        if let Some(near) = judged.iter().find(|n| n.eq_ignore_ascii_case(&name) && **n != name) {
+        if let Some(near) = judged.iter().find(|n| **n != name && json::alike(n, &name)) {
             return bad(format!("`params.{near}` is written in another case: some servers would read both"));
         }
     }

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use pdp::digest::DEPTH_MAX;
-use pdp::json::{Json, JsonFault, Kind, Layout, Part, Reading};
+use pdp::json::{Json, JsonFault, Kind, Layout, Part, Reading, alike};
 use pdp::record::FrameKind;
 use pdp::refusal::{Code, Refusal};
 
@@ -77,7 +77,7 @@ impl Envelope {
                 "result" => out.result = Some(value.range()),
                 "error" => out.error = Some(value.range()),
                 other => {
-                    if let Some(near) = MEMBERS.iter().find(|m| m.eq_ignore_ascii_case(other)) {
+                    if let Some(near) = MEMBERS.iter().find(|m| alike(m, other)) {
                         return Err(not_rpc(format!("the member `{other}` differs from `{near}` only in case")));
                     }
                 }

@@ -8,7 +8,7 @@ use pdp::principal::Principal;
 use pdp::refusal::Refusal;
 
 use crate::channel::Channel;
-use crate::task::Task;
+use crate::task::{Task, Token};
 
 /// Who sent a frame.
 #[derive(Debug, Clone)]
@@ -26,7 +26,21 @@ pub struct Frame {
     pub(crate) server: String,
     pub(crate) session: Option<String>,
     pub(crate) headers: Vec<(String, String)>,
+    pub(crate) belongs: Belongs,
     pub(crate) content: Content,
+}
+
+/// How a frame's task is known, beside what stands in the frame itself.
+#[derive(Debug, Clone)]
+pub(crate) enum Belongs {
+    /// By these tokens, which came with it; by none of them where there are none.
+    To(Vec<Token>),
+    /// It is the gate's own, made in the course of this task.
+    Within(Arc<Task>),
+}
+
+impl Belongs {
+    const UNSAID: Self = Self::To(Vec::new());
 }
 
 /// What a frame carries.
@@ -76,41 +90,51 @@ impl Frame {
         headers: Vec<(String, String)>,
         body: Bytes,
     ) -> Self {
-        Self { caller, server: server.to_owned(), session, headers, content: Content::Message(body) }
+        Self::new(caller, server, session, headers, Content::Message(body))
     }
 
     /// A GET on a server's endpoint.
     #[must_use]
     pub fn open(caller: Caller, server: &str, session: Option<String>, headers: Vec<(String, String)>) -> Self {
-        Self { caller, server: server.to_owned(), session, headers, content: Content::Open }
+        Self::new(caller, server, session, headers, Content::Open)
     }
 
     /// A DELETE on a server's endpoint.
     #[must_use]
     pub fn close(caller: Caller, server: &str, session: Option<String>, headers: Vec<(String, String)>) -> Self {
-        Self { caller, server: server.to_owned(), session, headers, content: Content::Close }
+        Self::new(caller, server, session, headers, Content::Close)
     }
 
     /// Something that arrived but could not be read as a message.
     #[must_use]
     pub fn unreadable(caller: Caller, server: &str, why: Refusal) -> Self {
-        Self {
-            caller,
-            server: server.to_owned(),
-            session: None,
-            headers: Vec::new(),
-            content: Content::Unreadable(why),
-        }
+        Self::new(caller, server, None, Vec::new(), Content::Unreadable(why))
     }
 
     pub(crate) fn event(caller: Caller, server: &str, event: EventOf) -> Self {
-        Self {
-            caller,
-            server: server.to_owned(),
-            session: event.channel.session().map(str::to_owned),
-            headers: Vec::new(),
-            content: Content::Event(event),
-        }
+        let session = event.channel.session().map(str::to_owned);
+        Self::new(caller, server, session, Vec::new(), Content::Event(event))
+    }
+
+    fn new(
+        caller: Caller,
+        server: &str,
+        session: Option<String>,
+        headers: Vec<(String, String)>,
+        content: Content,
+    ) -> Self {
+        Self { caller, server: server.to_owned(), session, headers, belongs: Belongs::UNSAID, content }
+    }
+
+    /// With the task tokens that came beside the message.
+    #[must_use]
+    pub fn with_tokens(self, tokens: Vec<Token>) -> Self {
+        Self { belongs: Belongs::To(tokens), ..self }
+    }
+
+    /// Made by the gate in the course of this task.
+    pub(crate) fn within(self, task: &Arc<Task>) -> Self {
+        Self { belongs: Belongs::Within(Arc::clone(task)), ..self }
     }
 
     /// The value of a header, by lower-case name.

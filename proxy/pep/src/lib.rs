@@ -42,7 +42,7 @@ pub use stages::{
     s9_audit::IntentReceipt,
 };
 pub use stream::{Event, EventSource, EventStream};
-pub use task::{Task, Tasks};
+pub use task::{Cause, Key, OpenFault, Opened, Opening, Over, Task, Tasks, Terms, Token};
 pub use trace::{Propagation, TraceContext};
 
 use std::sync::Arc;

@@ -102,8 +102,8 @@ pub(crate) fn shows_otherwise(
     before: Option<&Server>,
     now: Option<&Server>,
 ) -> bool {
-    // What is gone or out of use answers nothing, so there is nothing to ask it again.
-    let Some(now) = now.filter(|server| server.retired.is_none()) else { return false };
+    // What is gone or closed answers nothing, so there is nothing to ask it again.
+    let Some(now) = now.filter(|server| server.closed.is_none()) else { return false };
     match listed {
         Some(listed) => listed.iter().any(|(name, digest)| {
             let shown = |server: &Server| server.reviewed(name).is_some_and(|tool| tool.pin == *digest);

@@ -303,31 +303,37 @@ impl Results {
             }
             out.push_str("\n`50p/50t 64c 100 B json read`: 50 policies over 50 tools, 64 connections, answers of 100 bytes of text as JSON, tools whose effect is to read.\n");
         }
+        self.beside(&mut out);
+        out
+    }
+
+    /// The parts of the report beside the main rows.
+    fn beside(&self, out: &mut String) {
         if !self.sizes.is_empty() {
             section(
-                &mut out,
+                out,
                 "Policies and tools",
                 &["calls", "per second, of 50p/50t", "CPU per call, of 50p/50t", "gate/bare"],
             );
             for ((name, speed, cpu), row) in self.compared().into_iter().zip(&self.sizes) {
-                table_row(&mut out, [name.to_owned(), cell(speed, 2), cell(cpu, 2), cell(row.share(), 2)]);
+                table_row(out, [name.to_owned(), cell(speed, 2), cell(cpu, 2), cell(row.share(), 2)]);
             }
         }
         if let Some((gate, bare)) = &self.memory {
-            section(&mut out, "Memory", &["", "gate", "gate, per session", "bare proxy", "bare, per session"]);
+            section(out, "Memory", &["", "gate", "gate, per session", "bare proxy", "bare, per session"]);
             for cells in memory_rows(gate, bare) {
-                table_row(&mut out, cells);
+                table_row(out, cells);
             }
             out.push_str("\nResident memory, and how much of it is the process's own (heap and stacks). Each step is on top of the one before; what a session takes is the growth of the latter since the start.\n");
         }
         if !self.costs.is_empty() {
             section(
-                &mut out,
+                out,
                 "Instructions and allocations per call",
                 &["", "instructions", "allocations", "bytes allocated"],
             );
             for cost in &self.costs {
-                table_row(&mut out, cost_cells(cost));
+                table_row(out, cost_cells(cost));
             }
             out.push_str("\nUser space, counted by callgrind. Whole processes are called over 16 connections.\n");
         }
@@ -339,13 +345,12 @@ impl Results {
                 "one tool edited, ms",
                 "one decision, us",
             ];
-            section(&mut out, "Bundles and decisions", &head);
+            section(out, "Bundles and decisions", &head);
             for row in &self.loading {
-                table_row(&mut out, loading_cells(row));
+                table_row(out, loading_cells(row));
             }
             out.push_str("\nIn one process, on one thread, without traffic. An edit builds from what the bundle before it found out.\n");
         }
-        out
     }
 
     /// The parts beside the main rows, for a terminal.

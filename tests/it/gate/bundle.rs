@@ -27,6 +27,8 @@ forbid (principal, action in Gate::Action::"egress", resource);
 pub(crate) struct Bundle {
     servers: Vec<Server>,
     policies: String,
+    /// Kinds of tasks: name and text.
+    profiles: Vec<(String, String)>,
 }
 
 /// One server's registry entry, and the definitions beside it.
@@ -39,7 +41,7 @@ struct Server {
 
 impl Bundle {
     pub(crate) fn new() -> Self {
-        Self { servers: Vec::new(), policies: POLICIES.to_owned() }
+        Self { servers: Vec::new(), policies: POLICIES.to_owned(), profiles: Vec::new() }
     }
 
     /// A server behind HTTP.
@@ -85,6 +87,12 @@ impl Bundle {
         self
     }
 
+    /// A kind of task.
+    pub(crate) fn profile(mut self, name: &str, text: &str) -> Self {
+        self.profiles.push((name.to_owned(), text.to_owned()));
+        self
+    }
+
     /// These policies, and no others.
     pub(crate) fn policies(mut self, text: &str) -> Self {
         text.clone_into(&mut self.policies);
@@ -102,6 +110,10 @@ impl Bundle {
         std::fs::create_dir_all(folder.join("policies")).unwrap();
         std::fs::create_dir_all(folder.join("registry/servers")).unwrap();
         std::fs::write(folder.join("policies/all.cedar"), &self.policies).unwrap();
+        for (name, text) in &self.profiles {
+            std::fs::create_dir_all(folder.join("registry/tasks")).unwrap();
+            std::fs::write(folder.join(format!("registry/tasks/{name}.toml")), text).unwrap();
+        }
         for Server { name, text, definitions } in &self.servers {
             std::fs::write(folder.join(format!("registry/servers/{name}.toml")), text).unwrap();
             std::fs::write(folder.join(format!("registry/servers/{name}.tools.json")), definitions).unwrap();

@@ -171,18 +171,25 @@ pub(super) fn rule(id: &str, reason: &str) -> Rule {
     Rule { id: id.to_owned(), reason: reason.to_owned() }
 }
 
-/// An allowed call of a tool, answered in nine milliseconds.
-pub(super) fn allowed() -> Record {
-    let labels = ["private"].into_iter().collect();
-    let facts = Facts { labels, calls: 3, now_ms: 1, ..Facts::default() };
-    let note = DecisionNote::of(Decision::allow(), vec![rule("read-mail", "")], Vec::new(), &facts);
-    let principal = Principal {
+fn clerk() -> Principal {
+    Principal {
         agent: "clerk".to_owned(),
         teams: vec![],
         user: "ann".to_owned(),
         tenant: "default".to_owned(),
         method: "token".to_owned(),
-    };
+    }
+}
+
+/// Allowed by one rule, in a task that has read private data.
+fn read_mail() -> DecisionNote {
+    let labels = ["private"].into_iter().collect();
+    let facts = Facts { labels, calls: 3, now_ms: 1, ..Facts::default() };
+    DecisionNote::of(Decision::allow(), vec![rule("read-mail", "")], Vec::new(), &facts)
+}
+
+/// An allowed call of a tool, answered in nine milliseconds.
+pub(super) fn allowed() -> Record {
     let attempt = Attempt {
         span: ATTEMPT.to_owned(),
         started_us: 500,
@@ -204,7 +211,7 @@ pub(super) fn allowed() -> Record {
         direction: Direction::ToServer,
         kind: FrameKind::Request,
         protocol: Some("2025-11-25".to_owned()),
-        principal: Some(principal.into()),
+        principal: Some(clerk().into()),
         client: Some("192.0.2.7:50000".to_owned()),
         server: "mail".to_owned(),
         system: Some("exchange".to_owned()),
@@ -218,7 +225,7 @@ pub(super) fn allowed() -> Record {
         arguments_digest: Some(Digest::of_bytes(b"")),
         arguments: Some(serde_json::json!({ "folder": "inbox-4711" }).into()),
         snapshot: Digest::of_bytes(b"snapshot"),
-        decision: Some(note),
+        decision: Some(read_mail()),
         credential: None,
         labels: ["private", "untrusted"].into_iter().collect(),
         stages: vec![

@@ -26,6 +26,8 @@ pub(crate) mod tools;
 pub(crate) mod law;
 pub(crate) mod labels;
 pub(crate) mod origin;
+pub(crate) mod scope;
+pub(crate) mod tokens;
 pub(crate) mod failures;
 
 /// Every script there is.
@@ -41,6 +43,8 @@ pub(crate) fn all() -> impl Iterator<Item = &'static (&'static str, &'static str
         law::ALL,
         labels::ALL,
         origin::ALL,
+        scope::ALL,
+        tokens::ALL,
         failures::ALL,
     ]
     .into_iter()

@@ -2,6 +2,7 @@
 
 pub(crate) mod bundle;
 pub(crate) mod fakes;
+mod hosted;
 mod script;
 pub(crate) mod trail;
 pub(crate) mod upstream;
@@ -13,7 +14,7 @@ use pdp::principal::Principal;
 use pdp::refusal::{Code, Refusal};
 use pdp::snapshot::Snapshot;
 use pep::ports::{Gate, Limits, Ports};
-use pep::{Body, Caller, Channels, Event, Frame, Propagation, Tasks};
+use pep::{Body, Caller, Channels, Event, Frame, Key, Propagation, Tasks};
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
@@ -67,7 +68,7 @@ impl World {
             vault: Arc::clone(&vault) as _,
             approvals: Arc::clone(&approvals) as _,
             halt: Arc::clone(&halt) as _,
-            tasks: Tasks::new(3_600_000_000, 100, true),
+            tasks: Tasks::new(3_600_000_000, 100, true).sealed(Key::new([7; 32])),
             channels: Channels::new(100),
             slots: Arc::new(Semaphore::new(100)),
             limits: Limits { depth_max: 16, arguments_bytes_max: 200, ..Limits::STANDARD },

@@ -9,6 +9,10 @@
 //! & > ...                             the frame goes on in the background: `wait` ends it, `hang up` drops it
 //! given > ...                         the frame is carried, and the journal says nothing of it
 //! mail ...                            tells the fake server `mail` what to do next
+//! task open t ann {"tools":["mail/*"]}  a host opens a task for an agent; `task child u t bob {...}` hands it on
+//! task stop t WHY / task end t        a host ends it; `task expire` looks for those that ran out
+//! token t u                           what follows carries these tasks' tokens; `forged` is one of another key
+//! as token t                          the caller shows nothing else; `{token:t}` in a message is the token
 //! ```
 
 use std::sync::Arc;
@@ -17,11 +21,12 @@ use bytes::Bytes;
 use pdp::record::Entry;
 use pdp::refusal::{Code, Refusal};
 use pep::ports::{SendFault, Verdict};
-use pep::{Event, Frame};
+use pep::{Caller, Event, Frame, Token};
 use serde_json::Value;
 use tokio::task::JoinHandle;
 
 use super::fakes::lock;
+use super::hosted::Hosted;
 use super::upstream::{Act, Item};
 use super::{World, bundle, caller};
 
@@ -37,11 +42,14 @@ pub(super) async fn run(world: &Arc<World>, script: &str) {
         id: 0,
         under_way: None,
         server: (String::new(), false),
+        hosted: Hosted::default(),
+        carried: Vec::new(),
     };
     for line in script.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
         stage.step(line).await;
     }
     assert!(stage.under_way.is_none(), "a script ends what it began: `wait` or `hang up`");
+    stage.hosted.assert_untold(world);
 }
 
 /// Where a script stands.
@@ -57,6 +65,9 @@ struct Stage {
     under_way: Option<JoinHandle<()>>,
     /// The server whose stream `|` continues, and whether it is of its listing.
     server: (String, bool),
+    /// What hosts opened, and whose tokens come with every frame.
+    hosted: Hosted,
+    carried: Vec<String>,
 }
 
 fn cut(text: &str) -> (&str, &str) {
@@ -101,6 +112,8 @@ impl Stage {
         let (word, rest) = cut(line);
         match word {
             "as" => self.caller = rest.to_owned(),
+            "task" => self.hosted.command(&world, rest),
+            "token" => self.carried = rest.split(' ').filter(|n| *n != "none").map(str::to_owned).collect(),
             "session" => self.session = Some(rest.to_owned()).filter(|s| s != "none"),
             "modern" => self.modern = true,
             "legacy" => self.modern = false,
@@ -271,26 +284,45 @@ impl Stage {
                 let (server, body) = cut(rest);
                 (server.to_owned(), body.to_owned())
             }
-            "open" => return Some(Frame::open(caller(&self.caller), rest, self.session.clone(), self.headers())),
-            "close" => return Some(Frame::close(caller(&self.caller), rest, self.session.clone(), self.headers())),
+            "open" => {
+                let frame = Frame::open(self.caller(), rest, self.session.clone(), self.headers());
+                return Some(frame.with_tokens(self.tokens()));
+            }
+            "close" => {
+                let frame = Frame::close(self.caller(), rest, self.session.clone(), self.headers());
+                return Some(frame.with_tokens(self.tokens()));
+            }
             "unreadable" => {
                 let (server, name) = cut(rest);
                 let code = Code::ALL.into_iter().find(|c| c.name() == name).expect("a refusal's name");
-                return Some(Frame::unreadable(
-                    caller(&self.caller),
-                    server,
-                    Refusal::new(code, "it was not readable"),
-                ));
+                return Some(Frame::unreadable(self.caller(), server, Refusal::new(code, "it was not readable")));
             }
             _ => return None,
         };
+        let body = self.hosted.filled_in(body);
         // `\xff` stands for a byte that is no UTF-8.
         let mut bytes = body.replace("\\xff", "\u{fffe}").into_bytes();
         if let Some(at) = bytes.windows(3).position(|w| w == "\u{fffe}".as_bytes()) {
             bytes[at] = 0xff;
         }
         let headers = self.headers();
-        Some(Frame::message(caller(&self.caller), &server, self.session.clone(), headers, Bytes::from(bytes)))
+        let frame = Frame::message(self.caller(), &server, self.session.clone(), headers, Bytes::from(bytes));
+        Some(frame.with_tokens(self.tokens()))
+    }
+
+    /// Who calls: one of the callers by name, or whoever a task's token stands for.
+    fn caller(&self) -> Caller {
+        match self.caller.strip_prefix("token ") {
+            Some(name) => {
+                let principal = self.world.gate.ports.tasks.bearer(&Token::presented(self.hosted.token(name)));
+                Caller { principal, address: None }
+            }
+            None => caller(&self.caller),
+        }
+    }
+
+    fn tokens(&self) -> Vec<Token> {
+        self.carried.iter().map(|name| Token::presented(self.hosted.token(name))).collect()
     }
 
     fn headers(&mut self) -> Vec<(String, String)> {

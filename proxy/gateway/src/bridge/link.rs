@@ -79,8 +79,9 @@ impl Link {
         self.state().id.clone()
     }
 
-    pub(super) fn forget_session(&self) {
-        *self.state() = Session::default();
+    /// Goes back to a session, where the one that took its place is of no use.
+    pub(super) fn return_to(&self, session: Option<&str>) {
+        self.state().id = session.map(str::to_owned);
     }
 
     /// Takes down what an answer to `initialize` agrees on.
@@ -94,7 +95,21 @@ impl Link {
     /// Posts a message.
     pub(super) async fn post(&self, text: &str, headers: &[(String, String)]) -> Result<Said, LinkFault> {
         self.state().modern = !headers.is_empty();
-        let mut request = self.request(Method::POST, !headers.is_empty());
+        self.send(self.request(Method::POST, !headers.is_empty()), text, headers).await
+    }
+
+    /// Posts an `initialize` outside of any session. The session that it opens takes the place of the one before, which
+    /// stays where none is opened.
+    pub(super) async fn open(&self, text: &str) -> Result<Said, LinkFault> {
+        self.send(self.request(Method::POST, true), text, &[]).await
+    }
+
+    async fn send(
+        &self,
+        mut request: reqwest::RequestBuilder,
+        text: &str,
+        headers: &[(String, String)],
+    ) -> Result<Said, LinkFault> {
         request = request.header(CONTENT_TYPE, "application/json");
         request = request.header(ACCEPT, "application/json, text/event-stream");
         for (name, value) in headers {
@@ -108,20 +123,14 @@ impl Link {
     }
 
     /// Opens the session's own stream; nothing where there is none to be had.
-    pub(super) async fn listen(&self) -> Option<Said> {
+    pub(super) async fn listen(&self) -> Result<Option<Said>, LinkFault> {
         if self.is_modern() {
-            return None;
+            return Ok(None);
         }
         let request = self.request(Method::GET, false).header(ACCEPT, "text/event-stream");
-        match request.send().await {
-            Ok(answer) if answer.status().is_success() => self.said(answer).await.ok(),
-            // It refuses: there is no such stream, or no such session.
-            Ok(_) => None,
-            Err(e) => {
-                tracing::debug!("the session's stream could not be opened: {e}");
-                None
-            }
-        }
+        let answer = request.send().await.map_err(|e| self.fault(&e))?;
+        // It may refuse: there is no such stream, or no such session.
+        if answer.status().is_success() { self.said(answer).await.map(Some) } else { Ok(None) }
     }
 
     /// Ends the session.

@@ -68,7 +68,7 @@ pub async fn carry(
     let link = Link::new(door).map_err(BridgeFault::SetUp)?;
     let (out, lines) = mpsc::channel(QUEUE_MAX);
     let writer = tokio::spawn(write(output, lines));
-    let bridge = Arc::new(Bridge { link, out, state: Mutex::default() });
+    let bridge = Arc::new(Bridge { link, out, state: Mutex::default(), reopening: tokio::sync::Mutex::default() });
     let mut reader = LineReader::new(LINE_BYTES_MAX);
     let mut buffer = vec![0; 64 << 10];
     loop {
@@ -110,6 +110,8 @@ struct Bridge {
     link: Link,
     out: mpsc::Sender<String>,
     state: Mutex<State>,
+    /// Held while another session is opened in place of one that is lost.
+    reopening: tokio::sync::Mutex<()>,
 }
 
 #[derive(Default)]
@@ -195,12 +197,13 @@ impl Bridge {
 
     /// Opens a session in place of one that is lost. Answers whether there is another now.
     async fn reopen(self: &Arc<Self>, lost: Option<&str>) -> bool {
+        // One at a time: whoever waited finds the session that the other opened.
+        let _alone = self.reopening.lock().await;
         if self.link.session().as_deref() != lost {
             return true;
         }
         let Some(opening) = self.state().opening.clone() else { return false };
-        self.link.forget_session();
-        let Ok(mut said) = self.link.post(&opening, &[]).await else { return false };
+        let Ok(mut said) = self.link.open(&opening).await else { return false };
         while let Some(Ok(text)) = said.next(&self.link).await {
             self.link.learn(&text);
             if member(&text, "method").is_none() {
@@ -208,9 +211,12 @@ impl Bridge {
             }
         }
         let ready = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
-        let opened = self.link.session().is_some() && self.link.post(ready, &[]).await.is_ok();
+        let opened = self.link.session().as_deref() != lost && self.link.post(ready, &[]).await.is_ok();
         if opened {
             self.listen();
+        } else {
+            // The next request fails by the lost session again, and tries to open another.
+            self.link.return_to(lost);
         }
         opened
     }
@@ -262,11 +268,17 @@ impl Bridge {
     fn listen(self: &Arc<Self>) {
         let bridge = Arc::clone(self);
         let task = tokio::spawn(async move {
-            while let Some(mut said) = bridge.link.listen().await {
-                while let Some(Ok(text)) = said.next(&bridge.link).await {
-                    if bridge.out.send(text).await.is_err() {
-                        return;
+            loop {
+                match bridge.link.listen().await {
+                    Ok(Some(mut said)) => {
+                        while let Some(Ok(text)) = said.next(&bridge.link).await {
+                            if bridge.out.send(text).await.is_err() {
+                                return;
+                            }
+                        }
                     }
+                    Ok(None) => return,
+                    Err(fault) => tracing::debug!("the session's stream could not be opened: {fault}"),
                 }
                 tokio::time::sleep(link::PAUSE).await;
             }

@@ -18,7 +18,8 @@ pub(super) fn run(places: &Places, schema: bool) -> ExitCode {
         Err(faults) => return print::failed(&told(&faults)),
     };
     let built = reload::read(config.bundle.as_ref())
-        .and_then(|sources| Snapshot::build(&sources).map(|snapshot| (snapshot, sources)));
+        .and_then(|sources| Snapshot::build(&sources).map(|snapshot| (snapshot, sources)))
+        .and_then(|built| config.signatures.asked_of(&built.0).map(|()| built));
     let (snapshot, sources) = match built {
         Ok(built) => built,
         Err(faults) => return print::failed(&told(&faults)),

@@ -10,7 +10,6 @@ use pdp::principal::Principal;
 use pdp::snapshot::{Snapshot, Sources};
 
 use super::{Places, print, told};
-use crate::config::Bundle;
 use crate::desk::difference::{Changed, Difference, Side, by_trying};
 use crate::desk::law::Law;
 use crate::desk::prove::{NoSolver, Solver, compare};
@@ -21,7 +20,8 @@ use crate::reload;
 #[derive(Debug, Args)]
 #[command(
     after_help = "A bundle is a folder with `policies/` and `registry/`, a folder of policies alone (judged with the \
-working registry), or a git revision of the repository at hand.\n\nExit code: 0 nothing differs; 1 something does; 2 wrong usage."
+working registry), or a git revision of the repository at hand. What a folder leaves out is the working bundle's.\n\nExit code: \
+0 nothing differs; 1 something does, or something is not settled; 2 they could not be compared, or wrong usage."
 )]
 pub(super) struct Diff {
     /// The bundle before
@@ -41,13 +41,20 @@ pub(super) struct Diff {
     json: bool,
 }
 
+/// The exit code when there is no answer, which must not be taken for "something differs".
+const NOT_COMPARED: u8 = 2;
+
 pub(super) fn run(places: &Places, asked: &Diff) -> ExitCode {
     match compared(places, asked) {
         Ok((difference, text)) => {
             print::line(text.trim_end());
-            if difference.is_same() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+            let settled = difference.is_same() && difference.open.is_empty();
+            if settled { ExitCode::SUCCESS } else { ExitCode::FAILURE }
         }
-        Err(words) => print::failed(&words),
+        Err(words) => {
+            print::failed(&words);
+            ExitCode::from(NOT_COMPARED)
+        }
     }
 }
 
@@ -97,15 +104,7 @@ fn difference(before: Side<'_>, after: Side<'_>, known: &[Principal], asked: &Di
 fn sources(name: &str, working: &Sources) -> Result<Sources, String> {
     let folder = Path::new(name);
     if folder.is_dir() {
-        let bundle = Bundle { policies: folder.join("policies"), registry: folder.join("registry") };
-        if bundle.policies.is_dir() && bundle.registry.is_dir() {
-            return reload::read(Some(&bundle)).map_err(|faults| format!("{name}: {}", told(&faults)));
-        }
-        let alone = reload::policies(folder).map_err(|faults| format!("{name}: {}", told(&faults)))?;
-        if alone.is_empty() {
-            return Err(format!("{name} holds neither `policies/` and `registry/` nor a `.cedar` file"));
-        }
-        return Ok(Sources { policies: alone, registry: working.registry.clone() });
+        return reload::beside(folder, || Ok(working.clone())).map_err(|faults| told(&faults));
     }
     revision(name)
 }
@@ -116,22 +115,14 @@ fn revision(name: &str) -> Result<Sources, String> {
     if name.starts_with('-') {
         return Err(unknown());
     }
-    let listed =
-        git(&["ls-tree", "-r", "--name-only", "--full-tree", name, "policies", "registry"]).ok_or_else(unknown)?;
+    // With `-z` a name stands as it is; else git writes one that is not ASCII in quotes.
+    let listed = git(&["ls-tree", "-r", "-z", "--name-only", "--full-tree", name, "policies", "registry"]);
     let mut out = Sources::default();
-    for path in listed.lines() {
-        let (into, wanted) = match path.split_once('/') {
-            Some(("policies", rest)) => {
-                (&mut out.policies, rest.ends_with(".cedar") && !rest.starts_with("invariants/"))
-            }
-            Some(_) => (&mut out.registry, path.ends_with(".toml") || path.ends_with(".json")),
-            None => continue,
-        };
-        if wanted {
-            let text =
-                git(&["show", &format!("{name}:{path}")]).ok_or_else(|| format!("{path} of {name} cannot be read"))?;
-            into.push(SourceFile { path: path.to_owned(), text });
-        }
+    for path in listed.ok_or_else(unknown)?.split('\0').filter(|path| reload::is_of_bundle(path)) {
+        let text =
+            git(&["show", &format!("{name}:{path}")]).ok_or_else(|| format!("{path} of {name} cannot be read"))?;
+        let folder = if path.starts_with("policies/") { &mut out.policies } else { &mut out.registry };
+        folder.push(SourceFile { path: path.to_owned(), text });
     }
     if out.policies.is_empty() || out.registry.is_empty() {
         return Err(format!("the revision `{name}` has no `policies/` with a `registry/` beside them"));
@@ -163,8 +154,12 @@ fn shown(difference: &Difference, before: Side<'_>, after: Side<'_>) -> String {
     list("On paper", &difference.paper, &mut out);
     list("Registry", &difference.registry, &mut out);
     list("Policies as written", &difference.policies, &mut out);
-    list("Not settled by the solver", &difference.open, &mut out);
-    out.push_str(if difference.is_same() { "\nNo call is decided otherwise.\n" } else { "\n" });
+    list("Not settled", &difference.open, &mut out);
+    out.push_str(match (difference.is_same(), difference.is_exact()) {
+        (true, true) => "\nNo call is decided otherwise.\n",
+        (true, false) => "\nNo call that was tried is decided otherwise.\n",
+        (false, _) => "\n",
+    });
     for way in &difference.ways {
         out.push_str(&format!("{} actions, {}: {}.\n", way.actions, way.way, way.note));
     }

@@ -135,24 +135,26 @@ fn explained(places: &Places, asked: &Explain) -> Result<String, String> {
             let (case, record) = recorded(&reader, id, &loaded.snapshot).map_err(|e| e.to_string())?;
             (case, Some(record))
         }
-        None => (imagined(asked, &known, &loaded.snapshot), None),
+        None => (Ok(imagined(asked, &known, &loaded.snapshot)), None),
     };
     let law = Law::of(&loaded.snapshot, &loaded.sources.policies);
-    let explanation = explain(&loaded.snapshot, &law, &case, &known);
+    let explanation = case
+        .map_err(|why| why.words())
+        .and_then(|case| explain(&loaded.snapshot, &law, &case, &known).map_err(|fault| fault.to_string()));
     if asked.json {
         let told = match &explanation {
             Ok(explanation) => json!({ "record": record, "explanation": explanation }),
-            Err(fault) => json!({ "record": record, "refused": fault.to_string() }),
+            Err(why) => json!({ "record": record, "refused": why }),
         };
         return serde_json::to_string_pretty(&told).map_err(|e| e.to_string());
     }
     let mut out = record.as_ref().map(record_lines).unwrap_or_default();
     match explanation {
         Ok(explanation) => out.push_str(&shown(&explanation, &loaded.snapshot.digest().to_string())),
-        Err(fault) if record.is_some() => {
-            out.push_str(&format!("It cannot be judged again by the bundle at hand: {fault}\n"));
+        Err(why) if record.is_some() => {
+            out.push_str(&format!("It cannot be judged again by the bundle at hand: {why}\n"));
         }
-        Err(fault) => return Err(format!("it would be refused before policy is asked: {fault}")),
+        Err(why) => return Err(format!("it would be refused before policy is asked: {why}")),
     }
     Ok(out)
 }
@@ -198,8 +200,11 @@ fn record_lines(record: &Recorded) -> String {
     if !record.same_snapshot {
         out.push_str("  the bundle at hand is another one: what follows is how it decides the call now\n");
     }
-    if !record.lacks.is_empty() {
-        out.push_str(&format!("  {}\n", record.lacks));
+    if !record.along.is_empty() {
+        out.push_str(&format!(
+            "  it was judged together with what rode along ({}); what follows is the strictest of it\n",
+            record.along.join(", ")
+        ));
     }
     out.push('\n');
     out

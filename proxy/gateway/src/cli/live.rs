@@ -3,7 +3,6 @@
 //! Reads directories and the ledger, asks [`crate::desk`] or a running gate, prints.
 
 mod change;
-mod client;
 mod shadow;
 mod told;
 mod when;
@@ -15,12 +14,13 @@ use std::sync::Arc;
 
 use clap::{Args, Subcommand, ValueEnum};
 use pdp::digest::Digest;
+use pdp::fault::Fault;
 use pdp::snapshot::{Snapshot, Sources};
 use pep::ports::Clock as _;
 
 use super::{Places, print, told as faults_told};
 use crate::clock::{SystemClock, rfc3339};
-use crate::config::{Bundle, Config};
+use crate::config::Config;
 use crate::desk::compare::Report;
 use crate::desk::replay::{self, Traffic};
 use crate::history::History;
@@ -48,7 +48,7 @@ pub(super) enum Live {
 
 #[derive(Debug, Args)]
 pub(super) struct Replay {
-    /// The candidate: a directory with `policies/`, `registry/` or both [default: the working bundle]
+    /// The candidate: a directory with `policies/`, `registry/` or both, or with policies [default: the working bundle]
     dir: Option<PathBuf>,
     /// From when on: a time such as 2026-11-20T08:00:00Z, a day, or how long ago, such as 2h or 7d
     #[arg(long, value_name = "TIME", value_parser = When::read)]
@@ -100,31 +100,15 @@ pub(super) async fn run(places: &Places, asked: &Live) -> ExitCode {
     outcome.unwrap_or_else(|words| print::failed(&words))
 }
 
-/// The files of a candidate. What the directory leaves out is the working bundle's.
-fn sources(config: &Config, dir: Option<&Path>) -> Result<Sources, String> {
-    let read = |bundle: Option<&Bundle>| reload::read(bundle).map_err(|faults| faults_told(&faults));
-    let Some(dir) = dir else { return read(config.bundle.as_ref()) };
-    let there = Bundle { policies: dir.join("policies"), registry: dir.join("registry") };
-    match (there.policies.is_dir(), there.registry.is_dir()) {
-        (true, true) => read(Some(&there)),
-        (false, false) => Err(format!("{} has neither `policies/` nor `registry/`", dir.display())),
-        (policies, _) => {
-            let working = config.bundle.clone().ok_or_else(|| {
-                let missing = if policies { "registry" } else { "policies" };
-                format!("{} has no `{missing}/`, and there is no working bundle to take it from", dir.display())
-            })?;
-            read(Some(&if policies {
-                Bundle { policies: there.policies, ..working }
-            } else {
-                Bundle { registry: there.registry, ..working }
-            }))
-        }
-    }
+/// The files of a candidate; without a directory, of the working bundle.
+fn sources(config: &Config, dir: Option<&Path>) -> Result<Sources, Vec<Fault>> {
+    let working = || reload::read(config.bundle.as_ref());
+    dir.map_or_else(working, |dir| reload::beside(dir, working))
 }
 
 fn replayed(config: &Config, asked: &Replay) -> Result<ExitCode, String> {
-    let candidate = Snapshot::build(&sources(config, asked.dir.as_deref())?).map_err(|faults| faults_told(&faults))?;
-    let candidate = Arc::new(candidate);
+    let candidate = sources(config, asked.dir.as_deref()).and_then(|sources| Snapshot::build(&sources));
+    let candidate = Arc::new(candidate.map_err(|faults| faults_told(&faults))?);
     let now_us = SystemClock::start().now_us();
     let traffic = Traffic {
         since_us: asked.since.us(now_us),
@@ -134,8 +118,12 @@ fn replayed(config: &Config, asked: &Replay) -> Result<ExitCode, String> {
         tool: asked.tool.clone(),
     };
     let reader = Reader::open(&config.ledger()).map_err(|e| e.to_string())?;
-    let mut own = own_snapshots(config, &candidate);
+    let history = History::read_only(&config.data);
+    let mut own = own_snapshots(&history, &candidate);
     let tally = replay::replay(&reader, &traffic, &candidate, &mut own).map_err(|e| e.to_string())?;
+    if let Some(fault) = history.fault() {
+        print::warned(&format!("what is told was not put to the snapshots that decided it: {fault}"));
+    }
     let report = tally.report();
     if asked.json {
         let text = serde_json::json!({
@@ -169,17 +157,23 @@ fn fails(report: &Report, on: Option<FailOn>) -> bool {
 const HELD_MAX: usize = 4;
 
 /// The snapshots that decided the traffic, where they are kept: built when first asked for.
-fn own_snapshots(config: &Config, candidate: &Arc<Snapshot>) -> impl FnMut(Digest) -> Option<Arc<Snapshot>> {
-    let history = History::read_only(&config.data);
-    let like = Arc::clone(candidate);
-    let mut held = VecDeque::from([(candidate.digest(), Some(Arc::clone(candidate)))]);
+fn own_snapshots<'h>(
+    history: &'h History,
+    candidate: &Arc<Snapshot>,
+) -> impl FnMut(Digest) -> Option<Arc<Snapshot>> + use<'h> {
+    let candidate = Arc::clone(candidate);
+    let mut held: VecDeque<(Digest, Option<Arc<Snapshot>>)> = VecDeque::new();
     move |digest| {
+        if digest == candidate.digest() {
+            return Some(Arc::clone(&candidate));
+        }
         if let Some((_, known)) = held.iter().find(|(of, _)| *of == digest) {
             return known.clone();
         }
+        // A history that cannot be read keeps its fault, which is told when all is compared.
         let sources = history.files(digest).ok().flatten();
         let built = sources
-            .and_then(|sources| Snapshot::rebuild(&sources, Some(&like)).ok())
+            .and_then(|sources| Snapshot::rebuild(&sources, Some(&candidate)).ok())
             .filter(|own| own.digest() == digest);
         let built = built.map(Arc::new);
         if held.len() >= HELD_MAX {

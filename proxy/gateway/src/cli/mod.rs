@@ -1,10 +1,12 @@
 //! The command line: one program, a few verbs. Parses, dispatches, and says what went wrong in words.
 
 mod check;
+mod client;
 mod demo;
 mod live;
 mod difference;
 mod explain;
+mod halt;
 mod import;
 mod policy;
 mod print;
@@ -13,6 +15,7 @@ mod registry;
 mod serve;
 mod summary;
 mod stdio;
+mod task;
 mod trace;
 
 use std::net::SocketAddr;
@@ -109,6 +112,12 @@ enum Command {
     Import(import::Import),
     /// Speak to a server on the gate over standard input and output, for clients that can only start programs
     Stdio(stdio::Stdio),
+    /// Open, look at, hand on, end and stop tasks on a running gate
+    #[command(subcommand)]
+    Task(task::Task),
+    /// Halt a task, an agent, a server, or everything on a running gate
+    #[command(subcommand)]
+    Halt(halt::Halt),
     /// Tell a task's whole story from the ledger
     Trace {
         /// A trace id (or at least 6 of its first digits), a task id, or a record number
@@ -158,6 +167,8 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Registry(asked) => registry::run(&places, asked).await,
         Command::Import(asked) => import::run(&places, &asked).await,
         Command::Stdio(asked) => stdio::run(&places, &asked).await,
+        Command::Task(asked) => Ok(task::run(&places, &asked).await),
+        Command::Halt(asked) => Ok(halt::run(&places, &asked).await),
         Command::Trace { id, json } => trace::run(&places, &id, json),
         Command::Health => serve::health(&places).await,
         Command::Schemas { folder } => check::schemas(&folder),

@@ -8,8 +8,13 @@ pub(super) fn line(text: &str) {
     let _closed = writeln!(std::io::stdout().lock(), "{text}");
 }
 
+/// Prints a text to standard error, beside what is printed else.
+pub(super) fn warned(text: &str) {
+    let _closed = writeln!(std::io::stderr().lock(), "wicketgate: {text}");
+}
+
 /// Prints a text to standard error, and answers the exit code of a failure.
 pub(super) fn failed(text: &str) -> ExitCode {
-    let _closed = writeln!(std::io::stderr().lock(), "wicketgate: {text}");
+    warned(text);
     ExitCode::FAILURE
 }

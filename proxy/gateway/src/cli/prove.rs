@@ -17,8 +17,8 @@ const NO_SOLVER: u8 = 3;
 /// What is asked of the prover.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Exit code: 0 every claim is proved; 1 one is violated or could not be settled; 2 wrong usage; \
-3 there is no solver (cvc5), so nothing was proved."
+    after_help = "Exit code: 0 every claim is proved, or is about no action; 1 one is violated or not settled, or the bundle \
+or the claims cannot be read; 2 wrong usage; 3 there is no solver (cvc5), so nothing was proved."
 )]
 pub(super) struct Prove {
     /// The folder with the claims [default: `invariants` below the policies]
@@ -116,6 +116,9 @@ fn finding(found: &Finding, out: &mut String) {
                     "  {} can never speak: its conditions contradict each other or its scope. Mend or delete it.\n",
                     violation.subject
                 ));
+            }
+            None if found.name == "grants-only-widen" => {
+                out.push_str(&format!("  {}: holding the grant permits less\n", violation.subject));
             }
             None => {
                 out.push_str(&format!("  {}: broken, but the solver's example could not be read\n", violation.subject))

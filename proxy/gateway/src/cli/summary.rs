@@ -8,6 +8,7 @@ use pdp::principal::Principal;
 
 use super::explain::Who;
 use super::{Places, print};
+use crate::clock::rfc3339;
 use crate::desk::law::Law;
 use crate::desk::samples;
 use crate::desk::summary::{Cell, Person, Row, Summary as Sums, summary};
@@ -74,10 +75,11 @@ fn name(row: &Row) -> String {
 /// What a summary rests on.
 fn basis(found: &Sums) -> String {
     format!(
-        "By snapshot {}: {} calls were judged, with arguments made up from what policies and schemas name. The columns say \
-         what was read in the task before.",
+        "By snapshot {}: {} calls were judged, with arguments made up from what policies and schemas name, each the first call of its \
+         task, at {}. The columns say what was read in the task before.",
         found.snapshot.get(..19).unwrap_or(&found.snapshot),
-        found.judged
+        found.judged,
+        rfc3339(samples::NOW_MS * 1000)
     )
 }
 

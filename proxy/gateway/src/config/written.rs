@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{Limits, Role};
+use super::{Limits, Role, Signatures};
 
 /// The gate's own configuration. Everything has a default. What changes while traffic flows, policies and registry, is in
 /// the directories it names.
@@ -28,6 +28,10 @@ pub(super) struct Written {
     pub(super) policies: Option<String>,
     /// The directory of `servers/*.toml` and `vocabulary.toml`, relative to this file.
     pub(super) registry: Option<String>,
+    /// When each review must bear its reviewer's signature: `where_named`, which is where the registry has a `reviewers.toml`,
+    /// unless said; or `required`, so that a registry without that file is a fault.
+    #[serde(default)]
+    pub(super) signatures: Signatures,
     /// Where the ledger, tokens' digests, secrets and backups are kept; the XDG state directory unless said.
     pub(super) data: Option<String>,
     /// The control plane.

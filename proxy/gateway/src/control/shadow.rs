@@ -10,17 +10,16 @@ use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Json, Response};
 use axum::routing::get;
-use pdp::record::{Entry, Event};
 use pdp::snapshot::Snapshot;
-use pep::ports::{Ledger as _, Snapshots as _};
+use pep::ports::Snapshots as _;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::snapshots::{BUNDLE_BYTES_MAX, aside, kept, read, told_faults};
+use super::snapshots::{BUNDLE_BYTES_MAX, aside, kept, read, refused};
 use super::{Asked, Control, error, needs};
 use crate::config::Role;
 use crate::desk::shadow::Sight;
-use crate::reload;
+use crate::reload::{self, Refused};
 
 /// The routes of the shadow.
 pub(super) fn routes() -> Router<Arc<Control>> {
@@ -61,22 +60,18 @@ async fn begin(State(control): State<Arc<Control>>, visitor: Asked, body: Result
         Ok(Err(answer)) | Err(answer) => return *answer,
     };
     let (digest, by) = (candidate.digest(), visitor.principal.key());
-    let before = control.shadow.sight();
-    if let Err(e) = control.shadow.begin(Arc::new(candidate), &by, control.gate.ports.clock.now_us()) {
-        return error(StatusCode::SERVICE_UNAVAILABLE, "failed", &format!("the shadow cannot be begun: {e}"));
+    match control.shadow.begin(Arc::new(candidate), &by, control.gate.ports.clock.now_us()) {
+        Ok(before) => before.into_iter().for_each(|before| ended(&control, &by, &before)),
+        Err(e) => {
+            return error(StatusCode::SERVICE_UNAVAILABLE, "failed", &format!("the shadow cannot be begun: {e}"));
+        }
     }
-    if let Some(before) = before {
-        ended(&control, &by, &before);
-    }
-    event(&control, "shadow_begun", &by, &format!("{digest} is judged on live traffic, and decides nothing"));
+    control.store.record("shadow_begun", &by, &format!("{digest} is judged on live traffic, and decides nothing"));
     (StatusCode::CREATED, Json(json!({ "candidate": digest }))).into_response()
 }
 
 fn built(control: &Control, beginning: Beginning) -> Result<Snapshot, Box<Response>> {
-    let faulty = |faults: Vec<pdp::fault::Fault>| {
-        let body = json!({ "faults": told_faults(&faults), "snapshot": control.store.current().digest() });
-        Box::new((StatusCode::UNPROCESSABLE_ENTITY, Json(body)).into_response())
-    };
+    let faulty = |faults| Box::new(refused(control, &Refused::Faults(faults)));
     let current = control.store.current();
     match beginning {
         Beginning { digest: Some(named), files: None } => {
@@ -112,16 +107,5 @@ pub(super) fn ended(control: &Control, by: &str, sight: &Sight) {
         "{}: {} compared, {} as before, {} wider, {} narrower, {} dropped",
         sight.candidate, report.compared, report.same, report.wider, report.narrower, sight.dropped
     );
-    event(control, "shadow_ended", by, &words);
-}
-
-fn event(control: &Control, what: &str, by: &str, detail: &str) {
-    let event = Event {
-        by: Some(by.to_owned()),
-        snapshot: Some(control.store.current().digest()),
-        ..Event::new(control.gate.ports.clock.now_us(), what, detail)
-    };
-    if let Err(e) = control.ledger.append(Entry::Event(event)) {
-        tracing::error!("`{what}` could not be recorded: {e}");
-    }
+    control.store.record("shadow_ended", by, &words);
 }

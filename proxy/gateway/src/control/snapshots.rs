@@ -63,20 +63,6 @@ pub(super) fn read<T: DeserializeOwned>(body: Result<Bytes, BytesRejection>) -> 
     serde_json::from_str(text).map_err(|e| bad(&format!("the body cannot be read: {e}")))
 }
 
-/// What came in force, as JSON.
-pub(super) fn told(turn: &Turn) -> Value {
-    json!({
-        "digest": turn.digest,
-        "base": turn.parent,
-        "at": rfc3339(turn.at_us),
-        "author": turn.author,
-        "reason": turn.reason,
-        "how": turn.how,
-        "summary": turn.summary(),
-        "change": turn.change,
-    })
-}
-
 fn told_candidate(candidate: &Candidate) -> Value {
     json!({
         "digest": candidate.digest,
@@ -90,13 +76,13 @@ fn told_candidate(candidate: &Candidate) -> Value {
 }
 
 /// Faults as JSON: where, what, and what to do.
-pub(super) fn told_faults(faults: &[Fault]) -> Vec<Value> {
+fn told_faults(faults: &[Fault]) -> Vec<Value> {
     let fault = |f: &Fault| json!({ "file": f.file, "line": f.line, "column": f.column, "length": f.length, "message": f.message, "remedy": f.remedy });
     faults.iter().map(fault).collect()
 }
 
 /// A refusal as an answer. What is in force, and who put it there, is told where that is the reason.
-fn refused(control: &Control, refused: &Refused) -> Response {
+pub(super) fn refused(control: &Control, refused: &Refused) -> Response {
     let words = refused.to_string();
     let (status, code) = match refused {
         Refused::Faults(faults) => {
@@ -104,7 +90,7 @@ fn refused(control: &Control, refused: &Refused) -> Response {
             return (StatusCode::UNPROCESSABLE_ENTITY, Json(body)).into_response();
         }
         Refused::NotTheBase(turn) => {
-            let body = json!({ "error": { "code": "not_the_base", "message": words }, "in_force": told(turn) });
+            let body = json!({ "error": { "code": "not_the_base", "message": words }, "in_force": turn.told() });
             return (StatusCode::CONFLICT, Json(body)).into_response();
         }
         Refused::Same(_) => (StatusCode::CONFLICT, "same"),
@@ -142,7 +128,7 @@ async fn list(State(control): State<Arc<Control>>, visitor: Asked) -> Response {
     match found.await {
         Ok(Ok((turns, candidates))) => Json(json!({
             "in_force": control.store.in_force().1.digest,
-            "snapshots": turns.iter().map(told).collect::<Vec<_>>(),
+            "snapshots": turns.iter().map(Turn::told).collect::<Vec<_>>(),
             "candidates": candidates.iter().map(told_candidate).collect::<Vec<_>>(),
         }))
         .into_response(),
@@ -229,7 +215,7 @@ async fn promote(
             if let Some(sight) = control.shadow.end_of(turn.digest) {
                 super::shadow::ended(&control, &turn.author, &sight);
             }
-            Json(told(&turn)).into_response()
+            Json(turn.told()).into_response()
         }
         Ok(Err(answer)) | Err(answer) => *answer,
     }

@@ -108,7 +108,15 @@ impl Case {
         self.put(snapshot, |query| snapshot.policies().question(query))
     }
 
-    fn put<T>(&self, snapshot: &Snapshot, put: impl FnOnce(Query<'_>) -> T) -> Result<T, CaseFault> {
+    /// What policies see of this case: Cedar's context as JSON. Nothing where it has none, and then it is not judged by it.
+    #[must_use]
+    pub fn context(&self, snapshot: &Snapshot) -> Option<serde_json::Value> {
+        let question = self.question(snapshot).ok()?.ok()?;
+        question.request.get("context").cloned()
+    }
+
+    /// Asks of a snapshot as the gate would.
+    fn put<T>(&self, snapshot: &Snapshot, ask: impl FnOnce(Query<'_>) -> T) -> Result<T, CaseFault> {
         let server = snapshot.server(&self.server).ok_or_else(|| CaseFault::NoServer(self.server.clone()))?;
         let registry = snapshot.registry();
         let known = |word: &str, words: &BTreeSet<String>| {
@@ -117,7 +125,7 @@ impl Case {
         let origins = self.facts.origin.values().chain([&self.facts.labels, &self.facts.unvouched]);
         origins.flat_map(LabelSet::iter).try_for_each(|label| known(label.as_str(), &registry.labels))?;
         self.facts.grants.iter().try_for_each(|grant| known(grant, &registry.grants))?;
-        let ask = |act| put(Query { principal: &self.principal, server, act, facts: &self.facts });
+        let ask = |act| ask(Query { principal: &self.principal, server, act, facts: &self.facts });
         match &self.asked {
             Asked::Method { name, target } => {
                 let known = method::find(name);

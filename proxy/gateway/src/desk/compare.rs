@@ -32,6 +32,17 @@ pub enum Turn {
     Narrower,
 }
 
+impl Turn {
+    /// The word for it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Wider => "wider",
+            Self::Narrower => "narrower",
+        }
+    }
+}
+
 /// What makes differences one group.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Key {
@@ -247,9 +258,9 @@ fn refused(fault: &CaseFault) -> String {
     }
 }
 
-/// Which way a decision turns. Where something is asked no more and something else is asked now, it counts as wider:
+/// Which way a decision turns. Why a call is denied is told to the agent; that it is denied is what counts here. Where something is asked no more and something else is asked now, it counts as wider:
 /// whoever reviews looks there first.
-fn turn(was: &Decision, now: &Decision) -> Option<Turn> {
+pub(super) fn turn(was: &Decision, now: &Decision) -> Option<Turn> {
     let by = |same: bool, more: bool| match (same, more) {
         (true, _) => None,
         (false, true) => Some(Turn::Narrower),

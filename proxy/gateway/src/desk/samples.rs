@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pdp::principal::Principal;
 use pdp::registry::{Server, Tool};
+use regex_syntax::hir::{Class, Hir, HirKind};
 use serde_json::{Map, Value};
 
 use super::law::{Law, expression, tool_action};
@@ -19,6 +20,9 @@ const ARGUMENTS_MAX: usize = 96;
 
 /// At most so many labels or grants are tried in every combination; more are tried alone, in pairs and all at once.
 const COMBINED_MAX: usize = 4;
+
+/// How long a text is made up, in characters.
+const TEXT_MAX: usize = 4096;
 
 /// How deep a value is made up inside another.
 const DEPTH_MAX: usize = 6;
@@ -241,12 +245,45 @@ fn text(schema: &Value, name: &str) -> String {
         },
     };
     let least = schema.get("minLength").and_then(Value::as_u64).and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
+    if let Some(text) = schema.get("pattern").and_then(Value::as_str).and_then(|pattern| patterned(pattern, least)) {
+        return text;
+    }
     let most = schema.get("maxLength").and_then(Value::as_u64).and_then(|n| usize::try_from(n).ok());
     let mut out: String = text.chars().take(most.unwrap_or(usize::MAX)).collect();
-    while out.chars().count() < least.min(4096) {
+    while out.chars().count() < least.min(TEXT_MAX) {
         out.push('x');
     }
     out
+}
+
+/// A text of at least so many characters that fits a pattern; nothing where the pattern is beyond this: one that looks
+/// ahead or back, or names what it matched before.
+fn patterned(pattern: &str, least: usize) -> Option<String> {
+    let parsed = regex_syntax::parse(pattern).ok()?;
+    let of = |more: u32| matching(&parsed, more);
+    [0, 1, 4, 16, 64, 256].into_iter().filter_map(of).find(|text| text.chars().count() >= least)
+}
+
+/// The first text that fits, with so many more repetitions than must be, as far as they may be.
+fn matching(hir: &Hir, more: u32) -> Option<String> {
+    let all = |parts: &[Hir]| parts.iter().map(|part| matching(part, more)).collect::<Option<String>>();
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) => Some(String::new()),
+        HirKind::Literal(literal) => String::from_utf8(literal.0.to_vec()).ok(),
+        HirKind::Class(Class::Unicode(class)) => {
+            let fits = |c: char| class.ranges().iter().any(|range| (range.start()..=range.end()).contains(&c));
+            let first = class.ranges().first().map(|range| range.start());
+            ['a', 'A', '1'].into_iter().find(|c| fits(*c)).or(first).map(String::from)
+        }
+        HirKind::Class(Class::Bytes(_)) => None,
+        HirKind::Repetition(repeated) => {
+            let times = repeated.min.saturating_add(more).min(repeated.max.unwrap_or(u32::MAX));
+            Some(matching(&repeated.sub, more)?.repeat(usize::try_from(times).ok()?.min(TEXT_MAX)))
+        }
+        HirKind::Capture(capture) => matching(&capture.sub, more),
+        HirKind::Concat(parts) => all(parts),
+        HirKind::Alternation(parts) => parts.iter().find_map(|part| matching(part, more)),
+    }
 }
 
 /// Sets of these words: all of them where they are few, else none, each, each pair, and all.
@@ -301,9 +338,11 @@ pub fn principals(known: &[Principal], laws: &[&Law]) -> Vec<Principal> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may panic")]
-    use pdp::snapshot::Snapshot;
+    use pdp::digest::Digest;
+    use pdp::fault::SourceFile;
+    use pdp::snapshot::{Snapshot, Sources};
 
     use super::*;
 
@@ -331,6 +370,45 @@ mod tests {
                 assert!(tool.validator.as_ref().unwrap().is_valid(&value), "{} {}: {text}", server.name, tool.name);
             }
         }
+    }
+
+    /// The shipped bundle with one more server, `odd`: its tool `ask` takes a text with this schema, and may be used by all.
+    pub(in crate::desk) fn with_tool(text: &Value) -> Sources {
+        let mut sources = crate::reload::read(None).unwrap();
+        let schema = serde_json::json!({ "type": "object", "properties": { "code": text }, "required": ["code"] });
+        let definition =
+            serde_json::json!({ "name": "ask", "description": "Asks.", "inputSchema": schema }).to_string();
+        let entry = format!(
+            "name = \"odd\"\n[transport]\nkind = \"http\"\nurl = \"http://127.0.0.1:1/mcp\"\n[tools.ask]\n\
+             effect = [\"execute\"]\npin = \"{}\"\nreviewed_by = \"r\"\nreviewed_at = \"2026-11-20\"\n",
+            Digest::of_json(&definition).unwrap()
+        );
+        let file = |path: &str, text: String| SourceFile { path: path.to_owned(), text };
+        sources.registry.push(file("registry/servers/odd.toml", entry));
+        sources.registry.push(file("registry/servers/odd.tools.json", format!("[{definition}]")));
+        let permit = "@id(\"odd\") permit (principal, action == odd::Action::\"ask\", resource);".to_owned();
+        sources.policies.push(file("policies/odd.cedar", permit));
+        sources
+    }
+
+    #[test]
+    fn a_text_fits_its_pattern_where_one_can_be_made_up() {
+        for (pattern, least, want) in [
+            ("^[A-Z]{3}-\\d{4}$", 0, Some("AAA-1111")),
+            ("^[a-z0-9]+(\\.[a-z]+)?$", 6, Some("aaaaa.aaaaa")),
+            ("^(?:draft|final)$", 0, Some("draft")),
+            ("^\\d{2}$", 5, None),
+            ("^(?=a)a$", 0, None),
+            ("(a)\\1", 0, None),
+        ] {
+            assert_eq!(patterned(pattern, least).as_deref(), want, "{pattern}");
+        }
+        let of = |text: Value| {
+            let snapshot = Snapshot::build(&with_tool(&text)).unwrap();
+            arguments(snapshot.server("odd").unwrap().reviewed("ask").unwrap(), &Compared::new())
+        };
+        assert_eq!(of(serde_json::json!({ "type": "string", "pattern": "^[A-Z]{3}$" })), ["{\"code\":\"AAA\"}"]);
+        assert!(of(serde_json::json!({ "type": "string", "pattern": "^(?=q)q$" })).is_empty());
     }
 
     #[test]

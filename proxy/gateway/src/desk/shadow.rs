@@ -81,11 +81,11 @@ impl Shadow {
         Self { run: ArcSwapOption::empty(), snapshots }
     }
 
-    /// Begins to judge by a candidate, in place of the one before it, if there was any.
+    /// Begins to judge by a candidate, in place of the one before it, if there was any. Answers what that one had seen.
     ///
     /// # Errors
     /// When the system gives no thread; the one before it goes on then.
-    pub fn begin(&self, candidate: Arc<Snapshot>, by: &str, now_us: i64) -> std::io::Result<()> {
+    pub fn begin(&self, candidate: Arc<Snapshot>, by: &str, now_us: i64) -> std::io::Result<Option<Sight>> {
         let (queue, waiting) = sync_channel(QUEUE_MAX);
         let count = Arc::<Count>::default();
         let (shared, judge, snapshots) = (Arc::clone(&count), Arc::clone(&candidate), Arc::clone(&self.snapshots));
@@ -93,21 +93,20 @@ impl Shadow {
             .name("shadow".to_owned())
             .spawn(move || work(&waiting, &shared, &judge, &*snapshots))?;
         let run = Run { candidate, by: by.to_owned(), since_us: now_us, queue, count };
-        end(self.run.swap(Some(Arc::new(run))));
-        Ok(())
+        Ok(self.run.swap(Some(Arc::new(run))).map(end))
     }
 
     /// Ends it. Answers what it had seen, if there was a candidate.
     pub fn end(&self) -> Option<Sight> {
-        let run = self.run.swap(None);
-        let sight = run.as_deref().map(Run::sight);
-        end(run);
-        sight
+        self.run.swap(None).map(end)
     }
 
-    /// Ends it if this is its candidate, as when that is promoted.
+    /// Ends it if this is its candidate, as when that is promoted. One that takes its place meanwhile goes on.
     pub fn end_of(&self, candidate: Digest) -> Option<Sight> {
-        self.candidate().filter(|digest| *digest == candidate).and_then(|_| self.end())
+        let run = self.run.load_full().filter(|run| run.candidate.digest() == candidate)?;
+        let found = self.run.compare_and_swap(&run, None);
+        let is_it = found.as_ref().is_some_and(|found| Arc::ptr_eq(found, &run));
+        is_it.then(|| end(run))
     }
 
     /// The candidate, if there is one.
@@ -151,10 +150,10 @@ impl Run {
     }
 }
 
-fn end(run: Option<Arc<Run>>) {
-    if let Some(run) = run {
-        run.count.ended.store(true, Ordering::Relaxed);
-    }
+/// Ends a run that was taken out. Answers what it had seen.
+fn end(run: Arc<Run>) -> Sight {
+    run.count.ended.store(true, Ordering::Relaxed);
+    run.sight()
 }
 
 /// The worker: judges until the queue's sender is gone, or nobody wants to know any more.

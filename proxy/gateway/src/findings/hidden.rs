@@ -69,7 +69,11 @@ fn draws_an_emoji(class: Class, at: usize, characters: &[char]) -> bool {
     let after = characters.get(at.saturating_add(1)).copied().unwrap_or(' ');
     match (class, characters.get(at)) {
         (Class::Variation, Some('\u{fe0e}' | '\u{fe0f}')) => is_emoji(before),
-        (Class::ZeroWidth, Some('\u{200d}')) => (is_emoji(before) || before == '\u{fe0f}') && is_emoji(after),
+        // Digits have an emoji form, and are joined in none.
+        (Class::ZeroWidth, Some('\u{200d}')) => {
+            let joins = |one: char| !one.is_ascii() && is_emoji(one);
+            (joins(before) || before == '\u{fe0f}') && joins(after)
+        }
         _ => false,
     }
 }

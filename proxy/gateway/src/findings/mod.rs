@@ -12,7 +12,7 @@ mod tests;
 
 use std::fmt;
 
-use pdp::registry::Registry;
+use pdp::registry::{Registry, Tool};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -75,6 +75,17 @@ struct Entry {
     tool: String,
     /// Whether its reviewer says that a call leaves the world changed.
     acts: bool,
+    /// What every name is compared with, made once: each name is compared with every other.
+    forms: names::Forms,
+    /// The name as it is looked for in texts; nothing for one that could be a word of everyday language.
+    telling: Option<String>,
+}
+
+impl Entry {
+    fn new(server: &str, tool: &str, acts: bool) -> Self {
+        let (forms, telling) = (names::Forms::of(tool), orders::telling(tool));
+        Self { server: server.to_owned(), tool: tool.to_owned(), acts, forms, telling }
+    }
 }
 
 impl Catalogue {
@@ -82,11 +93,8 @@ impl Catalogue {
     #[must_use]
     pub fn of(registry: &Registry) -> Self {
         let all = registry.servers.values().flat_map(|server| server.tools.values().map(move |tool| (server, tool)));
-        let entries = all.map(|(server, tool)| Entry {
-            server: server.name.clone(),
-            tool: tool.name.clone(),
-            acts: !tool.effects.is_empty() && !tool.is_harmless(),
-        });
+        let acts = |tool: &Tool| !tool.effects.is_empty() && !tool.is_harmless();
+        let entries = all.map(|(server, tool)| Entry::new(&server.name, &tool.name, acts(tool)));
         Self { entries: entries.collect() }
     }
 
@@ -95,7 +103,7 @@ impl Catalogue {
     pub fn with<'n>(mut self, server: &str, tools: impl IntoIterator<Item = &'n str>) -> Self {
         for tool in tools {
             if !self.entries.iter().any(|one| one.server == server && one.tool == tool) {
-                self.entries.push(Entry { server: server.to_owned(), tool: tool.to_owned(), acts: false });
+                self.entries.push(Entry::new(server, tool, false));
             }
         }
         self

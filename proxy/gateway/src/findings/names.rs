@@ -22,9 +22,9 @@ pub(super) fn look_alikes(server: &str, name: &str, catalogue: &Catalogue) -> Ve
     }
     let one = Forms::of(name);
     for entry in catalogue.entries.iter().filter(|entry| entry.server != server || entry.tool != name) {
-        let other = format!("`{}/{}`", entry.server, shown(&entry.tool));
-        let effect = if entry.acts { ", which has an effect" } else { "" };
         if let Some(likeness) = likeness(name, &one, server, entry) {
+            let other = format!("`{}/{}`", entry.server, shown(&entry.tool));
+            let effect = if entry.acts { ", which has an effect" } else { "" };
             out.push(found(0, format!("{likeness} {other}{effect}")));
         }
     }
@@ -32,7 +32,8 @@ pub(super) fn look_alikes(server: &str, name: &str, catalogue: &Catalogue) -> Ve
 }
 
 /// A name in the forms in which it may coincide with another.
-struct Forms {
+#[derive(Debug, Clone)]
+pub(super) struct Forms {
     /// The skeleton of UTS #39, of the name as it is and in lower case: `I` is like `l`, and `i` is like `I`.
     skeletons: [String; 2],
     /// Lower case, without separators.
@@ -40,7 +41,7 @@ struct Forms {
 }
 
 impl Forms {
-    fn of(name: &str) -> Self {
+    pub(super) fn of(name: &str) -> Self {
         let lower = name.to_lowercase();
         let skeleton = |text: &str| unicode_security::skeleton(text).collect::<String>();
         let bare = |text: &str| text.chars().filter(|c| !matches!(c, '_' | '-' | '.' | ' ' | '/' | ':')).collect();
@@ -52,7 +53,7 @@ fn likeness(name: &str, one: &Forms, server: &str, entry: &Entry) -> Option<&'st
     if name == entry.tool {
         return Some("the same name as");
     }
-    let other = Forms::of(&entry.tool);
+    let other = &entry.forms;
     if one.skeletons.iter().zip(&other.skeletons).any(|(a, b)| a == b) {
         return Some("looks like");
     }

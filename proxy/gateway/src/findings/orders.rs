@@ -150,23 +150,25 @@ pub(super) fn find(pointer: &str, text: &str) -> Vec<Finding> {
     out
 }
 
-/// Other servers' tools that a text names. Words of everyday language that happen to be a tool's name do not count.
+/// A tool's name as it is looked for in texts; nothing for a word of everyday language that happens to be a tool's name.
+pub(super) fn telling(tool: &str) -> Option<String> {
+    (tool.len() >= 5 && tool.contains(|c: char| !c.is_ascii_lowercase())).then(|| tool.to_lowercase())
+}
+
+/// Other servers' tools that a text names.
 pub(super) fn strangers(server: &str, pointer: &str, text: &str, catalogue: &Catalogue) -> Vec<Finding> {
     let folded = Folded::of(text, View::Marks);
     let own = |tool: &str| catalogue.entries.iter().any(|entry| entry.server == server && entry.tool == tool);
     let mut out = Vec::new();
     for entry in catalogue.entries.iter().filter(|entry| entry.server != server) {
-        let telling = entry.tool.len() >= 5 && entry.tool.contains(|c: char| !c.is_ascii_lowercase());
-        if !telling || own(&entry.tool) {
-            continue;
-        }
-        let name = entry.tool.to_lowercase();
+        let Some(name) = &entry.telling else { continue };
         let part = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
         for (at, found) in folded.text.match_indices(name.as_str()) {
             let end = at.saturating_add(found.len());
             let before = folded.text.get(..at).and_then(|head| head.chars().next_back());
             let after = folded.text.get(end..).and_then(|tail| tail.chars().next());
-            if !before.is_some_and(part) && !after.is_some_and(part) {
+            // Whether it is also the server's own is asked last: it is asked of the whole catalogue.
+            if !before.is_some_and(part) && !after.is_some_and(part) && !own(&entry.tool) {
                 let what =
                     format!("it speaks of another server's tool, `{}/{}`", entry.server, super::shown(&entry.tool));
                 out.push(finding(pointer, text, folded.place(at..end), what));

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::*;
 
 fn catalogue() -> Catalogue {
-    let entry = |server: &str, tool: &str, acts| Entry { server: server.to_owned(), tool: tool.to_owned(), acts };
+    let entry = Entry::new;
     Catalogue {
         entries: vec![
             entry("bank", "send_money", true),
@@ -44,6 +44,7 @@ fn hidden_characters_are_named_with_their_place() {
         ("x\u{7}", "hidden /description 1: 1 control character (U+0007)"),
         ("x\u{e123}", "hidden /description 1: 1 private-use character (U+E123)"),
         ("x\u{3164}", "hidden /description 1: 1 character that looks like nothing (U+3164)"),
+        ("1\u{200d}2", "hidden /description 1: 1 zero-width or invisible character (U+200D)"),
         ("x\u{ad}y", "hidden /description 1: 1 zero-width or invisible character (U+00AD)"),
     ] {
         assert_eq!(found(&described(text)), [want], "{text:?}");

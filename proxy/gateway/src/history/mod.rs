@@ -14,6 +14,9 @@ use pdp::digest::Digest;
 use pdp::snapshot::Sources;
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::clock::rfc3339;
 
 pub(crate) use change::all;
 pub use change::{Change, Manifest, Names, differing, manifest};
@@ -22,6 +25,8 @@ pub use change::{Change, Manifest, Names, differing, manifest};
 pub const TURNS_KEPT: usize = 200;
 /// How many candidates that never were in force are kept, the latest.
 pub const STAGED_KEPT: usize = 50;
+/// A digest's first digits name a snapshot from so many on.
+pub const START_MIN: usize = 6;
 
 /// How a snapshot came in force.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,7 +54,7 @@ impl How {
 }
 
 /// A snapshot that came in force.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Turn {
     /// It.
     pub digest: Digest,
@@ -73,10 +78,25 @@ impl Turn {
     pub fn summary(&self) -> String {
         if self.parent.is_some() { self.change.line() } else { "nothing was in force before".to_owned() }
     }
+
+    /// As JSON, for programs.
+    #[must_use]
+    pub fn told(&self) -> Value {
+        json!({
+            "digest": self.digest,
+            "base": self.parent,
+            "at": rfc3339(self.at_us),
+            "author": self.author,
+            "reason": self.reason,
+            "how": self.how,
+            "summary": self.summary(),
+            "change": self.change,
+        })
+    }
 }
 
 /// A candidate that was staged.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
     /// It.
     pub digest: Digest,

@@ -17,7 +17,7 @@ use pdp::snapshot::Sources;
 use rusqlite::types::Type;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row, Transaction, params};
 
-use super::{Candidate, Change, Found, How, STAGED_KEPT, TURNS_KEPT, Turn, all};
+use super::{Candidate, Change, Found, How, STAGED_KEPT, START_MIN, TURNS_KEPT, Turn, all};
 
 /// Marks the file as ours, in `PRAGMA application_id`: "WGHS" in ASCII.
 const APPLICATION: i64 = 0x5747_4853;
@@ -25,9 +25,6 @@ const APPLICATION: i64 = 0x5747_4853;
 const VERSION: i64 = 1;
 /// How long a statement waits for another process's hold on the file.
 const BUSY_MAX: Duration = Duration::from_secs(5);
-/// A digest's first digits name a snapshot from so many on.
-const START_MIN: usize = 6;
-
 const TABLES: &str = "
 CREATE TABLE texts (
     digest TEXT PRIMARY KEY,
@@ -47,8 +44,10 @@ CREATE TABLE turns (
     author   TEXT NOT NULL,
     reason   TEXT NOT NULL,
     how      TEXT NOT NULL,
-    change   TEXT NOT NULL
+    change   TEXT NOT NULL,
+    done     INTEGER NOT NULL CHECK (done IN (0, 1))
 ) STRICT;
+CREATE UNIQUE INDEX begun ON turns (done) WHERE done = 0;
 CREATE TABLE candidates (
     seq      INTEGER PRIMARY KEY,
     snapshot TEXT NOT NULL UNIQUE,
@@ -58,23 +57,7 @@ CREATE TABLE candidates (
     reason   TEXT NOT NULL,
     change   TEXT NOT NULL
 ) STRICT;
-CREATE TABLE begun (
-    one      INTEGER PRIMARY KEY CHECK (one = 1),
-    snapshot TEXT NOT NULL,
-    parent   TEXT,
-    at_us    INTEGER NOT NULL,
-    author   TEXT NOT NULL,
-    reason   TEXT NOT NULL,
-    how      TEXT NOT NULL,
-    change   TEXT NOT NULL
-) STRICT;
 ";
-
-/// A turn among the others, and as the one that is begun; the parameters are those of [`insert_turn`].
-const TURNED: &str = "INSERT INTO turns (snapshot, parent, at_us, author, reason, how, change) \
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
-const BEGUN: &str = "INSERT INTO begun (one, snapshot, parent, at_us, author, reason, how, change) \
-    VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 
 /// Why a statement could not be carried out.
 #[derive(Debug, thiserror::Error)]
@@ -161,8 +144,8 @@ pub(super) fn turned(connection: &mut Connection, turn: &Turn, sources: Option<&
     if let Some(sources) = sources {
         keep(&change, turn.digest, sources)?;
     }
-    insert_turn(&change, TURNED, turn)?;
-    change.execute("DELETE FROM begun", [])?;
+    change.execute("DELETE FROM turns WHERE done = 0", [])?;
+    insert_turn(&change, turn, true)?;
     change.execute("DELETE FROM candidates WHERE snapshot = ?1", [turn.digest.to_string()])?;
     forget(&change)?;
     Ok(change.commit()?)
@@ -179,8 +162,8 @@ pub(super) fn rewritten(connection: &mut Connection, digest: Digest, sources: &S
 /// Notes what is about to be put in force, and the files that it takes the place of.
 pub(super) fn begin(connection: &mut Connection, turn: &Turn, parent: &Sources) -> Result<(), Fault> {
     let change = connection.transaction()?;
-    change.execute("DELETE FROM begun", [])?;
-    insert_turn(&change, BEGUN, turn)?;
+    change.execute("DELETE FROM turns WHERE done = 0", [])?;
+    insert_turn(&change, turn, false)?;
     if let Some(digest) = turn.parent {
         keep(&change, digest, parent)?;
     }
@@ -189,19 +172,20 @@ pub(super) fn begin(connection: &mut Connection, turn: &Turn, parent: &Sources) 
 
 /// Notes that what was begun did not come to pass.
 pub(super) fn abandon(connection: &mut Connection) -> Result<(), Fault> {
-    connection.execute("DELETE FROM begun", [])?;
+    connection.execute("DELETE FROM turns WHERE done = 0", [])?;
     Ok(())
 }
 
 /// What was begun.
 pub(super) fn begun(connection: &Connection) -> Result<Option<Turn>, Fault> {
-    let query = "SELECT snapshot, parent, at_us, author, reason, how, change FROM begun";
+    let query = "SELECT snapshot, parent, at_us, author, reason, how, change FROM turns WHERE done = 0";
     Ok(connection.query_row(query, [], turn_of).optional()?)
 }
 
 /// The latest changes of the law.
 pub(super) fn turns(connection: &Connection, limit: usize) -> Result<Vec<Turn>, Fault> {
-    let query = "SELECT snapshot, parent, at_us, author, reason, how, change FROM turns ORDER BY seq DESC LIMIT ?1";
+    let query = "SELECT snapshot, parent, at_us, author, reason, how, change FROM turns WHERE done = 1 \
+        ORDER BY seq DESC LIMIT ?1";
     let mut statement = connection.prepare(query)?;
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let found = statement.query_map([limit], turn_of)?.collect::<Result<_, _>>()?;
@@ -288,17 +272,18 @@ fn forget(change: &Transaction<'_>) -> Result<(), Fault> {
     )?;
     change.execute(
         "DELETE FROM files WHERE snapshot NOT IN (SELECT snapshot FROM turns UNION SELECT parent FROM turns \
-            WHERE parent IS NOT NULL UNION SELECT snapshot FROM candidates UNION SELECT snapshot FROM begun \
-            UNION SELECT parent FROM begun WHERE parent IS NOT NULL)",
+            WHERE parent IS NOT NULL UNION SELECT snapshot FROM candidates)",
         [],
     )?;
     change.execute("DELETE FROM texts WHERE digest NOT IN (SELECT text FROM files)", [])?;
     Ok(())
 }
 
-fn insert_turn(change: &Transaction<'_>, insert: &str, turn: &Turn) -> Result<(), Fault> {
+/// Adds a turn: one that is done, or the one that is begun.
+fn insert_turn(change: &Transaction<'_>, turn: &Turn, done: bool) -> Result<(), Fault> {
     change.execute(
-        insert,
+        "INSERT INTO turns (snapshot, parent, at_us, author, reason, how, change, done) \
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         params![
             turn.digest.to_string(),
             turn.parent.map(|parent| parent.to_string()),
@@ -306,7 +291,8 @@ fn insert_turn(change: &Transaction<'_>, insert: &str, turn: &Turn) -> Result<()
             turn.author,
             turn.reason,
             turn.how.word(),
-            written(&turn.change)
+            written(&turn.change),
+            done
         ],
     )?;
     Ok(())

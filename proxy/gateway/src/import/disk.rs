@@ -25,7 +25,7 @@ fn fault(path: &Path, words: impl std::fmt::Display) -> DiskFault {
 }
 
 /// Writes a file in one step. Where it is there already it keeps its rights and its owner, and a link stays a link.
-pub(super) fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), DiskFault> {
+pub(crate) fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), DiskFault> {
     let target = if path.is_symlink() { path.canonicalize().map_err(|e| fault(path, e))? } else { path.to_owned() };
     let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     // A folder made for what is the user's alone is the user's alone.

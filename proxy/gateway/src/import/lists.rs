@@ -10,6 +10,8 @@ use super::tree::{Map, Node};
 pub(super) struct Lists {
     /// The only tools it used; nothing where it used all.
     pub(super) only: Option<BTreeSet<String>>,
+    /// It used none of them, whatever else it says.
+    pub(super) never_any: bool,
     /// Tools it never used.
     pub(super) never: BTreeSet<String>,
     /// Tools it asked its user about each time.
@@ -36,6 +38,7 @@ impl Lists {
             (Some(mine), Some(theirs)) => Some(mine.union(theirs).cloned().collect()),
             (None, _) | (_, None) => None,
         };
+        self.never_any |= other.never_any;
         self.never.extend(other.never.iter().cloned());
         self.asks.extend(other.asks.iter().cloned());
         self.asks_writes |= other.asks_writes;
@@ -120,7 +123,7 @@ fn claude_permissions(name: &str, root: &Node, lists: &mut Lists, notes: &mut Ve
                 lists.never.insert(tool);
             }
             None => {
-                lists.only = Some(BTreeSet::new());
+                lists.never_any = true;
                 notes.push("the client denied every tool of it; no tool is permitted".to_owned());
             }
         }

@@ -5,7 +5,7 @@
 //! client's file is never printed and never copied into the registry.
 
 mod client;
-mod disk;
+pub(crate) mod disk;
 mod draft;
 mod entry;
 mod lists;

@@ -52,6 +52,7 @@ pub(super) fn rules(subject: &Subject<'_>) -> String {
     };
     let call = "action in Gate::Action::\"call\"".to_owned();
     let permitted = match &lists.only {
+        _ if lists.never_any => None,
         Some(only) if only.is_empty() => None,
         Some(only) => Some(actions(only)),
         None => Some(call.clone()),

@@ -83,9 +83,14 @@ pub(super) fn is_value(value: &str) -> bool {
     (long && BEGINNINGS.iter().any(|begin| value.starts_with(begin))) || has_password(value)
 }
 
-/// Whether a URL carries a password: `scheme://user:password@host`.
+/// Whether a text is a URL that says who asks by a secret: `scheme://user:password@host`, `scheme://token@host`.
 fn has_password(value: &str) -> bool {
-    value.contains("://") && url::Url::parse(value).is_ok_and(|url| url.password().is_some())
+    value.contains("://") && url::Url::parse(value).is_ok_and(|url| names_a_secret(&url))
+}
+
+/// Whether what stands before a URL's `@` is a secret.
+fn names_a_secret(url: &url::Url) -> bool {
+    url.password().is_some() || is_value(url.username()) || is_random(url.username())
 }
 
 /// Whether one of a command's arguments is a secret, with where: by its own look, or by the option before it.
@@ -113,9 +118,9 @@ fn is_header(arg: &str) -> bool {
     !name.contains(char::is_whitespace) && is_named(name) && !["", "Bearer", "Basic", "token"].contains(&value.trim())
 }
 
-/// Whether a URL carries a secret: a password, a named parameter, or a token in its path.
+/// Whether a URL carries a secret: a password or a token before its host, a named parameter, or a token in its path.
 pub(super) fn in_url(url: &url::Url) -> bool {
-    url.password().is_some()
+    names_a_secret(url)
         || url.query_pairs().any(|(name, value)| !value.is_empty() && (is_named(&name) || is_value(&value)))
         || url.path_segments().is_some_and(|mut segments| segments.any(|s| is_value(s) || is_random(s)))
 }
@@ -159,10 +164,14 @@ mod tests {
         assert_eq!(found(&["--token", "--verbose", "x"]), None);
         assert_eq!(found(&["-y", "@scope/server", "/srv"]), None);
         assert_eq!(found(&["postgres://u:p@db/x"]), Some(0));
+        assert_eq!(found(&["https://ghp_0123456789abcdef@git.example/x.git"]), Some(0));
         assert_eq!(found(&["--header", "Authorization: Bearer abc"]), Some(1));
         assert_eq!(found(&["--header", "Authorization: Bearer "]), None);
         let secret = |url: &str| url::Url::parse(url).is_ok_and(|url| in_url(&url));
         assert!(secret("https://x.example/mcp?api_key=abc"));
+        assert!(secret("https://ghp_0123456789abcdef@git.example/mcp"));
+        assert!(secret("https://0a1b2c3d4e5f60718293a4b5c6d7e8f9@x.example/mcp"));
+        assert!(!secret("https://git@x.example/mcp"));
         assert!(secret("https://x.example/s/0a1b2c3d4e5f60718293a4b5c6d7e8f9/mcp"));
         assert!(!secret("https://mcp.example.com/mcp?tools=all"));
         assert!(!secret("https://mcp.example.com/v1/model-context-protocol/endpoint"));

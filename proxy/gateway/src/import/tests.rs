@@ -12,6 +12,7 @@ use std::path::Path;
 use super::client::{Bridge, Client};
 use super::draft::draft;
 use super::entry::{Entry, Reader, Server};
+use super::lists::Lists;
 use super::policy::{Subject, rules};
 use super::reference::Folders;
 use super::splice::{Hand, applied};
@@ -225,6 +226,15 @@ fn lists_become_rules() {
     );
     let off = Subject { disabled: true, ..subject };
     assert!(!rules(&off).contains("permit (") && rules(&off).contains("switched off: nothing is permitted"));
+}
+
+#[test]
+fn what_one_client_denied_whole_another_does_not_open() {
+    let denied = Lists { never_any: true, ..Lists::default() };
+    let mut joined = Lists::default();
+    joined.join(&denied);
+    let subject = Subject { name: "hub", from: "two clients", lists: &joined, disabled: false };
+    assert!(!rules(&subject).contains("permit (") && rules(&subject).contains("nothing is permitted"));
 }
 
 #[test]

@@ -289,7 +289,7 @@ impl Reader {
     pub fn latest_traces(&self, limit: usize) -> Result<Vec<TraceLine>, StoreFault> {
         let asked = StoreFault::database(&self.path, "read");
         let query = "SELECT trace, task, at_us, server, principal FROM entries \
-            WHERE trace IS NOT NULL AND seq > (SELECT ifnull(max(seq), 0) FROM entries) - ?1 ORDER BY seq DESC";
+            WHERE trace IS NOT NULL AND server IS NOT NULL AND seq > (SELECT ifnull(max(seq), 0) FROM entries) - ?1 ORDER BY seq DESC";
         let mut statement = self.connection.prepare_cached(query).map_err(asked)?;
         let mut rows = statement.query([LOOK_BACK]).map_err(asked)?;
         let mut lines: Vec<TraceLine> = Vec::new();

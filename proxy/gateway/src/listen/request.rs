@@ -10,7 +10,7 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use pdp::principal::Principal;
 use pdp::refusal::{Code, Refusal};
-use pep::{Caller, Frame};
+use pep::{Caller, Frame, Token};
 
 use super::serve::Listener;
 
@@ -26,10 +26,13 @@ const FORWARDED: [&str; 8] = [
     "baggage",
 ];
 
+/// The header that may carry the token of the task a request is of. It is never forwarded.
+const TASK: &str = "wicketgate-task";
+
 /// Where a path leads.
 pub(super) enum Route<'p> {
-    /// A server's endpoint.
-    Server(&'p str),
+    /// A server's endpoint, and the task's token where the path carries one.
+    Server(&'p str, Option<Token>),
     /// The liveness probe.
     Health,
     /// A path clients probe for OAuth metadata; there is none.
@@ -45,9 +48,22 @@ pub(super) fn route(path: &str) -> Route<'_> {
     if path.starts_with("/.well-known/") || path.contains("/.well-known/") {
         return Route::WellKnown;
     }
-    match path.strip_prefix('/').unwrap_or_default().split_once('/') {
-        Some((server, "mcp" | "mcp/")) if !server.is_empty() => Route::Server(server),
-        Some(_) | None => Route::None,
+    let path = path.strip_prefix('/').unwrap_or_default();
+    if let Some(server) = endpoint(path) {
+        return Route::Server(server, None);
+    }
+    let with_token = path.strip_prefix("t/").and_then(|rest| rest.split_once('/'));
+    match with_token.and_then(|(token, rest)| Some((token, endpoint(rest)?))) {
+        Some((token, server)) => Route::Server(server, Some(Token::presented(token))),
+        None => Route::None,
+    }
+}
+
+/// The server of `SERVER/mcp`.
+fn endpoint(path: &str) -> Option<&str> {
+    match path.split_once('/') {
+        Some((server, "mcp" | "mcp/")) if !server.is_empty() => Some(server),
+        Some(_) | None => None,
     }
 }
 
@@ -55,8 +71,10 @@ pub(super) fn route(path: &str) -> Route<'_> {
 pub(super) async fn frame(request: Request<Incoming>, peer: SocketAddr, listener: &Listener) -> Frame {
     let (head, body) = request.into_parts();
     let unknown = |refusal| Caller { principal: Err(refusal), address: Some(peer.ip().to_string()) };
-    let Route::Server(server) = route(head.uri.path()) else {
-        let refusal = Refusal::new(Code::NoRoute, "there is nothing here; servers are at `/{server}/mcp`");
+    let Route::Server(server, in_path) = route(head.uri.path()) else {
+        let words = "there is nothing here; servers are at `/{server}/mcp`, and with a task's token in the URL at \
+                     `/t/{token}/{server}/mcp`";
+        let refusal = Refusal::new(Code::NoRoute, words);
         return Frame::unreadable(unknown(refusal.clone()), "", refusal);
     };
     let header = |name: http::HeaderName| head.headers.get(name).and_then(|v| v.to_str().ok());
@@ -68,16 +86,20 @@ pub(super) async fn frame(request: Request<Incoming>, peer: SocketAddr, listener
         return Frame::unreadable(unknown(refusal.clone()), server, refusal);
     }
     let now = listener.gate.ports.clock.now_us();
-    let caller = match listener.doorkeeper.admit(header(AUTHORIZATION), peer.ip(), now) {
-        Ok(visitor) => known(visitor.principal, peer),
+    let caller = match authenticated(header(AUTHORIZATION), in_path.as_ref(), peer, now, listener) {
+        Ok(principal) => known(principal, peer),
         Err(refusal) => return Frame::unreadable(unknown(refusal.clone()), server, refusal),
+    };
+    let tokens = match tokens(&head.headers, in_path) {
+        Ok(tokens) => tokens,
+        Err(refusal) => return Frame::unreadable(caller, server, refusal),
     };
     let headers = match forwarded(&head.headers, listener.head_bytes_max) {
         Ok(headers) => headers,
         Err(refusal) => return Frame::unreadable(caller, server, refusal),
     };
     let session = head.headers.get("mcp-session-id").map(|v| String::from_utf8_lossy(v.as_bytes()).into_owned());
-    match head.method {
+    let frame = match head.method {
         Method::GET if !accepts(&head.headers, &["text/event-stream"]) => {
             let words = "GET opens a stream: send `Accept: text/event-stream`";
             Frame::unreadable(caller, server, Refusal::new(Code::NotAcceptable, words))
@@ -92,7 +114,44 @@ pub(super) async fn frame(request: Request<Incoming>, peer: SocketAddr, listener
             let words = "only POST, GET and DELETE are served here";
             Frame::unreadable(caller, server, Refusal::new(Code::VerbNotAllowed, words))
         }
+    };
+    frame.with_tokens(tokens)
+}
+
+/// Who sends a request: whoever its bearer token names, else the agent of the task whose token stands in its URL. A bearer
+/// token that is wrong is not made good by another.
+fn authenticated(
+    authorization: Option<&str>,
+    in_path: Option<&Token>,
+    peer: SocketAddr,
+    now_us: i64,
+    listener: &Listener,
+) -> Result<Arc<Principal>, Refusal> {
+    let doorkeeper = &listener.doorkeeper;
+    match (authorization, in_path) {
+        (None, Some(token)) => {
+            let known = listener.gate.ports.tasks.bearer(token);
+            known.map_err(|refused| doorkeeper.failed(peer.ip(), now_us, refused))
+        }
+        (Some(_), Some(_) | None) | (None, None) => {
+            doorkeeper.admit(authorization, peer.ip(), now_us).map(|visitor| visitor.principal)
+        }
     }
+}
+
+/// The task tokens of a request's head: in its URL and in its header, which may stand but once.
+fn tokens(headers: &HeaderMap, in_path: Option<Token>) -> Result<Vec<Token>, Refusal> {
+    let mut values = headers.get_all(TASK).iter();
+    let refused = |words: &str| Err(Refusal::new(Code::TokenRefused, words));
+    let in_header = match (values.next(), values.next()) {
+        (None, _) => None,
+        (Some(_), Some(_)) => return refused("the header `Wicketgate-Task` stands twice"),
+        (Some(value), None) => match value.to_str() {
+            Ok(text) => Some(Token::presented(text)),
+            Err(_) => return refused("the header `Wicketgate-Task` holds bytes that are no visible ASCII"),
+        },
+    };
+    Ok(in_path.into_iter().chain(in_header).collect())
 }
 
 fn known(principal: Arc<Principal>, peer: SocketAddr) -> Caller {

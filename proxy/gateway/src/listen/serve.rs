@@ -118,7 +118,7 @@ async fn answer(request: Request<Incoming>, peer: SocketAddr, listener: &Listene
     match request::route(request.uri().path()) {
         Route::Health => return body::json(200, "{\"status\":\"ok\"}".to_owned()),
         Route::WellKnown => return body::json(404, "{\"error\":\"not_found\"}".to_owned()),
-        Route::Server(_) | Route::None => {}
+        Route::Server(..) | Route::None => {}
     }
     let run = async {
         let frame = request::frame(request, peer, listener).await;

@@ -48,12 +48,7 @@ pub(super) const REGISTRY: (&str, &[&str]) = ("registry", &["toml", "json"]);
 /// Every directory or file that cannot be read.
 pub fn read(bundle: Option<&Bundle>) -> Result<Sources, Vec<Fault>> {
     let Some(bundle) = bundle else { return Ok(built_in()) };
-    let mut faults = Vec::new();
-    let mut policies = Vec::new();
-    let mut registry = Vec::new();
-    gather(&bundle.policies, POLICIES.0, &bundle.policies, POLICIES.1, &mut policies, &mut faults);
-    gather(&bundle.registry, REGISTRY.0, &bundle.registry, REGISTRY.1, &mut registry, &mut faults);
-    if faults.is_empty() { Ok(Sources { policies, registry }) } else { Err(faults) }
+    both(gathered(&bundle.policies, POLICIES), gathered(&bundle.registry, REGISTRY))
 }
 
 /// Reads the files of a registry alone.
@@ -61,54 +56,71 @@ pub fn read(bundle: Option<&Bundle>) -> Result<Sources, Vec<Fault>> {
 /// # Errors
 /// Every directory or file that cannot be read.
 pub fn read_registry(folder: &Path) -> Result<Vec<SourceFile>, Vec<Fault>> {
-    let (mut files, mut faults) = (Vec::new(), Vec::new());
-    gather(folder, "registry", folder, &["toml", "json"], &mut files, &mut faults);
-    if faults.is_empty() { Ok(files) } else { Err(faults) }
-}
-
-/// Reads a folder of policies alone, as a candidate for a registry that is there already.
-///
-/// # Errors
-/// Every file that cannot be read.
-pub fn policies(folder: &Path) -> Result<Vec<SourceFile>, Vec<Fault>> {
-    let (mut files, mut faults) = (Vec::new(), Vec::new());
-    gather(folder, "policies", folder, &["cedar"], &mut files, &mut faults);
-    if faults.is_empty() { Ok(files) } else { Err(faults) }
+    gathered(folder, REGISTRY)
 }
 
 /// Reads the claims about a bundle's policies: those of a folder where one is named, else those beside the policies, if any.
 ///
 /// # Errors
-/// Every file that cannot be read.
+/// Every file that cannot be read; a folder that is named and holds no claim.
 pub fn invariants(bundle: Option<&Bundle>, named: Option<&Path>) -> Result<Vec<SourceFile>, Vec<Fault>> {
-    let (folder, shown) = match (named, bundle) {
-        (Some(named), _) => (named.to_path_buf(), named.display().to_string()),
-        (None, Some(bundle)) => (bundle.policies.join(INVARIANTS), format!("policies/{INVARIANTS}")),
-        (None, None) => return Ok(embedded::<BuiltInInvariants>("policies/invariants")),
-    };
-    let (mut files, mut faults) = (Vec::new(), Vec::new());
-    if named.is_some() || folder.is_dir() {
-        gather(&folder, &shown, &folder, &["cedar"], &mut files, &mut faults);
+    match (named, bundle) {
+        (Some(named), _) => {
+            let shown = named.display().to_string();
+            let claims = gathered(named, (&shown, POLICIES.1))?;
+            if claims.is_empty() {
+                let remedy = "name the folder that the claims lie in";
+                return Err(vec![Fault::of_file(&shown, "holds no claim (*.cedar)".to_owned(), remedy)]);
+            }
+            Ok(claims)
+        }
+        (None, Some(bundle)) => {
+            let folder = bundle.policies.join(INVARIANTS);
+            if !folder.is_dir() {
+                return Ok(Vec::new());
+            }
+            gathered(&folder, (&format!("{}/{INVARIANTS}", POLICIES.0), POLICIES.1))
+        }
+        (None, None) => Ok(embedded::<BuiltInInvariants>("policies/invariants")),
     }
-    if faults.is_empty() { Ok(files) } else { Err(faults) }
 }
 
-/// Reads those of a bundle's folders that are there.
+/// The candidate in a directory: its `policies/` and its `registry/`, or the policies in it where it has neither. The folder
+/// that it leaves out is as in the working bundle.
 ///
 /// # Errors
-/// Every file that cannot be read.
-pub fn read_there(bundle: &Bundle) -> Result<Sources, Vec<Fault>> {
-    let mut faults = Vec::new();
-    let mut gathered = |root: &Path, (folder, endings): (&str, &[&str])| {
-        let mut files = Vec::new();
-        if root.is_dir() {
-            gather(root, folder, root, endings, &mut files, &mut faults);
+/// Every file that cannot be read; a directory without any of that.
+pub fn beside(dir: &Path, working: impl FnOnce() -> Result<Sources, Vec<Fault>>) -> Result<Sources, Vec<Fault>> {
+    let (policies, registry) = (dir.join(POLICIES.0), dir.join(REGISTRY.0));
+    match (policies.is_dir(), registry.is_dir()) {
+        (true, true) => read(Some(&Bundle { policies, registry })),
+        (true, false) => Ok(Sources { policies: gathered(&policies, POLICIES)?, registry: working()?.registry }),
+        (false, true) => Ok(Sources { policies: working()?.policies, registry: gathered(&registry, REGISTRY)? }),
+        (false, false) => {
+            let policies = gathered(dir, POLICIES)?;
+            if policies.is_empty() {
+                let words = "holds neither `policies/` nor `registry/` nor a `.cedar` file".to_owned();
+                return Err(vec![Fault::of_file(&dir.display().to_string(), words, "")]);
+            }
+            Ok(Sources { policies, registry: working()?.registry })
         }
-        files
-    };
-    let sources =
-        Sources { policies: gathered(&bundle.policies, POLICIES), registry: gathered(&bundle.registry, REGISTRY) };
-    if faults.is_empty() { Ok(sources) } else { Err(faults) }
+    }
+}
+
+/// Whether a directory holds both folders of a bundle, so that [`beside`] takes none from the working one.
+#[must_use]
+pub fn is_whole(dir: &Path) -> bool {
+    dir.join(POLICIES.0).is_dir() && dir.join(REGISTRY.0).is_dir()
+}
+
+fn both(
+    policies: Result<Vec<SourceFile>, Vec<Fault>>,
+    registry: Result<Vec<SourceFile>, Vec<Fault>>,
+) -> Result<Sources, Vec<Fault>> {
+    match (policies, registry) {
+        (Ok(policies), Ok(registry)) => Ok(Sources { policies, registry }),
+        (policies, registry) => Err([policies.err(), registry.err()].into_iter().flatten().flatten().collect()),
+    }
 }
 
 fn built_in() -> Sources {
@@ -130,7 +142,7 @@ fn embedded<E: RustEmbed>(folder: &str) -> Vec<SourceFile> {
 /// Every directory or file that cannot be read.
 pub fn read_tests(bundle: Option<&Bundle>) -> Result<Vec<SourceFile>, Vec<Fault>> {
     match bundle {
-        Some(bundle) => files(&bundle.policies, "policies", suite::ENDING),
+        Some(bundle) => files(&bundle.policies, POLICIES.0, suite::ENDING),
         None => Ok(embedded::<BuiltInTests>("policies")),
     }
 }
@@ -140,11 +152,10 @@ pub fn read_tests(bundle: Option<&Bundle>) -> Result<Vec<SourceFile>, Vec<Fault>
 /// # Errors
 /// Every directory or file that cannot be read.
 pub fn files(folder: &Path, shown: &str, ending: &str) -> Result<Vec<SourceFile>, Vec<Fault>> {
-    let (mut found, mut faults) = (Vec::new(), Vec::new());
     let extension = ending.rsplit('.').next().unwrap_or(ending);
-    gather(folder, shown, folder, &[extension], &mut found, &mut faults);
+    let mut found = gathered(folder, (shown, &[extension]))?;
     found.retain(|file| file.path.ends_with(ending));
-    if faults.is_empty() { Ok(found) } else { Err(faults) }
+    Ok(found)
 }
 
 /// Writes the built-in policies, their tests, the claims about them and the registry into a folder, as a start for one's own.
@@ -168,6 +179,13 @@ pub fn write_built_in(folder: &Path) -> std::io::Result<Bundle> {
 /// How deep directories are read; a loop of links ends there.
 pub(super) const FOLDERS_MAX: usize = 8;
 
+/// The files below a folder whose names end so; `shown` stands for the folder in their paths.
+fn gathered(root: &Path, (shown, endings): (&str, &[&str])) -> Result<Vec<SourceFile>, Vec<Fault>> {
+    let (mut files, mut faults) = (Vec::new(), Vec::new());
+    gather(root, shown, root, endings, &mut files, &mut faults);
+    if faults.is_empty() { Ok(files) } else { Err(faults) }
+}
+
 /// Reads the files below a folder, sorted, without what begins with a dot (editors' and Kubernetes' own entries).
 fn gather(
     root: &Path,
@@ -188,8 +206,10 @@ fn gather(
         faults.push(unreadable(folder, &"nested too deeply"));
         return;
     }
-    let mut paths: Vec<PathBuf> = match std::fs::read_dir(folder) {
-        Ok(entries) => entries.filter_map(|e| e.ok().map(|e| e.path())).collect(),
+    let listed = std::fs::read_dir(folder)
+        .and_then(|entries| entries.map(|entry| entry.map(|entry| entry.path())).collect::<std::io::Result<_>>());
+    let mut paths: Vec<PathBuf> = match listed {
+        Ok(paths) => paths,
         Err(e) => {
             faults.push(unreadable(folder, &e));
             return;
@@ -203,7 +223,7 @@ fn gather(
         }
         if path.is_dir() {
             // Claims about the policies are none of them.
-            if shown == "policies" && path == root.join(INVARIANTS) {
+            if shown == POLICIES.0 && path == root.join(INVARIANTS) {
                 continue;
             }
             gather(root, shown, &path, endings, out, faults);

@@ -12,7 +12,7 @@ use pdp::fault::{Fault, SourceFile};
 use pdp::snapshot::{Snapshot, Sources};
 use pep::ports::LedgerFault;
 
-use super::files::{FOLDERS_MAX, POLICIES, REGISTRY};
+use super::files::{FOLDERS_MAX, INVARIANTS, POLICIES, REGISTRY};
 use super::write_back::{Plan, WriteFault};
 use super::{Store, read};
 use crate::clock::rfc3339;
@@ -135,6 +135,9 @@ fn folder_of(path: &str) -> Result<&'static str, String> {
         return Err("is no file of a bundle: `policies/NAME.cedar`, `registry/NAME.toml` or `.json`".to_owned());
     };
     let parts: Vec<&str> = rest.split('/').collect();
+    if folder == POLICIES.0 && parts.first() == Some(&INVARIANTS) {
+        return Err("is a claim about the policies, and no part of a bundle".to_owned());
+    }
     let odd = |part: &&&str| part.is_empty() || part.starts_with('.') || part.chars().any(char::is_control);
     match parts.iter().find(odd) {
         Some(_) => Err("has a part that is empty, hidden or not printable".to_owned()),
@@ -194,6 +197,7 @@ impl Store {
         self.ledger.health()?;
         let sources = self.history.files(digest)?.ok_or(Refused::Unknown(digest))?;
         let snapshot = Snapshot::rebuild(&sources, Some(&current)).map_err(Refused::Faults)?;
+        self.signatures.asked_of(&snapshot).map_err(Refused::Faults)?;
         if snapshot.digest() != digest {
             return Err(Refused::Otherwise(digest));
         }
@@ -204,7 +208,9 @@ impl Store {
         }
         let plan = Plan::new(self.bundle.as_ref(), &on_disk, &sources)?;
         let files = manifest(&sources);
-        let again = self.history.turns(usize::MAX)?.iter().any(|turn| turn.digest == digest);
+        // What the oldest that is kept took the place of was in force too.
+        let was = |turn: &Turn| turn.digest == digest || turn.parent == Some(digest);
+        let again = self.history.turns(usize::MAX)?.iter().any(was);
         let turn = Turn {
             digest,
             parent: Some(before.digest),
@@ -256,43 +262,62 @@ pub(super) struct Settled {
     pub(super) words: String,
 }
 
-/// Settles a promotion that was begun when the gate ended, before anything is read: either all of its files lie in the
+/// Why a promotion that was begun is not settled. It stays begun.
+pub(super) enum Unsettled {
+    /// The history cannot be asked, or cannot be told.
+    History(HistoryFault),
+    /// The bundle cannot be read, or half of its files are written and cannot be put back: such a bundle is nobody's.
+    Bundle(Vec<Fault>),
+}
+
+impl From<HistoryFault> for Unsettled {
+    fn from(fault: HistoryFault) -> Self {
+        Self::History(fault)
+    }
+}
+
+impl From<Unsettled> for Vec<Fault> {
+    fn from(unsettled: Unsettled) -> Self {
+        match unsettled {
+            Unsettled::History(fault) => broken(fault.to_string()),
+            Unsettled::Bundle(faults) => faults,
+        }
+    }
+}
+
+fn broken(words: String) -> Vec<Fault> {
+    vec![Fault::of_file("policies", words, "put the directories in order, or move `history.db` away")]
+}
+
+/// Settles a promotion that was begun and not ended, before anything is read: either all of its files lie in the
 /// directories, and it stands; or those before it are put back. Files that are neither are somebody's edit and are left.
 ///
 /// # Errors
-/// When half of the files are written and cannot be put back: such a bundle is nobody's.
-pub(super) fn settle(bundle: Option<&Bundle>, history: &History) -> Result<Option<Settled>, Vec<Fault>> {
-    let turn = match history.begun() {
-        Ok(Some(turn)) => turn,
-        Ok(None) => return Ok(None),
-        // The gate starts all the same, and tells the fault where it tells its health.
-        Err(_) => return Ok(None),
-    };
-    let broken = |words: String| {
-        vec![Fault::of_file("policies", words, "put the directories in order, or move `history.db` away")]
-    };
-    let kept = |digest: Digest| history.files(digest).map_err(|e| broken(e.to_string()));
+/// When it is not settled, and why.
+pub(super) fn settle(bundle: Option<&Bundle>, history: &History) -> Result<Option<Settled>, Unsettled> {
+    let Some(turn) = history.begun()? else { return Ok(None) };
+    let torn = |words: String| Unsettled::Bundle(broken(words));
+    let kept = |digest: Digest| history.files(digest).map_err(|e| torn(e.to_string()));
     let target = kept(turn.digest)?.unwrap_or_default();
     let parent = turn.parent.map(kept).transpose()?.flatten().unwrap_or_default();
-    let on_disk = read(bundle)?;
+    let on_disk = read(bundle).map_err(Unsettled::Bundle)?;
     let (to, from, there) = (manifest(&target), manifest(&parent), manifest(&on_disk));
     let cut = format!("a promotion of {} by {} was cut short", turn.digest.short(), turn.author);
-    let (words, kept) = if there == to {
-        (format!("{cut}; its files were all written, so it stands"), history.settle(&turn))
+    let words = if there == to {
+        history.settle(&turn)?;
+        format!("{cut}; its files were all written, so it stands")
     } else {
         let words = if there == from {
             format!("{cut}; nothing was written, so it did not happen")
         } else if is_mixture(&there, &from, &to) {
-            put_back(bundle, &on_disk, &parent, &target).map_err(|fault| broken(format!("{cut}; {fault}")))?;
+            put_back(bundle, &on_disk, &parent, &target).map_err(|fault| torn(format!("{cut}; {fault}")))?;
             format!("{cut}; some of its files were written, and those before it were put back")
         } else {
             format!("{cut}; the directories were edited since, and are read as they are")
         };
-        (words, history.abandon())
+        history.abandon()?;
+        words
     };
-    if let Err(fault) = kept {
-        tracing::error!("{fault}");
-    }
     tracing::warn!("{words}");
     Ok(Some(Settled { by: turn.author, words }))
 }

@@ -75,7 +75,7 @@ impl Key {
         }
         let mut text = String::new();
         std::io::Read::by_ref(&mut file).take(1024).read_to_string(&mut text).map_err(fault)?;
-        let digits = text.trim().strip_prefix(HEAD).filter(|digits| digits.len() == 64);
+        let digits = text.trim().strip_prefix(HEAD);
         let seed = digits.and_then(crate::config::hex32).ok_or_else(|| KeyFault::NoKey(path.to_owned()))?;
         Ok(Self(SigningKey::from_bytes(&seed)))
     }

@@ -4,7 +4,7 @@
 use std::fmt;
 
 use pdp::digest::Digest;
-use pdp::registry::{Registry, Retired, Review, Server, Tool};
+use pdp::registry::{CredentialRule, Registry, Retired, Review, Server, Tool, Transport};
 use serde_json::json;
 
 use super::package;
@@ -126,19 +126,20 @@ pub struct Sheet {
     pub defaults: String,
     /// What its command line leaves open.
     pub unpinned: Option<String>,
+    /// What it is reached with and what it opens beside its identity and its tools, in words: each with its name.
+    pub terms: Vec<(&'static str, String)>,
     /// What was found in its instructions to the model.
     pub instructions: Vec<Finding>,
     /// Its tools: the live ones in the server's order, then those that are gone.
     pub rows: Vec<Row>,
 }
 
-/// The sheet of a server from what it offers now. Nothing where the registry has no such server.
+/// The sheet of a server of this registry, from what it offers now.
 #[must_use]
-pub fn sheet(registry: &Registry, name: &str, scan: &Scan) -> Option<Sheet> {
-    let server = registry.server(name)?;
+pub fn sheet(registry: &Registry, server: &Server, scan: &Scan) -> Sheet {
     let named: Vec<(String, &str)> =
         scan.tools.iter().map(|tool| (scan::name_of(tool).unwrap_or_default(), tool.get())).collect();
-    let catalogue = Catalogue::of(registry).with(name, named.iter().map(|(name, _)| name.as_str()));
+    let catalogue = Catalogue::of(registry).with(&server.name, named.iter().map(|(name, _)| name.as_str()));
     let mut rows: Vec<Row> = named.iter().map(|(tool, text)| row(registry, server, tool, text, &catalogue)).collect();
     let gone = server.tools.values().filter(|tool| !named.iter().any(|(live, _)| *live == tool.name));
     rows.extend(gone.map(|tool| Row {
@@ -151,8 +152,8 @@ pub fn sheet(registry: &Registry, name: &str, scan: &Scan) -> Option<Sheet> {
         ..of_registry(&tool.name, Some(tool))
     }));
     let reviewed = server.identity.as_ref();
-    Some(Sheet {
-        server: name.to_owned(),
+    Sheet {
+        server: server.name.clone(),
         identity: server.transport.identity(),
         reviewed_identity: reviewed.map(|identity| identity.is.clone()),
         claim: Claim { name: scan.server_name.clone(), version: scan.server_version.clone() },
@@ -161,13 +162,14 @@ pub fn sheet(registry: &Registry, name: &str, scan: &Scan) -> Option<Sheet> {
         retired: server.retired.clone(),
         defaults: format!("labels {}; deliver {}", server.labels, word(&server.deliver)),
         unpinned: package::unpinned(&server.transport),
+        terms: server_terms(server),
         instructions: scan
             .instructions
             .as_deref()
             .map(|text| findings::in_text("/instructions", text))
             .unwrap_or_default(),
         rows,
-    })
+    }
 }
 
 /// What the registry says of a tool.
@@ -185,6 +187,39 @@ fn of_registry(name: &str, tool: Option<&Tool>) -> Row {
         places: Vec::new(),
         findings: Vec::new(),
     }
+}
+
+/// What a server is reached with and opens, as far as its identity does not say it.
+fn server_terms(server: &Server) -> Vec<(&'static str, String)> {
+    let mut out = Vec::new();
+    match &server.transport {
+        Transport::Http { url, headers } | Transport::Sse { url, headers } => {
+            out.push(("url", shown(url)));
+            let named: Vec<String> = headers.iter().map(|(name, value)| shown(&format!("{name}: {value}"))).collect();
+            out.extend((!named.is_empty()).then(|| ("headers", named.join("; "))));
+        }
+        Transport::Stdio { .. } | Transport::Builtin { .. } => {}
+    }
+    let is_child = !matches!(server.transport, Transport::Http { .. } | Transport::Sse { .. });
+    for rule in server.credential.iter().flat_map(CredentialRule::all) {
+        let source = match (&rule.env, &rule.file) {
+            (Some(name), _) => format!("the variable {name}"),
+            (None, Some(path)) => format!("the file {path}"),
+            (None, None) => "nowhere".to_owned(),
+        };
+        let place = match &rule.variable {
+            Some(variable) if is_child => format!("the variable {variable}"),
+            None if is_child => "nowhere".to_owned(),
+            Some(_) | None => format!("the header {}", rule.header),
+        };
+        out.push(("secret", shown(&format!("from {source}, goes in {place}"))));
+    }
+    let open: Vec<&str> = server.open.iter().map(String::as_str).collect();
+    out.push((
+        "opens",
+        if open.is_empty() { "tools alone".to_owned() } else { format!("tools, {}", shown(&open.join(", "))) },
+    ));
+    out
 }
 
 /// The terms under which a tool stands in the registry.
@@ -207,7 +242,8 @@ fn terms(tool: &Tool) -> String {
         out.push_str(&format!("; sinks {}", if names.is_empty() { "none".to_owned() } else { names.join(",") }));
     }
     if !tool.kinds.is_empty() {
-        let kinds: Vec<String> = tool.kinds.iter().map(|(name, kind)| format!("{}={}", shown(name), shown(kind))).collect();
+        let kinds: Vec<String> =
+            tool.kinds.iter().map(|(name, kind)| format!("{}={}", shown(name), shown(kind))).collect();
         out.push_str(&format!("; kinds {}", kinds.join(",")));
     }
     out
@@ -233,6 +269,10 @@ fn row(registry: &Registry, server: &Server, name: &str, live: &str, catalogue: 
     let base = Row { pin: Some(pin), ..base };
     match tool {
         None => Row { standing: Standing::New, places: places(reviewed, live), ..base },
+        // Whatever became of its definition: it comes back where it is named, and never among others. It is shown whole.
+        Some(Tool { retired: Some(retired), .. }) => {
+            Row { standing: Standing::Retired(retired.to_string()), places: places("{}", live), ..base }
+        }
         Some(tool) if tool.pin != pin => Row {
             standing: Standing::Changed,
             difference: scan::difference(reviewed, live),
@@ -240,16 +280,12 @@ fn row(registry: &Registry, server: &Server, name: &str, live: &str, catalogue: 
             ..base
         },
         Some(tool) => {
-            let standing = match (&tool.retired, &tool.withheld) {
-                (Some(retired), _) => Standing::Retired(retired.to_string()),
-                (None, Some(why)) => Standing::Withheld(why.clone()),
-                (None, None) => return Row { standing: Standing::Same, ..base },
-            };
+            let Some(why) = &tool.withheld else { return Row { standing: Standing::Same, ..base } };
             // What nobody has read, and what somebody is to sign, is shown whole, like a new one. Where the server alone
             // is another, its tools' definitions are what was reviewed.
             let read = tool.review.is_some() && !tool.effects.is_empty() && registry.reviewers.is_none();
-            let known = if read && tool.retired.is_none() { live } else { "{}" };
-            Row { standing, places: places(known, live), ..base }
+            let known = if read { live } else { "{}" };
+            Row { standing: Standing::Withheld(why.clone()), places: places(known, live), ..base }
         }
     }
 }
@@ -320,6 +356,9 @@ impl Sheet {
             Some(_) | None => out.push_str(&format!("  claims    {} (its own word)\n", self.claim)),
         }
         out.push_str(&format!("  results   {}, unless a tool says otherwise\n", self.defaults));
+        for (name, words) in &self.terms {
+            out.push_str(&format!("  {name:9} {words}\n"));
+        }
         if let Some(retired) = &self.retired {
             out.push_str(&format!("  {}\n", shown(&retired.to_string())));
         }

@@ -46,6 +46,10 @@ fn loaded(files: &Files) -> Registry {
     pdp::registry::load(&[file("toml", &files.registry), file("tools.json", &files.tools)]).unwrap()
 }
 
+fn seen(registry: &Registry, live: &[Value]) -> Sheet {
+    sheet(registry, registry.server("web").unwrap(), &scan_of(live))
+}
+
 fn recorded() -> Recorded {
     let claim = Claim { name: Some("fixture".to_owned()), version: Some("1".to_owned()) };
     let identity = loaded(&files()).server("web").unwrap().transport.identity();
@@ -67,7 +71,7 @@ fn approval(of: &Row, effects: &[&str]) -> Approval {
 fn a_sheet_says_of_every_tool_where_it_stands_and_where_it_differs() {
     let live = [tool("echo", "Says it back. At once."), tool("add", "Adds."), tool("del\u{200b}", "Deletes.")];
     let registry = loaded(&files());
-    let sheet = sheet(&registry, "web", &scan_of(&live)).unwrap();
+    let sheet = seen(&registry, &live);
     let text: Vec<String> = sheet.asked(&[]).iter().map(ToString::to_string).collect();
     let want = "changed  echo: description changed only\n    reviewed by ana on 2026-01-02 as PIN\n    effect read; labels \
                 untrusted; deliver plain; output refuse; timeout 120000 ms\n    ~ /description  character 13: \"Says it \
@@ -87,7 +91,7 @@ fn a_sheet_says_of_every_tool_where_it_stands_and_where_it_differs() {
 fn the_digest_is_of_what_is_asked_and_of_nothing_less() {
     let registry = loaded(&files());
     let digest = |live: &[Value], named: &[String], entry: &str| {
-        let sheet = sheet(&registry, "web", &scan_of(live)).unwrap();
+        let sheet = seen(&registry, live);
         sheet.digest(&sheet.asked(named), entry)
     };
     let (echo, add) = (tool("echo", "Says it back."), tool("add", "Adds."));
@@ -104,7 +108,7 @@ fn the_digest_is_of_what_is_asked_and_of_nothing_less() {
 fn an_approval_changes_its_tools_and_leaves_every_comment() {
     let registry = loaded(&files());
     let live = [tool("echo", "Says it back."), tool("add", "Adds two."), tool("new one", "Is new.")];
-    let sheet = sheet(&registry, "web", &scan_of(&live)).unwrap();
+    let sheet = seen(&registry, &live);
     let rows = sheet.asked(&[]);
     let approvals: Vec<Approval> = rows.iter().map(|row| approval(row, &["read", "egress"])).collect();
     let written = approved(&files(), &recorded(), &approvals).unwrap();
@@ -125,8 +129,8 @@ fn an_approval_changes_its_tools_and_leaves_every_comment() {
     let tools = &registry.server("web").unwrap().tools;
     assert!(tools.len() == 3 && tools.values().all(|tool| tool.withheld.is_none()));
     // Approved once, nothing is asked again.
-    assert!(super::sheet(&registry, "web", &scan_of(&live)).unwrap().asked(&[]).is_empty());
-    assert!(!super::sheet(&registry, "web", &scan_of(&live)).unwrap().differs());
+    assert!(seen(&registry, &live).asked(&[]).is_empty());
+    assert!(!seen(&registry, &live).differs());
 }
 
 #[test]
@@ -137,10 +141,13 @@ fn what_is_retired_is_withheld_until_it_is_named_in_a_review() {
     let echo = &registry.server("web").unwrap().tools["echo"];
     assert_eq!(echo.withheld.as_deref(), Some("retired 2026-11-21: it leaks"));
     let live = [tool("echo", "Says it back."), tool("add", "Adds.")];
-    let sheet = sheet(&registry, "web", &scan_of(&live)).unwrap();
+    let sheet = seen(&registry, &live);
     let names = |named: &[String]| sheet.asked(named).iter().map(|row| row.name.clone()).collect::<Vec<_>>();
     assert_eq!(names(&[]), ["add"]);
     assert_eq!(names(&["echo".to_owned()]), ["echo"]);
+    let changed = sheet_of(&files, &[tool("echo", "Says it back, to everybody."), tool("add", "Adds.")]);
+    assert_eq!(changed.asked(&[]).iter().map(|row| row.name.as_str()).collect::<Vec<_>>(), ["add"]);
+    assert!(changed.asked(&["echo".to_owned()])[0].places.iter().any(|place| place.to_string().contains("everybody")));
     let rows = sheet.asked(&["echo".to_owned()]);
     let back = approved(&files, &recorded(), &[approval(rows[0], &["read"])]).unwrap();
     assert!(loaded(&back).server("web").unwrap().tools["echo"].withheld.is_none());
@@ -157,7 +164,7 @@ fn what_is_retired_is_withheld_until_it_is_named_in_a_review() {
             .values()
             .all(|tool| tool.withheld.as_deref() == Some("retired 2026-11-21"))
     );
-    let sheet = super::sheet(&registry, "web", &scan_of(&live)).unwrap();
+    let sheet = seen(&registry, &live);
     assert!(sheet.is_whole() && sheet.asked(&[]).len() == 2);
     assert!(!approved(&files, &recorded(), &[]).unwrap().registry.contains("retired"));
 }
@@ -166,13 +173,13 @@ fn what_is_retired_is_withheld_until_it_is_named_in_a_review() {
 fn a_server_that_is_reached_otherwise_is_withheld_whole() {
     let registry = loaded(&files());
     let live = [tool("echo", "Says it back."), tool("add", "Adds.")];
-    let rows = sheet(&registry, "web", &scan_of(&live)).unwrap();
+    let rows = seen(&registry, &live);
     let written = approved(&files(), &recorded(), &[approval(rows.asked(&[])[0], &["write"])]).unwrap();
     let moved = Files { registry: written.registry.replace("@a/web\"]", "@a/web@2.0.0\"]"), ..written };
     let registry = loaded(&moved);
     let why = "its server is not reached as it was when it was reviewed (`[identity]`)";
     assert!(registry.server("web").unwrap().tools.values().all(|tool| tool.withheld.as_deref() == Some(why)));
-    let sheet = sheet(&registry, "web", &scan_of(&live)).unwrap();
+    let sheet = seen(&registry, &live);
     assert!(sheet.is_whole() && sheet.is_another() && sheet.differs());
     assert!(sheet.head().contains("changed: npx -y @a/web -> npx -y @a/web@2.0.0"), "{}", sheet.head());
     // What it claims of itself is shown, and withholds nothing.
@@ -185,7 +192,7 @@ fn written_claim(registry: &str) -> String {
 }
 
 fn sheet_of(files: &Files, live: &[Value]) -> Sheet {
-    sheet(&loaded(files), "web", &scan_of(live)).unwrap()
+    seen(&loaded(files), live)
 }
 
 #[test]
@@ -283,8 +290,7 @@ fn a_signature_holds_for_the_entry_as_it_stands_and_for_nothing_else() {
     key.write_new(&file).unwrap();
     assert!(key.write_new(&file).is_err(), "never over a key that is there");
     let key = key::Key::read(&file).unwrap();
-    let rows =
-        sheet(&loaded(&files()), "web", &scan_of(&[tool("echo", "Says it back."), tool("add", "Adds.")])).unwrap();
+    let rows = sheet_of(&files(), &[tool("echo", "Says it back."), tool("add", "Adds.")]);
     let rows = rows.asked(&["add".to_owned()]).into_iter().cloned().collect::<Vec<_>>();
     let written = approved(&files(), &recorded(), &[approval(&rows[0], &["write"])]).unwrap();
     let reviewers = format!("[reviewers.ben]\nkeys = [\"{}\"]\n", key.public_text());
@@ -305,6 +311,14 @@ fn a_signature_holds_for_the_entry_as_it_stands_and_for_nothing_else() {
     let statement = pdp::registry::statement(server, &server.tools["add"]).unwrap();
     let signed = with_signatures(&written.registry, &[("add".to_owned(), key.sign(&statement))]).unwrap();
     assert_eq!(withheld(&signed, &reviewers, "add"), None);
+    let closed = |registry: &str| load(registry, &reviewers).unwrap().server("web").unwrap().closed.clone();
+    assert_eq!(closed(&signed), None);
+    let unvouched = Some("vouched for by no signed review: none of its tools stands");
+    assert_eq!(closed(&written.registry).as_deref(), unvouched);
+    assert_eq!(
+        closed(&signed.replace("name = \"web\"", "name = \"web\"\nopen = [\"resources\"]")).as_deref(),
+        unvouched
+    );
     let why = |registry: &str, reviewers: &str| withheld(registry, reviewers, "add").unwrap();
     assert_eq!(why(&written.registry, &reviewers), "its review is not signed");
     assert_eq!(withheld(&signed, &reviewers, "echo").unwrap(), "its reviewer `ana` is not in `reviewers.toml`");
@@ -324,6 +338,8 @@ fn a_signature_holds_for_the_entry_as_it_stands_and_for_nothing_else() {
         ("effect = [\"write\"]", "effect = [\"write\"]\naccepted_findings = [\"hidden\"]"),
         ("labels = [\"untrusted\"]", "labels = []"),
         ("name = \"web\"", "name = \"web\"\nsystem = \"other\""),
+        ("name = \"web\"", "name = \"web\"\nopen = [\"resources\"]"),
+        ("[tools.add]", "[credential]\nenv = \"HOME\"\nvariable = \"X\"\n[tools.add]"),
         ("reviewed_at = \"2026-11-21\"", "reviewed_at = \"2026-11-22\""),
     ] {
         assert!(signed.contains(from), "{from}");

@@ -45,11 +45,6 @@ pub fn tell(entries: &[Entry], telling: &Telling) -> String {
     let mut page = Page { out: String::new(), width: telling.width.max(60), colour: telling.colour };
     story.write_head(&mut page);
     story.write_frames(&mut page);
-    for event in &story.events {
-        page.out.push('\n');
-        let words = format!("{} {}: {}", frame::moment(event.at_us), event.what, event.detail);
-        page.line(0, "event", &visible::text(&words));
-    }
     page.out
 }
 
@@ -84,6 +79,7 @@ impl<'e> Story<'e> {
         let mut frames: Vec<Frame<'e>> = open.collect();
         frames.extend(records.into_iter().map(|record| Frame::Recorded(record, intents.get(&record.number).copied())));
         frames.sort_by_key(|frame| (frame.started_us(), frame.number()));
+        events.sort_by_key(|event| event.at_us);
         Self { frames, events }
     }
 
@@ -103,6 +99,8 @@ impl<'e> Story<'e> {
                 format!("{}{user}, by {}", principal.key(), principal.method)
             }));
         }
+        traces.extend(self.events.iter().filter_map(|event| event.trace.as_deref()));
+        tasks.extend(self.events.iter().filter_map(|event| event.task.as_deref()));
         traces.iter().for_each(|trace| page.line(0, "trace", &visible::text(trace)));
         tasks.iter().for_each(|task| page.line(0, "task", &visible::text(task)));
         callers.iter().for_each(|caller| page.line(0, "caller", &visible::text(caller)));
@@ -150,7 +148,11 @@ impl<'e> Story<'e> {
             }
         }
         let mut today = self.frames.first().map(|frame| frame::day(frame.started_us()));
+        let mut events = self.events.iter().peekable();
         for frame in top {
+            while let Some(event) = events.next_if(|event| event.at_us <= frame.started_us()) {
+                page.event(event);
+            }
             let day = frame::day(frame.started_us());
             if today.as_ref() != Some(&day) {
                 page.out.push_str(&format!("\n{day}\n"));
@@ -161,6 +163,7 @@ impl<'e> Story<'e> {
                 page.frame(INDENT, frame);
             }
         }
+        events.for_each(|event| page.event(event));
     }
 }
 
@@ -178,6 +181,14 @@ impl Page {
         for (label, text) in frame.lines() {
             self.line(indent + INDENT, label, &text);
         }
+    }
+
+    /// Something that happened to the task itself.
+    fn event(&mut self, event: &Event) {
+        self.out.push('\n');
+        let by = event.by.as_deref().map(|by| format!(" by {by}")).unwrap_or_default();
+        let words = format!("{} {}{by}: {}", frame::moment(event.at_us), event.what, event.detail);
+        self.line(0, "event", &visible::text(&words));
     }
 
     /// The frame's head, with its verdict at the right edge, or below where there is no room.

@@ -194,6 +194,17 @@ pub fn place(whole: &str, part: &str) -> Option<Range<usize>> {
     (whole.get(start..end)? == part).then_some(start..end)
 }
 
+/// Whether a reader that minds no case takes two names for one. Some mind more than ASCII: to Go's `encoding/json` `ſ` is
+/// `s`, and the Kelvin sign `k` (Unicode, simple case folding).
+#[must_use]
+pub fn alike(one: &str, other: &str) -> bool {
+    if one.is_ascii() && other.is_ascii() {
+        return one.eq_ignore_ascii_case(other);
+    }
+    let folded = |name: &str| name.to_uppercase().to_lowercase();
+    folded(one) == folded(other)
+}
+
 /// A string as JSON text.
 #[must_use]
 pub fn quoted(text: &str) -> String {

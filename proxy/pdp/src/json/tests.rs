@@ -238,3 +238,16 @@ proptest! {
         prop_assert!(same(&again, &value), "{} / {}", again, value);
     }
 }
+
+#[test]
+fn names_are_alike_to_readers_that_mind_no_case() {
+    for (one, other, want) in [
+        ("path", "PATH", true),
+        ("tokens", "to\u{212a}en\u{17f}", true),
+        ("\u{e9}t\u{e9}", "\u{c9}T\u{c9}", true),
+        ("path", "paths", false),
+        ("path", "p\u{e0}th", false),
+    ] {
+        assert_eq!(super::alike(one, other), want, "{one} {other}");
+    }
+}

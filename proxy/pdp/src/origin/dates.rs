@@ -7,7 +7,18 @@ use jiff::civil::Date;
 use super::words::Words;
 
 const MONTHS: [&str; 12] = [
-    "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december",
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
 ];
 
 /// A date that stands in a text.
@@ -123,7 +134,8 @@ fn minutes_at(words: &Words<'_>, at: usize) -> Option<(u8, usize)> {
     if !is_next(at) {
         return None;
     }
-    let minutes = u8::try_from(number(words.word(at).trim_end_matches('z'), 2)?).ok().filter(|minutes| *minutes < 60)?;
+    let minutes =
+        u8::try_from(number(words.word(at).trim_end_matches('z'), 2)?).ok().filter(|minutes| *minutes < 60)?;
     let next = at.saturating_add(1);
     let seconds = is_next(next) && number(words.word(next).trim_end_matches('z'), 2).is_some();
     let taken = if seconds { 2 } else { 1 };
@@ -146,7 +158,9 @@ fn zone_at(words: &Words<'_>, at: usize) -> usize {
 }
 
 fn month(word: &str) -> Option<i16> {
-    let found = MONTHS.iter().position(|name| *name == word || name.get(..3) == Some(word) || (word == "sept" && *name == "september"))?;
+    let found = MONTHS
+        .iter()
+        .position(|name| *name == word || name.get(..3) == Some(word) || (word == "sept" && *name == "september"))?;
     i16::try_from(found.saturating_add(1)).ok()
 }
 

@@ -119,11 +119,8 @@ impl Window {
         }
         let bytes = reading.bytes().saturating_add(READING_BYTES);
         let is_given = labels.contains(USER) && self.given_bytes.saturating_add(bytes) <= GIVEN_BYTES_MAX;
-        let (shelf, held) = if is_given {
-            (&mut self.given, &mut self.given_bytes)
-        } else {
-            (&mut self.read, &mut self.read_bytes)
-        };
+        let (shelf, held) =
+            if is_given { (&mut self.given, &mut self.given_bytes) } else { (&mut self.read, &mut self.read_bytes) };
         // What is read again and again, such as a listing, is kept once.
         if let Some(same) = shelf.iter_mut().find(|kept| kept.reading == reading) {
             same.labels.raise(labels);

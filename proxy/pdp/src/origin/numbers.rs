@@ -6,8 +6,8 @@ use super::words::Words;
 
 /// Words and codes for money that may stand beside an amount.
 const CURRENCIES: [&str; 27] = [
-    "eur", "usd", "gbp", "chf", "jpy", "cny", "inr", "cad", "aud", "sek", "nok", "dkk", "pln", "brl", "mxn", "euro", "euros", "cent",
-    "cents", "dollar", "dollars", "pound", "pounds", "yen", "francs", "rupees", "yuan",
+    "eur", "usd", "gbp", "chf", "jpy", "cny", "inr", "cad", "aud", "sek", "nok", "dkk", "pln", "brl", "mxn", "euro",
+    "euros", "cent", "cents", "dollar", "dollars", "pound", "pounds", "yen", "francs", "rupees", "yuan",
 ];
 
 /// Every number that a text of digits and marks may be, in one spelling: `1,250.00` is `1250`; `1.250` may be `1250` too.
@@ -21,7 +21,9 @@ pub(super) fn numbers(text: &str) -> Vec<String> {
         return Vec::new();
     }
     let whole = |upto: &str| upto.chars().filter(char::is_ascii_digit).collect::<String>();
-    let split = |at: usize| (whole(digits.get(..at).unwrap_or_default()), digits.get(at.saturating_add(1)..).unwrap_or_default().to_owned());
+    let split = |at: usize| {
+        (whole(digits.get(..at).unwrap_or_default()), digits.get(at.saturating_add(1)..).unwrap_or_default().to_owned())
+    };
     let groups = |text: &str| text.split(['.', ',', '\'']).skip(1).all(|group| group.len() == 3);
     let mut found = Vec::new();
     match marks.as_slice() {
@@ -104,9 +106,11 @@ pub(super) fn number_at(words: &Words<'_>, from: usize) -> Option<Placed> {
 /// An amount with its currency in one word: `eur50`, `50eur`.
 fn amount_glued(words: &Words<'_>, from: usize) -> Option<Placed> {
     let word = words.word(from);
-    let rest = CURRENCIES.iter().find_map(|currency| word.strip_prefix(currency).or_else(|| word.strip_suffix(currency)))?;
+    let rest =
+        CURRENCIES.iter().find_map(|currency| word.strip_prefix(currency).or_else(|| word.strip_suffix(currency)))?;
     let whole = !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit());
-    let alone = words.gap(from).is_apart() && words.list.get(from.saturating_add(1)).is_none_or(|next| next.before.is_apart());
+    let alone =
+        words.gap(from).is_apart() && words.list.get(from.saturating_add(1)).is_none_or(|next| next.before.is_apart());
     (whole && alone).then(|| Placed { words: from..from.saturating_add(1), numbers: numbers(rest), is_amount: true })
 }
 

@@ -254,7 +254,8 @@ pub(super) fn days(date: &dates::Placed) -> Vec<Typed<'static>> {
 
 /// What a number or a short name is a number of, by the words before it: of `event 13` and `event id 13` an event.
 pub(super) fn named(words: &Words<'_>, at: usize) -> Vec<String> {
-    let before = |n: usize| at.checked_sub(n).map(|at| words.word(at)).filter(|word| word.chars().all(char::is_alphabetic));
+    let before =
+        |n: usize| at.checked_sub(n).map(|at| words.word(at)).filter(|word| word.chars().all(char::is_alphabetic));
     let Some(one) = before(1).filter(|word| !word.is_empty() && !NO_NAMES.contains(word)) else { return Vec::new() };
     let kind = field::kind;
     match before(2) {

@@ -123,7 +123,8 @@ impl Needle {
             return;
         }
         self.keys.push(key.typed(&Typed::Joined(joined.clone())));
-        let run = |words: Vec<u32>| Run { gaps: vec![0; words.len()], words, anchor: 0, is_grouped: true, is_whole: true };
+        let run =
+            |words: Vec<u32>| Run { gaps: vec![0; words.len()], words, anchor: 0, is_grouped: true, is_whole: true };
         if words.list.len() > 1 {
             self.runs.push(run(vec![key.word(&joined)]));
         }

@@ -1,5 +1,5 @@
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
 //! What is found, what is not, and what more reading may do.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use proptest::prelude::*;
 
@@ -87,10 +87,22 @@ fn a_value_is_found_in_every_spelling_that_is_named() {
         (r#"{"result":{"content":[{"type":"text","text":"{\"event_id\": 13}"}]}}"#, "eventId", "13"),
         (r#"{"result":{"structuredContent":{"total":12.50}}}"#, "amount", "\"12.5\""),
         (r#"{"result":{"structuredContent":{"accounts":{"bob@example.com":1}}}}"#, "to", "bob@example.com"),
-        (r#"{"error":{"code":-32000,"message":"write to bob@example.com","data":{"x":["carol@example.com"]}}}"#, "to", "carol@example.com"),
+        (
+            r#"{"error":{"code":-32000,"message":"write to bob@example.com","data":{"x":["carol@example.com"]}}}"#,
+            "to",
+            "carol@example.com",
+        ),
         (r#"{"method":"notifications/message","params":{"data":"ask bob@example.com"}}"#, "to", "bob@example.com"),
-        (r#"{"result":{"messages":[{"role":"user","content":{"type":"text","text":"ask bob@example.com"}}]}}"#, "to", "bob@example.com"),
-        (r#"{"result":{"contents":[{"uri":"a:b","blob":"YXNrIGJvYkBleGFtcGxlLmNvbSBub3c="}]}}"#, "to", "bob@example.com"),
+        (
+            r#"{"result":{"messages":[{"role":"user","content":{"type":"text","text":"ask bob@example.com"}}]}}"#,
+            "to",
+            "bob@example.com",
+        ),
+        (
+            r#"{"result":{"contents":[{"uri":"a:b","blob":"YXNrIGJvYkBleGFtcGxlLmNvbSBub3c="}]}}"#,
+            "to",
+            "bob@example.com",
+        ),
         ("delete event 13 please", "event_id", "13"),
         ("delete event id #13", "eventId", "13"),
     ] {
@@ -122,7 +134,12 @@ fn what_only_resembles_a_value_is_not_taken_for_it() {
         // Letters that look alike.
         ("p\u{430}y@example.com", "to", "pay@example.com", NOWHERE),
         // What the protocol says, and what is not content.
-        (r#"{"result":{"content":[{"type":"image","data":"","mimeType":"image/png"}],"_meta":{"x":"bob@example.com"}}}"#, "kind", "image", NOWHERE),
+        (
+            r#"{"result":{"content":[{"type":"image","data":"","mimeType":"image/png"}],"_meta":{"x":"bob@example.com"}}}"#,
+            "kind",
+            "image",
+            NOWHERE,
+        ),
         (r#"{"result":{"_meta":{"x":["bob@example.com"]}}}"#, "to", "bob@example.com", NOWHERE),
         (r#"{"id":"bob@example.com","result":{}}"#, "to", "bob@example.com", NOWHERE),
     ] {

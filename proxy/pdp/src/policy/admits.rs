@@ -253,8 +253,11 @@ impl Objects {
         Self { members: merged(self.members, other.members, Admits::and), required, rest }
     }
 
-    /// A member that one side alone names keeps its type: a value of another type is a call that cannot be judged.
-    fn or(self, other: Self) -> Self {
+    /// A member that one side alone names keeps its type: a value of another type is a call that cannot be judged. Its
+    /// words count no more where the other side lets any text through.
+    fn or(mut self, mut other: Self) -> Self {
+        self.widen_beside(&other);
+        other.widen_beside(&self);
         let mut required: BTreeSet<String> = self.required.intersection(&other.required).cloned().collect();
         // What the other side requires without a type may be null there.
         required.retain(|name| self.members.contains_key(name) == other.members.contains_key(name));
@@ -264,6 +267,20 @@ impl Objects {
             (Rest::Of(one), Rest::Of(other)) => Rest::Of(Box::new(one.or(*other))),
         };
         Self { members: merged(self.members, other.members, Admits::or), required, rest }
+    }
+
+    /// Lets any text be a member that the other side does not name and does not refuse.
+    fn widen_beside(&mut self, other: &Self) {
+        if other.rest == Rest::Closed {
+            return;
+        }
+        for (name, member) in self.members.iter_mut().filter(|(name, _)| !other.members.contains_key(*name)) {
+            if let Admits::Only(kinds) = member
+                && let Some(text @ Texts::Words(_)) = &mut kinds.text
+            {
+                *text = Texts::Free(Form::of(name, ""));
+            }
+        }
     }
 }
 

@@ -15,6 +15,7 @@ use super::known::{Examined, Known, Placed};
 use super::needs::Needs;
 use super::validate::Bench;
 use super::words::{Never, nearest, never};
+use super::written::{Standing, standing};
 use crate::decision::Obligation;
 use crate::digest::Digest;
 use crate::fault::{Fault, SourceFile};
@@ -113,22 +114,12 @@ impl Desk<'_> {
             let words = format!("`{}` is a template", template.id());
             faults.push(Fault::of_file(&file.path, words, "write a policy without `?principal` and `?resource`"));
         }
-        let mut policies: Vec<&Policy> = parsed.policies().collect();
-        // Cedar names them `policy0`, `policy1` and so on: in the order they are written, each is found behind the last.
-        policies.sort_by_key(|policy| {
-            let id: &str = policy.id().as_ref();
-            (id.len(), id.to_owned())
-        });
-        let mut from = 0;
-        for policy in policies {
-            let text = policy.to_cedar().unwrap_or_default();
-            let text = text.trim();
-            let at = offset_of_policy(&file.text, text, from);
-            from = at + text.len();
-            match self.before.and_then(|before| before.policy(text)) {
+        for Standing { policy, text, range } in standing(&file.text, parsed) {
+            let at = range.start;
+            match self.before.and_then(|before| before.policy(&text)) {
                 Some(known) => mine.push((at, Arc::clone(known))),
                 None => {
-                    mine.extend(self.policy(file, policy, (text, at), faults).map(|written| (at, Arc::new(written))))
+                    mine.extend(self.policy(file, policy, (&text, at), faults).map(|written| (at, Arc::new(written))))
                 }
             }
         }
@@ -191,8 +182,8 @@ impl Desk<'_> {
                 );
             }
         }
-        // What cannot be looked through cannot be vouched for.
-        if policy.to_json().map(|json| touches_grants(&json)).unwrap_or(true) {
+        let needs = Needs::of(policy);
+        if needs.gate.has("grants") {
             fault(
                 format!("`{id}` reads `context.gate.grants`, or `context` or `context.gate` as a whole"),
                 "write `@approval(\"...\")` on a forbid instead",
@@ -210,7 +201,7 @@ impl Desk<'_> {
         };
         let json = compiled.to_json().map(|json| json.to_string()).unwrap_or_default();
         let digest = Digest::of_json(&json).unwrap_or_else(|_| Digest::of_bytes(json.as_bytes()));
-        let needs = Needs::of(&compiled);
+        let needs = if grant.is_some() { Needs::of(&compiled) } else { needs };
         let text = Digest::of_bytes(text.as_bytes());
         let notes = Notes { reason, grant, obligation };
         Some(Examined { text, read_at: at, source, compiled, notes, needs, digest })
@@ -291,52 +282,6 @@ fn unless_granted(policy: &Policy, grant: &str) -> Result<Policy, pst::PstConstr
     Policy::from_pst(pst::Policy::Static(pst::StaticPolicy::try_from(body)?))
 }
 
-/// Whether a policy, in Cedar's JSON form, could look at the grants: `context.gate.grants` itself, or `context` or
-/// `context.gate` used whole, through which an alias could look.
-fn touches_grants(json: &serde_json::Value) -> bool {
-    fn is_context(value: &serde_json::Value) -> bool {
-        value.get("Var").is_some_and(|v| v == "context")
-    }
-    fn is_gate(value: &serde_json::Value) -> bool {
-        let access = value.get(".");
-        access.is_some_and(|a| a.get("left").is_some_and(is_context) && a.get("attr").is_some_and(|n| n == "gate"))
-    }
-    fn walk(value: &serde_json::Value) -> bool {
-        if is_context(value) || is_gate(value) {
-            return true;
-        }
-        for operator in [".", "has"] {
-            if let Some(access) = value.get(operator)
-                && let Some(left) = access.get("left")
-            {
-                let named = access.get("attr").or_else(|| access.get("attrs"));
-                let names: Vec<&str> = match named {
-                    Some(serde_json::Value::String(one)) => vec![one],
-                    Some(serde_json::Value::Array(several)) => several.iter().filter_map(|v| v.as_str()).collect(),
-                    Some(_) | None => Vec::new(),
-                };
-                if is_gate(left) {
-                    return names.contains(&"grants");
-                }
-                if is_context(left) {
-                    // `context has gate.grants` names the path in one step.
-                    return names.first() == Some(&"gate") && (names.len() > 1 || operator == ".");
-                }
-                return walk(left);
-            }
-        }
-        match value {
-            serde_json::Value::Object(members) => members.values().any(walk),
-            serde_json::Value::Array(items) => items.iter().any(walk),
-            serde_json::Value::Null
-            | serde_json::Value::Bool(_)
-            | serde_json::Value::Number(_)
-            | serde_json::Value::String(_) => false,
-        }
-    }
-    json.get("conditions").is_some_and(walk)
-}
-
 /// A fault at the first place a finding names, or at `otherwise`.
 pub(super) fn fault_of(file: &SourceFile, finding: &dyn Diagnostic, otherwise: usize) -> Fault {
     let label = finding.labels().and_then(|mut labels| labels.next());
@@ -371,9 +316,4 @@ fn told_once(faults: Vec<Fault>) -> Vec<Fault> {
         Some(first)
     };
     places.into_values().filter_map(one).collect()
-}
-
-/// Where a policy stands in its file's text, at this byte or behind it.
-fn offset_of_policy(text: &str, own: &str, from: usize) -> usize {
-    text.get(from..).and_then(|rest| rest.find(own)).map_or(from, |at| from + at)
 }

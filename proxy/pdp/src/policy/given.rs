@@ -11,7 +11,7 @@ use super::form::Form;
 use super::needs::{Members, Needs};
 use super::number;
 use super::shape::{Field, Kind, Shape, View};
-use crate::json::Json;
+use crate::json::{self, Json};
 
 /// A call's arguments as Cedar sees them, as far as they are looked at.
 pub(super) struct Arguments {
@@ -98,7 +98,7 @@ impl Shape {
         if let Some(field) = self.fields.iter().find(|field| field.name == name) {
             return Ok(Some(field));
         }
-        match self.fields.iter().find(|field| field.name.eq_ignore_ascii_case(name)) {
+        match self.fields.iter().find(|field| json::alike(&field.name, name)) {
             Some(near) => Err(ArgumentFault::CaseVariant { found: name.to_owned(), declared: near.name.clone() }),
             None => Ok(None),
         }
@@ -171,6 +171,10 @@ impl Kind {
         };
         match (self, value) {
             (Self::Opaque(_), _) => Ok(true),
+            // A listed word has no canonical form but itself, so nothing else may stand where words are listed.
+            (Self::Text(_, Some(words)), Json::Text(text)) if !words.contains(text.as_ref()) => {
+                Err(ArgumentFault::of_type())
+            }
             (_, Json::Null) | (Self::Text(..), Json::Text(_)) | (Self::Bool, Json::Bool(_)) => Ok(false),
             (Self::Long, Json::Number(digits)) if number::long(digits).is_some() => Ok(false),
             (Self::Decimal, Json::Number(digits)) if number::ten_thousandths(digits).is_some() => Ok(false),
@@ -187,17 +191,7 @@ impl Kind {
                 Some(field) => field.kind.hides(value),
                 None => Err(ArgumentFault::of_type()),
             },
-            (
-                Self::Text(..)
-                | Self::Bool
-                | Self::Long
-                | Self::Decimal
-                | Self::Set(_)
-                | Self::Map(_)
-                | Self::Record(_)
-                | Self::Tuple(_),
-                _,
-            ) => Err(ArgumentFault::of_type()),
+            _ => Err(ArgumentFault::of_type()),
         }
     }
 
@@ -239,17 +233,7 @@ impl Kind {
                 let field = shape.alternative(value).ok_or_else(ArgumentFault::of_type)?;
                 record(field.kind.value(value)?.map(|value| (field.name.clone(), value)).into_iter().collect())?
             }
-            (
-                Self::Text(..)
-                | Self::Bool
-                | Self::Long
-                | Self::Decimal
-                | Self::Set(_)
-                | Self::Map(_)
-                | Self::Record(_)
-                | Self::Tuple(_),
-                _,
-            ) => return Err(ArgumentFault::of_type()),
+            _ => return Err(ArgumentFault::of_type()),
         };
         Ok(Some(found))
     }

@@ -261,8 +261,9 @@ fn base_entities(
     Entities::from_entities(entities.into_values(), Some(schema)).map_err(Box::new)
 }
 
-/// The groups above a method's action.
-fn groups_above(feature: Option<Feature>) -> Vec<&'static str> {
+/// The groups above a method's action; without a feature, of a method that is not known.
+#[must_use]
+pub fn groups_above(feature: Option<Feature>) -> Vec<&'static str> {
     match feature {
         Some(Feature::Lifecycle) => vec!["lifecycle"],
         Some(feature) => vec![feature.name(), "feature"],
@@ -280,7 +281,7 @@ fn units(names: &Names, registry: &Registry, policies: &[Placed]) -> Result<Unit
         let of_server = tools.entry(server.name.clone()).or_default();
         for tool in server.tools.values().filter(|t| t.withheld.is_none()) {
             let action = tool_action(&server.namespace, &tool.name)?;
-            let above = schema::groups(tool).map(|g| names.action(g));
+            let above = schema::groups(&tool.effects).map(|g| names.action(g));
             of_server.insert(tool.name.clone(), slicer.unit(action, above)?);
         }
     }

@@ -25,12 +25,14 @@ mod printed;
 mod reach;
 mod written;
 
+pub use canonical::canonical_target;
 pub(crate) use canonical::plain_form;
 pub use evaluate::{Act, Judgement, Query, Rule};
 pub use facts::{Facts, Impact, ImpactKind, Looked, Named, TaskFacts};
-pub use load::Policies;
+pub use load::{Policies, groups_above};
 pub use printed::{PrintFault, Question};
 pub use reach::Reach;
+pub use schema::groups;
 pub(crate) use schema::{holds, without_comments};
 pub use written::{Written, written};
 

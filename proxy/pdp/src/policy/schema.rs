@@ -3,8 +3,10 @@
 //! It is what makes a typo in an argument's name a load error. Written as Cedar schema text, so that
 //! an author can read it and an editor can use it.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
+use super::facts::ImpactKind;
 use super::needs::{Members, Needs};
 use super::shape::{self, Shape, View};
 use crate::effect::Effect;
@@ -82,7 +84,7 @@ pub(super) fn excerpt<'r>(registry: &Registry, tools: impl IntoIterator<Item = (
             let _infallible = writeln!(out, "namespace {} {{", server.namespace);
             namespace = Some(&server.namespace);
         }
-        tool_action(tool, None, &mut out);
+        tool_action(&Shown::of(tool), None, &mut out);
     }
     out.push_str(if namespace.is_some() { "}\n" } else { "" });
     out
@@ -111,7 +113,7 @@ const FACTS: [(&str, &str); 8] = [
 ];
 
 /// The type of `context.gate` with what is needed of it; of a tool also the origin of its arguments and its impact.
-fn facts(tool: Option<&Tool>, needs: Option<&Needs>) -> String {
+fn facts(tool: Option<&Shown<'_>>, needs: Option<&Needs>) -> String {
     if tool.is_none() && needs.is_none() {
         return "Gate::Facts".to_owned();
     }
@@ -138,7 +140,7 @@ fn facts(tool: Option<&Tool>, needs: Option<&Needs>) -> String {
 
 fn gate<'n>(registry: &Registry, needs: &dyn Fn(&str) -> Option<&'n Needs>, out: &mut String) {
     words(registry, out);
-    let mut written = std::collections::BTreeSet::new();
+    let mut written = BTreeSet::new();
     for method in METHODS {
         if written.insert(method.action) {
             method_action(method.action, method.feature.name(), needs(method.action), out);
@@ -150,8 +152,7 @@ fn gate<'n>(registry: &Registry, needs: &dyn Fn(&str) -> Option<&'n Needs>, out:
 
 /// The namespace `Gate` without methods, left open: its entities, types and groups.
 fn words(registry: &Registry, out: &mut String) {
-    let words =
-        |set: &std::collections::BTreeSet<String>| set.iter().map(|w| format!("{w:?}")).collect::<Vec<_>>().join(", ");
+    let words = |set: &BTreeSet<String>| set.iter().map(|w| format!("{w:?}")).collect::<Vec<_>>().join(", ");
     let _infallible = write!(
         out,
         "namespace Gate {{\n  entity Label enum [{}];\n  entity Grant enum [{}];\n  entity Team;\n  \
@@ -191,26 +192,48 @@ fn method_action(action: &str, group: &str, needs: Option<&Needs>, out: &mut Str
 
 fn namespace<'n>(server: &Server, needs: &dyn Fn(&str) -> Option<&'n Needs>, out: &mut String) {
     let _infallible = writeln!(out, "namespace {} {{", server.namespace);
-    // Withheld tools too, and those that were never scanned: a rule may be written before the review, and a review that
-    // is withdrawn must not break the rules. No call ever comes so far as to be judged by them.
-    // What Cedar cannot hold stays out: it would make the schema of all the others unreadable.
-    for tool in server.tools.values().filter(|tool| tool.withheld.is_none() || holds(&tool.name, &tool.shape).is_ok()) {
-        tool_action(tool, needs(&tool.name), out);
-    }
-    for name in server.unscanned.iter().filter(|name| holds(name, &Shape::default()).is_ok()) {
-        let _infallible = writeln!(
-            out,
-            "  action {name:?} in [Gate::Action::\"call\"] appliesTo {{ principal: [Gate::Agent], \
-             resource: [Gate::Server], context: {{ args: {{}}, args_canonical: {{}}, args_opaque: Bool, \
-             gate: {} }} }};",
-            facts(None, None),
-        );
+    for tool in shown(server) {
+        tool_action(&tool, needs(tool.name), out);
     }
     out.push_str("}\n");
 }
 
-fn tool_action(tool: &Tool, needs: Option<&Needs>, out: &mut String) {
-    let groups: Vec<String> = groups(tool).map(|g| format!("Gate::Action::{g:?}")).collect();
+/// A tool as the schema shows it.
+pub(super) struct Shown<'r> {
+    pub(super) name: &'r str,
+    pub(super) shape: &'r Shape,
+    effects: &'r BTreeSet<Effect>,
+    impact: &'r BTreeMap<String, ImpactKind>,
+}
+
+impl<'r> Shown<'r> {
+    fn of(tool: &'r Tool) -> Self {
+        Self { name: &tool.name, shape: &tool.shape, effects: &tool.effects, impact: &tool.impact }
+    }
+
+    /// The groups its action is a member of.
+    pub(super) fn groups(&self) -> impl Iterator<Item = &'static str> {
+        groups(self.effects)
+    }
+}
+
+/// The tools of a server whose actions stand in the schema.
+///
+/// Withheld tools too, and those that were never scanned: a rule may be written before the review, and a review that is
+/// withdrawn must not break the rules. No call ever comes so far as to be judged by them. What Cedar cannot hold stays
+/// out: it would make the schema of all the others unreadable.
+pub(super) fn shown(server: &Server) -> impl Iterator<Item = Shown<'_>> {
+    static NO_ARGUMENTS: Shape = Shape { fields: Vec::new() };
+    static NO_EFFECTS: BTreeSet<Effect> = BTreeSet::new();
+    static NO_IMPACT: BTreeMap<String, ImpactKind> = BTreeMap::new();
+    let held = |tool: &&Tool| tool.withheld.is_none() || holds(&tool.name, &tool.shape).is_ok();
+    let scanned = server.tools.values().map(AsRef::as_ref).filter(held).map(Shown::of);
+    let unscanned = server.unscanned.iter().filter(|name| holds(name, &NO_ARGUMENTS).is_ok());
+    scanned.chain(unscanned.map(|name| Shown { name, shape: &NO_ARGUMENTS, effects: &NO_EFFECTS, impact: &NO_IMPACT }))
+}
+
+fn tool_action(tool: &Shown<'_>, needs: Option<&Needs>, out: &mut String) {
+    let groups: Vec<String> = tool.groups().map(|g| format!("Gate::Action::{g:?}")).collect();
     let opaque = plain("args_opaque", "Bool", needs) + &plain("args_opaque_names", "Set<String>", needs);
     let host = match needs.map(|needs| &needs.host) {
         None => format!("args_host: {}, ", tool.shape.view_type(View::Host, None)),
@@ -240,9 +263,9 @@ fn tool_action(tool: &Tool, needs: Option<&Needs>, out: &mut String) {
     );
 }
 
-/// The groups a tool's action is a member of.
-pub(super) fn groups(tool: &Tool) -> impl Iterator<Item = &'static str> {
-    std::iter::once("call").chain(tool.effects.iter().map(|e| e.name()))
+/// The groups that the action of a tool with these effects is a member of.
+pub fn groups(effects: &BTreeSet<Effect>) -> impl Iterator<Item = &'static str> {
+    std::iter::once("call").chain(effects.iter().map(|e| e.name()))
 }
 
 #[cfg(test)]

@@ -7,8 +7,8 @@ use cedar_policy::{ActionConstraint, EntityUid, Policy};
 use serde_json::Value;
 
 use super::needs::chain;
-use super::schema::groups;
-use crate::registry::{Registry, Server, Tool};
+use super::schema::{Shown, shown};
+use crate::registry::{Registry, Server};
 
 /// A comparison that never holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,8 +83,9 @@ fn literals(value: &Value) -> Vec<&str> {
     items.filter_map(|item| item.get("Value").and_then(Value::as_str)).collect()
 }
 
-/// The tools whose action an action's scope can match.
-fn tools_in<'r>(constraint: &ActionConstraint, registry: &'r Registry) -> Vec<&'r Tool> {
+/// The tools whose action an action's scope can match, of those that stand in the schema: what is found out here holds as
+/// long as the schema is the same.
+fn tools_in<'r>(constraint: &ActionConstraint, registry: &'r Registry) -> Vec<Shown<'r>> {
     let named: &[EntityUid] = match constraint {
         ActionConstraint::Any => &[],
         ActionConstraint::Eq(one) => std::slice::from_ref(one),
@@ -93,14 +94,13 @@ fn tools_in<'r>(constraint: &ActionConstraint, registry: &'r Registry) -> Vec<&'
     let is_any = matches!(constraint, ActionConstraint::Any);
     let named: Vec<(String, &str)> =
         named.iter().map(|uid| (uid.type_name().namespace(), uid.id().unescaped())).collect();
-    let fits = |server: &Server, tool: &Tool| {
+    let fits = |server: &Server, tool: &Shown<'_>| {
         is_any
             || named.iter().any(|(namespace, id)| match namespace.as_str() {
-                "Gate" => groups(tool).any(|group| group == *id),
+                "Gate" => tool.groups().any(|group| group == *id),
                 own => own == server.namespace && tool.name == *id,
             })
     };
     let servers = registry.servers.values();
-    let tools = servers.flat_map(|server| server.tools.values().map(move |tool| (server, tool)));
-    tools.filter(|(server, tool)| tool.withheld.is_none() && fits(server, tool)).map(|(_, tool)| &**tool).collect()
+    servers.flat_map(|server| shown(server).filter(|tool| fits(server, tool)).collect::<Vec<_>>()).collect()
 }

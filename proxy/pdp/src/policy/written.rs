@@ -43,25 +43,41 @@ pub fn written(files: &[SourceFile]) -> Result<Vec<Written>, Vec<Fault>> {
 }
 
 fn of_file(file: &SourceFile, parsed: &PolicySet) -> Vec<Written> {
+    let one = |Standing { policy, range, .. }: Standing<'_>| Written {
+        id: policy.annotation("id").unwrap_or_default().to_owned(),
+        file: file.path.clone(),
+        line: position(&file.text, range.start).0,
+        range,
+        says: policy.to_json().unwrap_or_default(),
+    };
+    standing(&file.text, parsed).into_iter().map(one).collect()
+}
+
+/// A policy where it stands.
+pub(super) struct Standing<'p> {
+    pub(super) policy: &'p Policy,
+    /// Its text, annotations included.
+    pub(super) text: String,
+    /// Where that stands in the file, in bytes.
+    pub(super) range: Range<usize>,
+}
+
+/// The policies of a file's text, in the order they stand in.
+pub(super) fn standing<'p>(text: &str, parsed: &'p PolicySet) -> Vec<Standing<'p>> {
     let mut policies: Vec<&Policy> = parsed.policies().collect();
-    // Cedar numbers them `policy0`, `policy1` and so on, as they stand.
-    policies.sort_by_key(|p| p.id().to_string().trim_start_matches("policy").parse::<usize>().unwrap_or(usize::MAX));
+    // Cedar names them `policy0`, `policy1` and so on: in the order they are written, each is found behind the last.
+    policies.sort_by_key(|policy| {
+        let id: &str = policy.id().as_ref();
+        (id.len(), id.to_owned())
+    });
     let mut from = 0;
     let mut out = Vec::new();
     for policy in policies {
-        let own = policy.to_cedar().unwrap_or_default();
-        let own = own.trim();
-        let found = file.text.get(from..).and_then(|rest| rest.find(own)).map(|at| from + at);
+        let own = policy.to_cedar().unwrap_or_default().trim().to_owned();
+        let found = text.get(from..).and_then(|rest| rest.find(&own)).map(|at| from + at);
         let start = found.unwrap_or(from);
-        let end = found.map_or(from, |at| at + own.len());
-        out.push(Written {
-            id: policy.annotation("id").unwrap_or_default().to_owned(),
-            file: file.path.clone(),
-            range: start..end,
-            line: position(&file.text, start).0,
-            says: policy.to_json().unwrap_or_default(),
-        });
-        from = end;
+        from = found.map_or(from, |at| at + own.len());
+        out.push(Standing { policy, text: own, range: start..from });
     }
     out
 }

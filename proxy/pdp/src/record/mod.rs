@@ -378,7 +378,7 @@ pub struct Event {
     pub at_us: i64,
     /// What: `started`, `stopped`, `snapshot`, `snapshot_refused`, `snapshot_promoted`, `snapshot_rolled_back`,
     /// `promotion_settled`, `promotion_torn`, `shadow_begun`, `shadow_ended`, `recovered`, `authentication_limited`,
-    /// `ledger_resumed`.
+    /// `ledger_resumed`, `task_opened`, `task_ended`, `task_stopped`, `task_expired`, `halt_on`, `halt_off`.
     pub what: String,
     /// Who caused it, as far as known.
     #[serde(default)]

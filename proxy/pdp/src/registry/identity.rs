@@ -15,9 +15,8 @@ impl Transport {
                 let mut out: Vec<String> = std::iter::once(command).chain(args).map(|text| word(text)).collect();
                 out.extend(cwd.iter().map(|folder| format!("in={}", word(folder))));
                 out.extend(
-                    env.iter().map(|(name, value)| {
-                        format!("env={}:{}", word(name), Digest::of_bytes(value.as_bytes()).short())
-                    }),
+                    env.iter()
+                        .map(|(name, value)| format!("env={}:{}", word(name), Digest::of_bytes(value.as_bytes()))),
                 );
                 out.extend(env_from.iter().map(|name| format!("env_from={}", word(name))));
                 out.extend(env_file.iter().map(|file| format!("env_file={}", word(file))));
@@ -65,7 +64,8 @@ mod tests {
         assert_eq!(url("https://mail.example:8443/other"), "https://mail.example:8443");
         assert_eq!(stdio(&["-y", "@a/b@1.2.3"], &[], None).identity(), "npx -y @a/b@1.2.3 env_from=HOME");
         let secret = stdio(&["p"], &[("TOKEN", "hunter2")], Some("/srv/a b")).identity();
-        assert_eq!(secret, r#"npx p in="/srv/a b" env=TOKEN:f52fbd32b2b3 env_from=HOME"#);
+        let whole = "sha256:f52fbd32b2b3b86ff88ef6c490628285f482af15ddcb29541f94bcf526a3f6c7";
+        assert_eq!(secret, format!(r#"npx p in="/srv/a b" env=TOKEN:{whole} env_from=HOME"#));
         let all = [
             stdio(&["a", "b"], &[], None),
             stdio(&["a b"], &[], None),

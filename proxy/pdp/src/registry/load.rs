@@ -219,6 +219,7 @@ impl Reader<'_> {
                 claimed_version: written.claimed_version,
             }),
             retired: retired(written.retired_at, written.retired_why),
+            closed: None,
             tools: BTreeMap::new(),
             source: None,
             unscanned: BTreeSet::new(),
@@ -236,7 +237,22 @@ impl Reader<'_> {
                 }
             }
         }
+        server.closed = self.closed(&server);
         Some(server)
+    }
+
+    /// Why nothing may reach a server. Its tools are withheld one by one; a session, a resource or a prompt is no tool.
+    fn closed(&self, server: &Server) -> Option<String> {
+        if let Some(retired) = &server.retired {
+            return Some(format!("out of use ({retired})"));
+        }
+        if server.is_moved() {
+            return Some("not reached as it was when it was reviewed (`[identity]`)".to_owned());
+        }
+        // How a server is reached and what is open is signed with each of its tools, and in no other way.
+        let vouched = server.tools.values().any(|tool| tool.withheld.is_none());
+        let unsigned = self.registry.reviewers.is_some() && !vouched;
+        unsigned.then(|| "vouched for by no signed review: none of its tools stands".to_owned())
     }
 
     fn name(&mut self, written: &Spanned<String>) -> String {

@@ -89,6 +89,9 @@ pub struct Server {
     pub identity: Option<Identity>,
     /// Since when and why it is out of use; nothing while it is in use.
     pub retired: Option<Retired>,
+    /// Why nothing may reach it, if so, in words that go on from "it is": not a tool, and not a session either.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub closed: Option<String>,
     /// Its tools by name, reviewed and withheld alike.
     pub tools: BTreeMap<String, Arc<Tool>>,
     /// The digest of the files it was read from.
@@ -107,6 +110,12 @@ impl Server {
             Some(method) => self.open.contains(method.feature.name()) || self.open.contains(name),
             None => self.open.contains(name),
         }
+    }
+
+    /// Whether it is not reached as it was when it was reviewed.
+    #[must_use]
+    pub fn is_moved(&self) -> bool {
+        self.identity.as_ref().is_some_and(|reviewed| reviewed.is != self.transport.identity())
     }
 
     /// The reviewed tool of this name; one that is withheld does not count.

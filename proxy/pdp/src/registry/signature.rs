@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::load::{stem, toml_fault};
 use super::written::ReviewersFile;
-use super::{Deliver, Misfit, Server, Tool};
+use super::{CredentialRule, Deliver, Misfit, Server, Tool, Transport};
 use crate::digest::Digest;
 use crate::effect::Effect;
 use crate::fault::{Fault, SourceFile};
@@ -92,7 +92,9 @@ struct Statement<'a> {
     v: u32,
     server: &'a str,
     system: &'a str,
-    identity: String,
+    transport: &'a Transport,
+    open: &'a BTreeSet<String>,
+    credential: &'a Option<CredentialRule>,
     tool: &'a str,
     pin: Digest,
     effects: Vec<Effect>,
@@ -112,16 +114,18 @@ struct Statement<'a> {
 }
 
 /// The canonical statement (RFC 8785) that a tool's reviewer signs: all that the review fixed, with the server's defaults
-/// as they apply. Nothing for a tool without a review.
+/// as they apply, and all that the server is reached with and opens beside its tools. Nothing for a tool without a review.
 #[must_use]
 pub fn statement(server: &Server, tool: &Tool) -> Option<String> {
     let review = tool.review.as_ref()?;
     let statement = Statement {
         is: "wicketgate registry review",
-        v: 1,
+        v: 2,
         server: &server.name,
         system: &server.system,
-        identity: server.transport.identity(),
+        transport: &server.transport,
+        open: &server.open,
+        credential: &server.credential,
         tool: &tool.name,
         pin: tool.pin,
         effects: tool.effects.iter().copied().collect(),

@@ -99,6 +99,8 @@ fn a_rule_may_name_a_tool_that_nobody_has_scanned_or_reviewed() {
         @id("b") @approval("owner") forbid (principal, action == hub::Action::"known", resource)
         when { context.args has path && context.args.path like "/etc/*" };
         @id("c") permit (principal, action in Gate::Action::"call", resource == Gate::Server::"hub");
+        @id("d") @reason("Leads elsewhere") forbid (principal, action in Gate::Action::"call", resource)
+        when { context.args_opaque_names.contains("x") || context.args_host has url };
     "#;
     let sources = Sources {
         policies: vec![file("policies/a.cedar", rules)],

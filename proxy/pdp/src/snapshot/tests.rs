@@ -172,6 +172,29 @@ fn a_policy_may_name_what_its_excerpt_lacks() {
     assert!(seen.get(1).unwrap().contains("t99"), "{seen:?}");
 }
 
+/// A comparison with a word that an argument never is counts by the schema's text, hence for withheld tools too: a review
+/// leaves the text as it is, and must not turn a bundle that built into one that does not.
+#[test]
+fn a_review_finds_no_fault_that_was_not_there_before() {
+    let definition = r#"{"name":"t","inputSchema":{"type":"object","properties":{"mode":{"enum":["on","off"]}}}}"#;
+    let pin = Digest::of_json(definition).unwrap();
+    let of = |word: &str, reviewed: bool| {
+        let review = if reviewed { "reviewed_by = \"ana\"\nreviewed_at = \"2026-11-20\"\n" } else { "" };
+        let entry = format!(
+            "name = \"one\"\n[transport]\nkind = \"builtin\"\nserver = \"office\"\n[tools.t]\neffect = [\"read\"]\npin = \"{pin}\"\n{review}"
+        );
+        let rule = format!(
+            "{PERMIT}@id(\"m\") @reason(\"r\") forbid (principal, action == one::Action::\"t\", resource) when {{ context.args has mode && context.args.mode == \"{word}\" }};\n"
+        );
+        let registry =
+            vec![file("servers/one.toml", &entry), file("servers/one.tools.json", &format!("[{definition}]"))];
+        Sources { policies: vec![file("p.cedar", &rule)], registry }
+    };
+    let seen = check(&[of("off", false), of("of", false), of("of", true), of("off", true)]);
+    assert!(seen.iter().skip(1).take(2).all(|told| told.contains("which it never is")), "{seen:?}");
+    assert!(seen.last().is_some_and(|told| told.starts_with("sha256:")), "{seen:?}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 

@@ -1,4 +1,5 @@
-//! Takes out members of our namespace that a server put into a `_meta`: only the gate speaks in the gate's name.
+//! Takes out members of our namespace that stand in a `_meta`: those a server put there, since only the gate speaks in the
+//! gate's name, and the task token a client put there, which is for the gate alone.
 
 use std::ops::Range;
 
@@ -14,17 +15,25 @@ pub(crate) fn without(text: &str, depth_max: usize) -> Option<String> {
     let root = layout.root(text);
     let mut forged = Vec::new();
     find(root, false, &mut forged);
-    if forged.is_empty() {
-        return None;
-    }
+    (!forged.is_empty()).then(|| less(text, forged))
+}
+
+/// The text without those members of one object that are named so. The object stands in this very text.
+pub(crate) fn without_members(text: &str, object: Part<'_>, named: impl Fn(&str) -> bool) -> String {
+    let mut taken = Vec::new();
+    cut(object, named, &mut taken, |_, _, _| {});
+    less(text, taken)
+}
+
+fn less(text: &str, cuts: Vec<Range<usize>>) -> String {
     let mut out = String::with_capacity(text.len());
     let mut kept = 0;
-    for at in forged {
+    for at in cuts {
         out.push_str(text.get(kept..at.start).unwrap_or_default());
         kept = at.end;
     }
     out.push_str(text.get(kept..).unwrap_or_default());
-    Some(out)
+    out
 }
 
 /// Whether a name is in our namespace, in any case.
@@ -32,28 +41,41 @@ pub(super) fn is_ours(name: &[u8]) -> bool {
     name.get(..NAMESPACE.len()).is_some_and(|head| head.eq_ignore_ascii_case(NAMESPACE.as_bytes()))
 }
 
-/// Where forged members stand, each with the comma that goes with it.
+/// Where forged members stand.
 fn find(value: Part<'_>, in_meta: bool, forged: &mut Vec<Range<usize>>) {
+    let is_forged = |name: &str| in_meta && is_ours(name.as_bytes());
+    cut(value, is_forged, forged, |name, inner, forged| find(inner, name == "_meta", forged));
+    value.items().for_each(|item| find(item, false, forged));
+}
+
+/// Where the members of an object that are named so stand, each with the comma that goes with it, in the order of the
+/// text; `kept` sees the others.
+fn cut(
+    value: Part<'_>,
+    named: impl Fn(&str) -> bool,
+    cuts: &mut Vec<Range<usize>>,
+    mut kept: impl FnMut(&str, Part<'_>, &mut Vec<Range<usize>>),
+) {
     let starts: Vec<usize> = value.places().map(|(name, _)| name.start).skip(1).collect();
     let mut next = starts.into_iter();
     let (mut kept_before, mut before) = (false, 0);
     for ((name, inner), (at, _)) in value.members().zip(value.places()) {
         let (following, end) = (next.next(), inner.range().end);
-        if !in_meta || !is_ours(name.as_bytes()) {
+        if !named(&name) {
             kept_before = true;
-            find(inner, name == "_meta", forged);
+            kept(&name, inner, cuts);
         } else if kept_before {
-            forged.push(before..end);
+            cuts.push(before..end);
         } else {
-            forged.push(at.start..following.unwrap_or(end));
+            cuts.push(at.start..following.unwrap_or(end));
         }
         before = end;
     }
-    value.items().for_each(|item| find(item, false, forged));
 }
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may panic")]
     use super::*;
 
     #[test]
@@ -75,5 +97,20 @@ mod tests {
         }
         assert_eq!(without(r#"{"text":"dev.wicketgate/label","dev.wicketgate/label":1}"#, 16), None);
         assert_eq!(without(r#"{"a":1.0}"#, 16), None);
+    }
+
+    #[test]
+    fn one_object_loses_the_members_that_are_named() {
+        for (text, want) in [
+            (r#"{"x":{"task":"t","a":1}}"#, r#"{"x":{"a":1}}"#),
+            (r#"{"x":{"a":1 , "task":"t"},"task":2}"#, r#"{"x":{"a":1},"task":2}"#),
+            (r#"{"x":{"task":"t"},"y":{"task":"t"}}"#, r#"{"x":{},"y":{"task":"t"}}"#),
+            (r#"{"x":{"task":"t","Task":"t"}}"#, r#"{"x":{}}"#),
+            (r#"{"x":{"a":{"task":"t"}}}"#, r#"{"x":{"a":{"task":"t"}}}"#),
+        ] {
+            let layout = Layout::read(text, Reading::whole(16)).unwrap();
+            let object = layout.root(text).get("x").unwrap();
+            assert_eq!(without_members(text, object, |name| name.eq_ignore_ascii_case("task")), want, "{text}");
+        }
     }
 }

@@ -1,13 +1,15 @@
-//! A tool listing with only what was reviewed, and reviewed as it is now.
+//! A tool listing with only what was reviewed, reviewed as it is now, and within the scope of the task.
 
 use std::collections::HashMap;
 
 use pdp::digest::Digest;
 use pdp::json;
 use pdp::registry::Server;
+use pdp::task::Scope;
 
 use crate::channel::ambiguous;
 use crate::envelope::member;
+use crate::task::scope;
 
 /// What became of a page of `tools/list`.
 #[derive(Debug, Default)]
@@ -23,7 +25,7 @@ pub(crate) struct Listing {
 }
 
 /// Filters one page; `first` says that it is certainly the first. Nothing where the result is not a tool listing.
-pub(crate) fn filter(result: &str, server: &Server, first: bool) -> Option<Listing> {
+pub(crate) fn filter(result: &str, server: &Server, within: &Scope, first: bool) -> Option<Listing> {
     let tools = member(result, "tools")?;
     let items = json::items(tools).ok()?;
     let mut out = Listing { next: member(result, "nextCursor").and_then(cursor), ..Listing::default() };
@@ -33,7 +35,7 @@ pub(crate) fn filter(result: &str, server: &Server, first: bool) -> Option<Listi
     names.iter().flatten().for_each(|name| *seen.entry(name).or_default() += 1);
     for (item, name) in items.iter().zip(&names) {
         let twice = name.as_deref().is_some_and(|name| seen.get(name).is_some_and(|times| *times > 1));
-        match standing(item, name.as_deref(), twice, server, &mut out.live) {
+        match standing(item, name.as_deref(), twice, server, within, &mut out.live) {
             Ok(()) => kept.push(item),
             Err(why) => out.withheld.push(why),
         }
@@ -66,6 +68,7 @@ fn standing(
     name: Option<&str>,
     twice: bool,
     server: &Server,
+    within: &Scope,
     live: &mut Vec<(String, Digest)>,
 ) -> Result<(), String> {
     let name = name.ok_or("a tool without a name")?;
@@ -82,6 +85,7 @@ fn standing(
         None if known.pin != digest => {
             Err(format!("{shown}: its definition is not the reviewed one ({})", digest.short()))
         }
+        None if !scope::sees(within, server, known) => Err(format!("{shown}: outside the task's scope")),
         None => Ok(()),
     }
 }

@@ -6,8 +6,8 @@
 //! user to a URL.
 
 use bytes::Bytes;
-use pdp::json::Kind;
 use pdp::json::scan::{Scanner, Sink};
+use pdp::json::{Kind, alike};
 
 use super::forged::is_ours;
 use super::label::LABEL;
@@ -297,6 +297,7 @@ impl Sink for Outline {
         if self.in_meta.get(depth).copied().unwrap_or_default() && is_ours(name) {
             self.fault = Some("it forges a label of the gate's");
         }
+        let text = std::str::from_utf8(name).unwrap_or_default();
         match depth {
             1 => {
                 self.member = match name {
@@ -308,17 +309,17 @@ impl Sink for Outline {
                 };
                 self.has_result |= self.member == Member::Result;
                 self.has_error |= self.member == Member::Error;
-                let known: [&[u8]; 6] = [b"jsonrpc", b"id", b"result", b"error", b"params", b"method"];
+                let known = ["jsonrpc", "id", "result", "error", "params", "method"];
                 if name == b"method" {
                     self.fault = Some("it has a `method` and is no answer");
-                } else if !known.contains(&name) && known.iter().any(|known| known.eq_ignore_ascii_case(name)) {
+                } else if !known.contains(&text) && known.iter().any(|known| alike(known, text)) {
                     self.fault = Some("a member of its envelope is written in another case");
                 }
             }
             2 if self.member == Member::Result => {
                 self.result_members = self.result_members.saturating_add(1);
                 self.next_small = (name == b"isError").then_some(What::IsError);
-                if name.eq_ignore_ascii_case(INPUT_REQUESTS.as_bytes()) {
+                if alike(text, INPUT_REQUESTS) {
                     self.fault =
                         Some("it asks things of the client, which are judged only in an answer that is read whole");
                 }
@@ -399,6 +400,7 @@ mod tests {
             (br#"{"jsonrpc":"2.0","id":7,"result":{},"error":{}}"#, "one of `result` and `error`"),
             (br#"{"jsonrpc":"2.0","id":7,"result":{},"method":"x"}"#, "`method`"),
             (br#"{"jsonrpc":"2.0","id":7,"Result":{}}"#, "another case"),
+            (br#"{"jsonrpc":"2.0","id":7,"re\u017fult":{}}"#, "another case"),
             (br#"{"jsonrpc":"1.0","id":7,"result":{}}"#, "`jsonrpc`"),
             (br#"{"jsonrpc":"2.0","id":7,"result":[]}"#, "no object"),
             (br#"{"jsonrpc":"2.0","id":7,"result":{"_meta":1}}"#, "no object"),

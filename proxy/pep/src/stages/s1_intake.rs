@@ -11,15 +11,17 @@ use pdp::principal::Principal;
 use pdp::record::{Direction, Ending, FrameKind, METHOD_CHARS_MAX, RECORD_VERSION, Record};
 use pdp::refusal::{Code, Refusal};
 use pdp::snapshot::Snapshot;
+use pdp::task::DEFAULT_PROFILE;
 
 use crate::call::{Address, Call, Head, Stopped};
 use crate::channel::{Channel, Channels};
 use crate::entry::OpenRecord;
 use crate::envelope::Envelope;
-use crate::frame::{Content, Frame};
+use crate::frame::{Belongs, Content, Frame};
 use crate::headers::decoded;
 use crate::ports::{Gate, Ports};
-use crate::task::Task;
+use crate::rewrite::forged;
+use crate::task::{BY_TOKEN, Task, Token};
 use crate::trace::{Incoming, hex_id};
 
 /// A well-formed call that nobody has looked at yet.
@@ -32,9 +34,11 @@ pub struct Proposed {
 const MODERN: &str = "2026-07-28";
 /// Where a modern client declares its revision.
 const META_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
+/// Where a message may carry its task's token.
+const META_TASK: &str = "dev.wicketgate/task";
 
 /// Admits a frame.
-pub(crate) fn admit(frame: Frame, gate: &Arc<Gate>) -> Result<Call<Proposed>, Stopped> {
+pub(crate) fn admit(mut frame: Frame, gate: &Arc<Gate>) -> Result<Call<Proposed>, Stopped> {
     let ports = &gate.ports;
     // The time before the law: what is told to have begun after a change was judged by what it changed to.
     let now_us = ports.clock.now_us();
@@ -56,7 +60,7 @@ pub(crate) fn admit(frame: Frame, gate: &Arc<Gate>) -> Result<Call<Proposed>, St
         Err(refusal) => return Err(refuse(entry, address, refusal.clone())),
     };
     entry.write(|record| record.principal = Some(principal.clone()));
-    let message = match read(&frame, ports.limits.depth_max) {
+    let mut message = match read(&frame, ports.limits.depth_max) {
         Ok(message) => message,
         Err(refusal) => return Err(refuse(entry, address, refusal)),
     };
@@ -66,10 +70,15 @@ pub(crate) fn admit(frame: Frame, gate: &Arc<Gate>) -> Result<Call<Proposed>, St
     let version = version_of(&frame, &message);
     address.modern = version.as_deref().is_some_and(|v| v >= MODERN);
     note_message(&mut entry, &frame, &message, version.clone());
-    let (channel, task) = match place(&frame, &message, &principal, &snapshot, ports, &mut entry) {
+    let claimed = match claimed(&frame, &mut message, ports) {
+        Ok(claimed) => claimed,
+        Err(refusal) => return Err(refuse(entry, address, refusal)),
+    };
+    let (channel, task) = match place(&frame, &message, &principal, claimed, &snapshot, ports, &mut entry) {
         Ok(place) => place,
         Err(refusal) => return Err(refuse(entry, address, refusal)),
     };
+    let principal = acting(&mut frame, principal, &task, &mut entry);
     address.channel = Some(Arc::clone(&channel));
     if let Err(refusal) = headers_agree(&frame, &message, address.modern, version.as_deref()) {
         return Err(refuse(entry, address, refusal));
@@ -108,6 +117,54 @@ struct Message {
     kind: FrameKind,
     text: Box<str>,
     envelope: Envelope,
+}
+
+/// The task that a frame's tokens name. A token is for the gate alone: it is taken out of the message.
+fn claimed(frame: &Frame, message: &mut Message, ports: &Ports) -> Result<Option<Arc<Task>>, Refusal> {
+    let beside = match &frame.belongs {
+        Belongs::Within(task) => return Ok(Some(Arc::clone(task))),
+        Belongs::To(tokens) => tokens.as_slice(),
+    };
+    let within = taken(message, ports.limits.depth_max, matches!(frame.content, Content::Message(_)))?;
+    let mut all = beside.iter().chain(&within);
+    let Some(token) = all.next() else { return Ok(None) };
+    if all.any(|other| other != token) {
+        let words = "the message carries two task tokens that differ; a call is of one task";
+        return Err(Refusal::new(Code::TokenRefused, words));
+    }
+    ports.tasks.claimed(token).map(Some)
+}
+
+/// Takes the task tokens out of a client's message, however their name is spelt.
+fn taken(message: &mut Message, depth_max: usize, of_a_client: bool) -> Result<Vec<Token>, Refusal> {
+    if !of_a_client || !message.envelope.names_us() {
+        return Ok(Vec::new());
+    }
+    let is_token = |name: &str| name.eq_ignore_ascii_case(META_TASK);
+    let Some(meta) = message.envelope.param_part(&message.text, "_meta") else { return Ok(Vec::new()) };
+    let mut tokens = Vec::new();
+    for (_, value) in meta.members().filter(|(name, _)| is_token(name)) {
+        let words = format!("`params._meta[\"{META_TASK}\"]` must be a string");
+        let text = value.string().ok_or_else(|| Refusal::new(Code::TokenRefused, words))?;
+        tokens.push(Token::presented(&text));
+    }
+    if !tokens.is_empty() {
+        let without = forged::without_members(&message.text, meta, is_token);
+        message.envelope = Envelope::read(&without, depth_max)?;
+        message.text = without.into();
+    }
+    Ok(tokens)
+}
+
+/// Who acts: in a task that a host opened, its agent for the user the host named.
+fn acting(frame: &mut Frame, principal: Arc<Principal>, task: &Task, entry: &mut OpenRecord) -> Arc<Principal> {
+    let Some(named) = task.principal().filter(|named| ***named != *principal && principal.method != BY_TOKEN) else {
+        return principal;
+    };
+    let acting = Arc::new(Principal { method: principal.method.clone(), ..(**named).clone() });
+    frame.caller.principal = Ok(Arc::clone(&acting));
+    entry.write(|record| record.principal = Some(Arc::clone(&acting)));
+    acting
 }
 
 fn direction_of(content: &Content) -> Direction {
@@ -217,6 +274,7 @@ fn place(
     frame: &Frame,
     message: &Message,
     principal: &Principal,
+    claimed: Option<Arc<Task>>,
     snapshot: &Snapshot,
     ports: &Ports,
     entry: &mut OpenRecord,
@@ -226,6 +284,9 @@ fn place(
     }
     let now = ports.clock.now_us();
     let key = principal.key();
+    if let Some(task) = &claimed {
+        theirs(task, &key, entry)?;
+    }
     let channel = match &frame.session {
         Some(id) => ports.channels.session(&frame.server, id, &key, now).ok_or_else(|| {
             Refusal::new(Code::SessionUnknown, "no such session: it ended, or it is another caller's; initialize again")
@@ -234,13 +295,23 @@ fn place(
         None => ports.channels.standing(&frame.server, &key, now),
     };
     let incoming = Incoming::of(frame, &message.envelope, &message.text);
-    let task = match channel.task() {
-        Some(task) => Arc::clone(task),
-        None => {
+    let task = match (claimed, channel.task()) {
+        // The agent remembers of a session what it read there, in whichever task that was.
+        (Some(task), Some(of_session)) if !Arc::ptr_eq(&task, of_session) => {
+            let words = "this session was opened in another task than the token's; initialize again with the token";
+            return Err(Refusal::new(Code::TokenRefused, words));
+        }
+        (Some(task), Some(_) | None) => task,
+        (None, Some(task)) => Arc::clone(task),
+        (None, None) => {
             let fresh = || hex_id(&ports.entropy.bytes());
-            ports.tasks.resolve(principal, incoming.parent.as_ref(), now, fresh)
+            let profile = snapshot.registry().profiles.get(DEFAULT_PROFILE).map(AsRef::as_ref);
+            ports.tasks.resolve(principal, incoming.parent.as_ref(), profile, now, fresh)
         }
     };
+    if !task.is_explicit() {
+        ports.tasks.spill_into(&task, principal);
+    }
     entry.write(|record| {
         record.trace = task.trace().to_owned();
         record.task = task.id().to_owned();
@@ -253,6 +324,19 @@ fn place(
         }
     });
     Ok((channel, task))
+}
+
+/// Whether a task that a token names is this caller's. A token is no authentication of another agent than its own.
+fn theirs(task: &Task, key: &str, entry: &mut OpenRecord) -> Result<(), Refusal> {
+    if task.owner() == key {
+        entry.write(|record| {
+            record.trace = task.trace().to_owned();
+            record.task = task.id().to_owned();
+        });
+        return Ok(());
+    }
+    entry.note(format!("the token is of {}, which is another agent's", task.id()));
+    Err(Refusal::new(Code::TokenRefused, "the task token was made for another agent"))
 }
 
 /// Header and body must say the same (MCP 2026-07-28, transports): a reader of either is not misled. Modern clients must

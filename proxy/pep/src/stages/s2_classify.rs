@@ -25,6 +25,7 @@ use crate::frame::Frame;
 use crate::headers;
 use crate::ports::{Gate, Ports};
 use crate::stages::s1_intake::Proposed;
+use crate::task::scope;
 
 /// A call whose tool, arguments and data classes are known.
 #[derive(Debug)]
@@ -142,8 +143,8 @@ pub(crate) async fn classify(mut call: Call<Proposed>, gate: &Arc<Gate>) -> Resu
         let words = format!("there is no server `{}` here", json::quoted(&call.head().server).trim_matches('"'));
         return Err(call.stop(Refusal::new(Code::UnknownServer, words)));
     };
-    if let Some(retired) = &server.retired {
-        let words = format!("the server `{}` is out of use ({retired})", server.name);
+    if let Some(why) = &server.closed {
+        let words = format!("the server `{}` is {why}", server.name);
         return Err(call.stop(Refusal::new(Code::UnknownServer, words)));
     }
     let subject = match subject(&call, &server, &gate.ports) {
@@ -162,6 +163,10 @@ pub(crate) async fn classify(mut call: Call<Proposed>, gate: &Arc<Gate>) -> Resu
         }
         if let Err(refusal) = given.and_then(|value| arguments_fit(tool, &value)) {
             return Err(call.stop(refusal));
+        }
+        // The gate may have to list the server's tools itself: it asks nothing of one that the task may not touch.
+        if let Err(outside) = scope::reached(call.head(), &server) {
+            return Err(scope::refuse(call, &outside));
         }
         if let Err(refusal) = live_is_reviewed(&call, tool, gate).await {
             return Err(call.stop(refusal));
@@ -431,7 +436,7 @@ async fn list_tools(call: &Call<Proposed>, gate: &Arc<Gate>) {
         });
         let session = head.channel.session().map(str::to_owned);
         let frame = Frame::message(head.caller.clone(), &head.server, session, headers.collect(), Bytes::from(text));
-        let reply = Box::pin(crate::run(frame, gate)).await;
+        let reply = Box::pin(crate::run(frame.within(&head.task), gate)).await;
         cursor = reply.into_next_cursor().await;
         if cursor.is_none() {
             return;

@@ -12,7 +12,7 @@ use crate::asides;
 use crate::call::{Call, Head, Stopped};
 use crate::ports::Ports;
 use crate::stages::s2_classify::{Classified, Subject};
-use crate::task::window;
+use crate::task::{scope, window};
 
 /// A call the decision point has answered for, and not with Deny.
 #[derive(Debug)]
@@ -31,6 +31,10 @@ impl Judged {
 
     pub(super) fn server(&self) -> &Server {
         &self.server
+    }
+
+    pub(super) fn subject(&self) -> &Subject {
+        &self.subject
     }
 }
 
@@ -108,6 +112,7 @@ pub(super) fn remaining(head: &Head, server: &Server, subject: &Subject, facts: 
         .tools
         .values()
         .filter(|tool| tool.withheld.is_none() && tool.name != name_of(subject))
+        .filter(|tool| scope::sees(head.task.scope(), server, tool))
         .filter(|tool| policies.seems_open(&head.principal, server, tool, facts))
         .map(|tool| tool.name.as_str())
         .collect();

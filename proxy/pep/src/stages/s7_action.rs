@@ -184,6 +184,10 @@ pub(crate) async fn execute(mut call: Call<Credentialed>, ports: &Ports) -> Resu
         Ok(receipt) => receipt,
         Err(refusal) => return Err(call.stop(refusal)),
     };
+    // The disk may have taken its time.
+    if let Some(refusal) = halted(&call, call.state().server(), ports) {
+        return Err(call.stop(refusal));
+    }
     if ends_when_its_reader_goes(&call) {
         call.entry().when_dropped(Ending::Served);
     }

@@ -7,19 +7,36 @@
 //! The store is bounded, and whoever fills it pays alone: the longest idle task of the principal that holds most goes.
 //! Its labels do not go with it. They stay with the principal, and every task it opens from then on begins with them,
 //! until it has been idle for as long as a task may be: opening many tasks is no way to be rid of what was read.
+//!
+//! Explicit tasks are opened by a host and found by their token (`token.rs`, `opened.rs`). What any task may touch and how
+//! much it may do was fixed when it was opened (`terms.rs`), and is held in the guardrail stage (`scope.rs`).
+
+mod opened;
+pub(crate) mod scope;
+mod terms;
+mod token;
+#[cfg(test)]
+mod tests;
 
 pub(crate) mod window;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use pdp::label::LabelSet;
 use pdp::policy::{Facts, TaskFacts};
 use pdp::principal::Principal;
+use pdp::task::{Limits, Profile, Scope};
 
 use self::window::Seen;
 use crate::fair::{self, Held};
 use crate::trace::TraceContext;
+
+pub use opened::{OpenFault, Opened, Opening};
+pub(crate) use terms::BY_TOKEN;
+pub use terms::{Cause, Over, Terms};
+pub use token::{Key, Token};
 
 /// One task.
 #[derive(Debug)]
@@ -28,6 +45,13 @@ pub struct Task {
     trace: String,
     /// The key of the principal it belongs to; empty where nobody needs to know.
     owner: String,
+    terms: Terms,
+    /// Set once, by whatever ends it first.
+    over: OnceLock<Over>,
+    /// Whether its running out has been told to the ledger.
+    told: AtomicBool,
+    /// How many calls tried to reach beyond its scope.
+    expansions: AtomicU64,
     state: Mutex<State>,
     seen: Seen,
 }
@@ -43,11 +67,17 @@ impl Task {
     /// A task in a trace.
     #[must_use]
     pub fn new(id: String, trace: String) -> Self {
-        Self::of(id, trace, String::new())
+        Self::under(id, trace, String::new(), Terms::default())
     }
 
-    fn of(id: String, trace: String, owner: String) -> Self {
-        Self { id, trace, owner, state: Mutex::new(State::default()), seen: Seen::default() }
+    fn under(id: String, trace: String, owner: String, terms: Terms) -> Self {
+        let (over, told, expansions) = (OnceLock::new(), AtomicBool::new(false), AtomicU64::new(0));
+        let seen = Seen::default();
+        // What a task is handed on with is its agent's word, not the user's.
+        if let (Some(brief), None) = (&terms.brief, &terms.parent) {
+            seen.given(&brief.goal);
+        }
+        Self { id, trace, owner, terms, over, told, expansions, seen, state: Mutex::new(State::default()) }
     }
 
     /// Its name.
@@ -68,19 +98,136 @@ impl Task {
         self.locked(|state| state.labels.clone())
     }
 
-    /// Raises its labels. There is no way to lower them. Answers whether anything was added.
+    /// Raises its labels, and those of the task it was handed on from: what its agent tells that one's, the gate does not
+    /// see. There is no way to lower them. Answers whether anything was added.
     pub fn raise(&self, labels: &LabelSet) -> bool {
+        if let Some(above) = &self.terms.parent {
+            above.raise(labels);
+        }
         self.locked(|state| state.labels.raise(labels))
     }
 
-    /// What it has read, and what its user gave it.
+    /// What it has read, and what its user gave it: one window for all tasks that were handed on from one, since what is
+    /// said between their agents the gate does not see.
     pub(crate) fn seen(&self) -> &Seen {
-        &self.seen
+        self.parent().map_or(&self.seen, |parent| parent.seen())
     }
 
     /// Takes note of what the user said to it: a value that stands there is the user's own. Only a trusted host may say so.
     pub fn given(&self, text: &str) {
-        self.seen.given(text);
+        self.seen().given(text);
+    }
+
+    /// The key of the principal it belongs to; empty where nobody needs to know.
+    #[must_use]
+    pub fn owner(&self) -> &str {
+        &self.owner
+    }
+
+    /// Its profile; empty where it has none.
+    #[must_use]
+    pub fn profile(&self) -> &str {
+        &self.terms.profile
+    }
+
+    /// What it may touch.
+    #[must_use]
+    pub fn scope(&self) -> &Scope {
+        &self.terms.scope
+    }
+
+    /// How much it may do. The tasks above it bound it too, see [`Task::lineage`].
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.terms.limits
+    }
+
+    /// Whether a host opened it, rather than its first call.
+    #[must_use]
+    pub fn is_explicit(&self) -> bool {
+        self.terms.brief.is_some()
+    }
+
+    /// What the user asked for, as the host said it; nothing for a task that nobody opened.
+    #[must_use]
+    pub fn goal(&self) -> Option<&str> {
+        self.terms.brief.as_ref().map(|brief| brief.goal.as_str())
+    }
+
+    /// Who may act in it; nothing where whoever called first may.
+    #[must_use]
+    pub fn principal(&self) -> Option<&Arc<Principal>> {
+        self.terms.brief.as_ref().map(|brief| &brief.principal)
+    }
+
+    /// The key of the principal that opened it.
+    #[must_use]
+    pub fn opened_by(&self) -> Option<&str> {
+        self.terms.brief.as_ref().map(|brief| brief.opened_by.as_str())
+    }
+
+    /// When it was opened, in microseconds since 1970-01-01T00:00Z.
+    #[must_use]
+    pub fn opened_us(&self) -> i64 {
+        self.terms.opened_us
+    }
+
+    /// Until when it may stay open, in microseconds since 1970-01-01T00:00Z; nothing where it ends by being idle.
+    #[must_use]
+    pub fn until_us(&self) -> Option<i64> {
+        self.terms.brief.as_ref().map(|brief| brief.until_us)
+    }
+
+    /// The task it was handed on from.
+    #[must_use]
+    pub fn parent(&self) -> Option<&Arc<Self>> {
+        self.terms.parent.as_ref()
+    }
+
+    /// The task itself, the one it was handed on from, and so on up. All of them bound what is done in it.
+    pub fn lineage(&self) -> impl Iterator<Item = &Self> {
+        std::iter::successors(Some(self), |task| task.terms.parent.as_deref())
+    }
+
+    /// How many tasks stand above it.
+    #[must_use]
+    pub fn depth(&self) -> u64 {
+        u64::try_from(self.lineage().skip(1).count()).unwrap_or(u64::MAX)
+    }
+
+    /// Why it is over, if it or a task above it is.
+    #[must_use]
+    pub fn over(&self, now_us: i64) -> Option<Over> {
+        if let Some(at_us) = self.until_us().filter(|until_us| now_us >= *until_us) {
+            self.conclude(Over { cause: Cause::Expired, words: String::new(), by: None, at_us });
+        }
+        self.ended().cloned().or_else(|| self.terms.parent.as_ref()?.over(now_us))
+    }
+
+    /// How it ended, as far as that has been noticed; nothing while it goes on.
+    #[must_use]
+    pub fn ended(&self) -> Option<&Over> {
+        self.over.get()
+    }
+
+    /// Ends it. Answers whether it had not ended before: the first cause stands.
+    pub(crate) fn conclude(&self, over: Over) -> bool {
+        self.over.set(over).is_ok()
+    }
+
+    /// True once, for whoever tells that it ran out.
+    fn tell_once(&self) -> bool {
+        !self.told.swap(true, Ordering::Relaxed)
+    }
+
+    /// How many calls tried to reach beyond its scope.
+    #[must_use]
+    pub fn expansions(&self) -> u64 {
+        self.expansions.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn count_expansion(&self) {
+        self.expansions.fetch_add(1, Ordering::Relaxed);
     }
 
     /// How many calls it has made.
@@ -92,7 +239,13 @@ impl Task {
     /// What policies see of it now, before anything is known of a call.
     pub(crate) fn facts(&self, now_us: i64) -> Facts {
         let (labels, calls) = self.locked(|state| (state.labels.clone(), state.calls));
-        Facts { labels, calls, task: TaskFacts::of(&self.id), now_ms: now_us / 1000, ..Facts::default() }
+        let task = TaskFacts {
+            depth: self.depth(),
+            explicit: self.is_explicit(),
+            profile: self.terms.profile.clone(),
+            ..TaskFacts::of(&self.id)
+        };
+        Facts { labels, calls, task, now_ms: now_us / 1000, ..Facts::default() }
     }
 
     pub(crate) fn count_call(&self) {
@@ -119,11 +272,17 @@ pub struct Tasks {
     idle_us: i64,
     open_max: usize,
     by_trace: bool,
+    /// Seals tokens; without it no task can be opened.
+    key: Option<Key>,
+    /// Whether a host ever opened one.
+    hosted: AtomicBool,
 }
 
 #[derive(Debug, Default)]
 struct Open {
     by_key: HashMap<String, Arc<Task>>,
+    /// Those that hosts opened, by id.
+    opened: HashMap<String, Arc<Task>>,
     /// What a principal had read in tasks that had to go, and when the last of them went.
     spilt: HashMap<String, (LabelSet, i64)>,
 }
@@ -132,12 +291,25 @@ impl Open {
     /// Makes room for one more task.
     fn give_up_one(&mut self, now_us: i64) {
         let held = self.by_key.iter().map(|(key, t)| Held { key, owner: &t.owner, last_us: t.last_us() });
-        let Some(task) = fair::victim(held).and_then(|key| self.by_key.remove(&key)) else { return };
+        if let Some(task) = fair::victim(held).and_then(|key| self.by_key.remove(&key)) {
+            self.keep(&task, now_us);
+        }
+    }
+
+    /// Keeps what was read in a task that goes, for the other tasks of its principal: those to come and those there are.
+    fn keep(&mut self, task: &Task, now_us: i64) {
         let labels = task.labels();
-        if !labels.is_empty() {
-            let (kept, at) = self.spilt.entry(task.owner.clone()).or_default();
-            kept.raise(&labels);
-            *at = now_us;
+        if labels.is_empty() {
+            return;
+        }
+        let (kept, at) = self.spilt.entry(task.owner.clone()).or_default();
+        kept.raise(&labels);
+        *at = now_us;
+        if task.is_explicit() {
+            self.by_key.values().filter(|other| other.owner == task.owner).for_each(|other| {
+                other.raise(&labels);
+                other.seen.miss();
+            });
         }
     }
 }
@@ -147,14 +319,22 @@ impl Tasks {
     /// trace id opens a task of its own; whoever sets it can leave its labels behind, so it is the host that must be trusted.
     #[must_use]
     pub fn new(idle_us: i64, open_max: usize, by_trace: bool) -> Self {
-        Self { state: Mutex::default(), idle_us, open_max, by_trace }
+        Self { state: Mutex::default(), idle_us, open_max, by_trace, key: None, hosted: AtomicBool::new(false) }
     }
 
-    /// The task of a frame that belongs to no session.
+    /// With the key that seals the tokens of explicit tasks.
+    #[must_use]
+    pub fn sealed(self, key: Key) -> Self {
+        Self { key: Some(key), ..self }
+    }
+
+    /// The task of a frame that belongs to no session and names none. Where it is not open yet, it is opened under this
+    /// profile. One that is over stays until it has been idle: calling on is no way to begin anew.
     pub(crate) fn resolve(
         &self,
         principal: &Principal,
         incoming: Option<&TraceContext>,
+        profile: Option<&Profile>,
         now_us: i64,
         fresh_trace: impl FnOnce() -> String,
     ) -> Arc<Task> {
@@ -163,9 +343,11 @@ impl Tasks {
             Some(context) => format!("trace {} {}", principal.key(), context.trace),
             None => format!("rolling {}", principal.key()),
         };
-        let mut open = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.locked();
         if let Some(task) = open.by_key.get(&key).filter(|t| named.is_some() || now_us - t.last_us() <= self.idle_us) {
-            task.touch(now_us);
+            if task.ended().is_none() {
+                task.touch(now_us);
+            }
             return Arc::clone(task);
         }
         if open.by_key.len() >= self.open_max {
@@ -174,7 +356,8 @@ impl Tasks {
         open.spilt.retain(|_, (_, at)| now_us - *at <= self.idle_us);
         let trace = named.map_or_else(fresh_trace, |context| context.trace.clone());
         let id = format!("task-{}", trace.get(..16).unwrap_or(&trace));
-        let task = Arc::new(Task::of(id, trace, principal.key()));
+        let terms = profile.map(|profile| Terms::of(profile, now_us)).unwrap_or_default();
+        let task = Arc::new(Task::under(id, trace, principal.key(), terms));
         if let Some((labels, _)) = open.spilt.get(&task.owner) {
             task.raise(labels);
             task.seen.miss();
@@ -184,93 +367,14 @@ impl Tasks {
         task
     }
 
-    /// Every open task.
+    /// Every task that is remembered: those of hosts, also when they are over, and those that nobody opened.
     #[must_use]
     pub fn open(&self) -> Vec<Arc<Task>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).by_key.values().cloned().collect()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn principal(agent: &str) -> Principal {
-        Principal {
-            agent: agent.into(),
-            teams: vec![],
-            user: String::new(),
-            tenant: "default".into(),
-            method: "token".into(),
-        }
+        let open = self.locked();
+        open.by_key.values().chain(open.opened.values()).cloned().collect()
     }
 
-    #[test]
-    fn a_task_rolls_on_while_it_is_used_and_ends_when_idle() {
-        let tasks = Tasks::new(100, 10, true);
-        let mut n = 0;
-        let mut of = |agent: &str, at: i64| {
-            n += 1;
-            tasks.resolve(&principal(agent), None, at, || format!("{n:032x}"))
-        };
-        let first = of("a", 0);
-        assert!(Arc::ptr_eq(&first, &of("a", 90)));
-        assert!(Arc::ptr_eq(&first, &of("a", 180)));
-        assert!(!Arc::ptr_eq(&first, &of("b", 180)));
-        assert!(!Arc::ptr_eq(&first, &of("a", 281)));
-    }
-
-    #[test]
-    fn a_trace_id_opens_a_task_only_for_its_principal_and_only_where_that_is_on() {
-        let context = TraceContext { trace: "c".repeat(32), span: "d".repeat(16), sampled: true };
-        let tasks = Tasks::new(100, 10, true);
-        let a = tasks.resolve(&principal("a"), Some(&context), 0, String::new);
-        assert_eq!(a.trace(), context.trace);
-        a.raise(&["untrusted"].into_iter().collect());
-        let b = tasks.resolve(&principal("b"), Some(&context), 0, String::new);
-        assert!(b.labels().is_empty());
-        let off = Tasks::new(100, 10, false);
-        assert_eq!(off.resolve(&principal("a"), Some(&context), 0, || "e".repeat(32)).trace(), "e".repeat(32));
-    }
-
-    #[test]
-    fn many_trace_ids_push_out_nobody_elses_task_and_wash_off_no_label() {
-        let tasks = Tasks::new(100, 4, true);
-        let quiet = tasks.resolve(&principal("quiet"), None, 0, || "e".repeat(32));
-        quiet.raise(&["private"].into_iter().collect());
-        let loud = |n: i64| {
-            let context = TraceContext { trace: format!("{n:032x}"), span: "d".repeat(16), sampled: true };
-            tasks.resolve(&principal("loud"), Some(&context), n, String::new)
-        };
-        loud(1).raise(&["untrusted"].into_iter().collect());
-        for n in 2..50 {
-            loud(n);
-        }
-        assert_eq!(tasks.open().len(), 4);
-        assert!(Arc::ptr_eq(&quiet, &tasks.resolve(&principal("quiet"), None, 50, String::new)));
-        assert!(loud(1).labels().contains("untrusted"), "the first task went, its labels did not");
-        assert!(loud(60).labels().contains("untrusted"));
-        for n in 200..203 {
-            loud(n);
-        }
-        assert!(tasks.resolve(&principal("other"), None, 203, || "f".repeat(32)).labels().is_empty());
-    }
-
-    #[test]
-    fn the_store_is_bounded() {
-        let tasks = Tasks::new(100, 3, true);
-        for n in 0..20 {
-            tasks.resolve(&principal(&format!("p{n}")), None, n, || format!("{n:032x}"));
-        }
-        assert_eq!(tasks.open().len(), 3);
-        // Whoever opens one after the other pushes out its own: another's labels stay.
-        let quiet = tasks.resolve(&principal("quiet"), None, 100, || "q".repeat(32));
-        quiet.raise(&["private"].into_iter().collect());
-        for n in 0..20 {
-            let context = TraceContext { trace: format!("{n:032x}"), span: "d".repeat(16), sampled: true };
-            tasks.resolve(&principal("loud"), Some(&context), 101 + n, String::new);
-        }
-        assert!(Arc::ptr_eq(&quiet, &tasks.resolve(&principal("quiet"), None, 130, String::new)));
-        assert_eq!(tasks.open().len(), 3);
+    fn locked(&self) -> MutexGuard<'_, Open> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

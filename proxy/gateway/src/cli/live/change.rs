@@ -5,13 +5,16 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
+use pdp::digest::Digest;
+use pdp::fault::SourceFile;
+use pdp::snapshot::Sources;
 use serde_json::{Value, json};
 
 use super::super::{print, told as faults_told};
-use super::client::{Credential, Gate};
+use crate::cli::client::{Credential, Gate};
 use crate::clock::rfc3339;
-use crate::config::{Bundle, Config};
-use crate::history::{History, Turn, all};
+use crate::config::Config;
+use crate::history::{History, START_MIN, Turn, all};
 use crate::reload;
 use crate::story::visible;
 
@@ -28,43 +31,44 @@ pub(in super::super) struct Checkout {
     credential: Credential,
 }
 
+/// What every change needs: a reason, and who asks.
 #[derive(Debug, Args)]
-pub(in super::super) struct Stage {
-    /// A directory with `policies/`, `registry/` or both; what it leaves out is as it is in force
-    dir: PathBuf,
+struct Asking {
     /// Why, for whoever reads the history
     #[arg(long)]
     reason: String,
+    #[command(flatten)]
+    credential: Credential,
+}
+
+#[derive(Debug, Args)]
+pub(in super::super) struct Stage {
+    /// A directory with `policies/`, `registry/` or both, or with policies; what it leaves out is as it is in force
+    dir: PathBuf,
     /// The snapshot it was made from [default: what `checkout` wrote down, else the one in force]
     #[arg(long, value_name = "DIGEST")]
     base: Option<String>,
     #[command(flatten)]
-    credential: Credential,
+    asking: Asking,
 }
 
 #[derive(Debug, Args)]
 pub(in super::super) struct Promote {
     /// The candidate, by its first digits
     digest: String,
-    /// Why, for whoever reads the history
-    #[arg(long)]
-    reason: String,
     /// The snapshot that must still be in force [default: the one it was made from]
     #[arg(long, value_name = "DIGEST")]
     base: Option<String>,
     #[command(flatten)]
-    credential: Credential,
+    asking: Asking,
 }
 
 #[derive(Debug, Args)]
 pub(in super::super) struct Rollback {
     /// The snapshot to go back to, by its first digits [default: the one before]
     digest: Option<String>,
-    /// Why, for whoever reads the history
-    #[arg(long)]
-    reason: String,
     #[command(flatten)]
-    credential: Credential,
+    asking: Asking,
 }
 
 #[derive(Debug, Args)]
@@ -103,14 +107,15 @@ pub(super) async fn checkout(config: &Config, asked: &Checkout) -> Result<ExitCo
 
 /// Has a gate build and keep a candidate.
 pub(super) async fn stage(config: &Config, asked: &Stage) -> Result<ExitCode, String> {
-    let gate = Gate::of(config, &asked.credential)?;
+    let gate = Gate::of(config, &asked.asking.credential)?;
     let noted = std::fs::read_to_string(asked.dir.join(BASE)).ok().map(|text| text.trim().to_owned());
     let base = match asked.base.clone().or(noted) {
-        Some(base) => whole(&gate, &base).await?,
+        Some(base) if base.parse::<Digest>().is_ok() => base,
+        Some(start) => whole(&gate.get("/v1/snapshots").await?, &start)?,
         None => text(&gate.get("/v1/snapshot").await?, "digest"),
     };
     let files = files(&gate, &asked.dir).await?;
-    let body = json!({ "files": files, "reason": asked.reason, "base": base });
+    let body = json!({ "files": files, "reason": asked.asking.reason, "base": base });
     let staged = gate.post("/v1/snapshots", &body).await?;
     let digest = text(&staged, "digest");
     print::line(&format!("staged {}, made from {}: {}", short(&digest), short(&base), shown(&staged, "summary")));
@@ -121,33 +126,26 @@ pub(super) async fn stage(config: &Config, asked: &Stage) -> Result<ExitCode, St
 
 /// The files of a directory, by path; what it leaves out is taken from what is in force.
 pub(super) async fn files(gate: &Gate, dir: &Path) -> Result<BTreeMap<String, String>, String> {
-    let there = Bundle { policies: dir.join("policies"), registry: dir.join("registry") };
-    let (policies, registry) = (there.policies.is_dir(), there.registry.is_dir());
-    if !policies && !registry {
-        return Err(format!("{} has neither `policies/` nor `registry/`", dir.display()));
-    }
-    let folder = |there: bool, folder: &str| (!there).then(|| folder.to_owned());
-    let missing: Vec<String> =
-        [folder(policies, "policies/"), folder(registry, "registry/")].into_iter().flatten().collect();
-    let mut files = BTreeMap::new();
-    if !missing.is_empty() {
+    let mut in_force = Sources::default();
+    if !reload::is_whole(dir) {
         let digest = text(&gate.get("/v1/snapshot").await?, "digest");
-        files = gate.files(&digest).await?;
-        files.retain(|path, _| missing.iter().any(|folder| path.starts_with(folder.as_str())));
+        for (path, text) in gate.files(&digest).await? {
+            let folder = if path.starts_with("policies/") { &mut in_force.policies } else { &mut in_force.registry };
+            folder.push(SourceFile { path, text });
+        }
     }
-    let read = reload::read_there(&there).map_err(|faults| faults_told(&faults))?;
-    files.extend(all(&read).map(|file| (file.path.clone(), file.text.clone())));
-    Ok(files)
+    let found = reload::beside(dir, || Ok(in_force)).map_err(|faults| faults_told(&faults))?;
+    Ok(all(&found).map(|file| (file.path.clone(), file.text.clone())).collect())
 }
 
 /// Puts a candidate in force.
 pub(super) async fn promote(config: &Config, asked: &Promote) -> Result<ExitCode, String> {
-    let gate = Gate::of(config, &asked.credential)?;
-    let digest = whole(&gate, &asked.digest).await?;
+    let gate = Gate::of(config, &asked.asking.credential)?;
     let kept = gate.get("/v1/snapshots").await?;
+    let digest = whole(&kept, &asked.digest)?;
     let staged = list(&kept, "candidates").iter().find(|one| text(one, "digest") == digest);
     let base = match (&asked.base, staged) {
-        (Some(base), _) => whole(&gate, base).await?,
+        (Some(base), _) => whole(&kept, base)?,
         (None, Some(staged)) => text(staged, "base"),
         (None, None) => {
             return Err(format!(
@@ -156,26 +154,25 @@ pub(super) async fn promote(config: &Config, asked: &Promote) -> Result<ExitCode
             ));
         }
     };
-    put_in_force(&gate, &digest, &base, &asked.reason).await
+    put_in_force(&gate, &digest, &base, &asked.asking.reason).await
 }
 
 /// Puts what was in force before in force again.
 pub(super) async fn rollback(config: &Config, asked: &Rollback) -> Result<ExitCode, String> {
-    let gate = Gate::of(config, &asked.credential)?;
-    let now = gate.get("/v1/snapshot").await?;
+    let gate = Gate::of(config, &asked.asking.credential)?;
+    let (now, known) = (gate.get("/v1/snapshot").await?, gate.get("/v1/snapshots").await?);
     let digest = match &asked.digest {
-        Some(start) => whole(&gate, start).await?,
+        Some(start) => whole(&known, start)?,
         None => match now.get("base").and_then(Value::as_str) {
             Some(before) => before.to_owned(),
             None => return Err("nothing was in force before; name the snapshot to go back to".to_owned()),
         },
     };
-    let known = gate.get("/v1/snapshots").await?;
     let was = |one: &Value| text(one, "digest") == digest || text(one, "base") == digest;
     if !list(&known, "snapshots").iter().any(was) {
         return Err(format!("{} was never in force; use `wicketgate policy promote`", short(&digest)));
     }
-    put_in_force(&gate, &digest, &text(&now, "digest"), &asked.reason).await
+    put_in_force(&gate, &digest, &text(&now, "digest"), &asked.asking.reason).await
 }
 
 async fn put_in_force(gate: &Gate, digest: &str, base: &str, reason: &str) -> Result<ExitCode, String> {
@@ -188,22 +185,13 @@ async fn put_in_force(gate: &Gate, digest: &str, base: &str, reason: &str) -> Re
 /// Prints what was in force, straight from the gate's data.
 pub(super) fn past(config: &Config, asked: &Past) -> Result<ExitCode, String> {
     let turns = History::read_only(&config.data).turns(asked.limit).map_err(|e| e.to_string())?;
-    if turns.is_empty() {
+    if turns.is_empty() && !asked.json {
         print::line("nothing was in force yet");
     }
     for (n, turn) in turns.iter().enumerate() {
-        print::line(&if asked.json { line(turn)? } else { told(turn, n == 0) });
+        print::line(&if asked.json { turn.told().to_string() } else { told(turn, n == 0) });
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn line(turn: &Turn) -> Result<String, String> {
-    let mut value = serde_json::to_value(turn).map_err(|e| e.to_string())?;
-    if let Some(members) = value.as_object_mut() {
-        members.insert("at".to_owned(), rfc3339(turn.at_us).into());
-        members.insert("summary".to_owned(), turn.summary().into());
-    }
-    Ok(value.to_string())
 }
 
 fn told(turn: &Turn, in_force: bool) -> String {
@@ -219,12 +207,19 @@ fn told(turn: &Turn, in_force: bool) -> String {
     )
 }
 
-/// A digest in full, from its first digits.
-pub(super) async fn whole(gate: &Gate, start: &str) -> Result<String, String> {
-    if !start.bytes().all(|b| b.is_ascii_alphanumeric() || b == b':') {
-        return Err("a snapshot is named by the first digits of its digest".to_owned());
+/// A digest in full, from its first digits, among those that a gate keeps.
+fn whole(kept: &Value, start: &str) -> Result<String, String> {
+    let digits = start.strip_prefix("sha256:").unwrap_or(start);
+    let known = ["snapshots", "candidates"].into_iter().flat_map(|of| list(kept, of));
+    let known = known.flat_map(|one| [text(one, "digest"), text(one, "base")]);
+    let mut found: Vec<String> = known.filter(|one| one.starts_with(&format!("sha256:{digits}"))).collect();
+    found.sort();
+    found.dedup();
+    match found.as_slice() {
+        [one] if digits.len() >= START_MIN => Ok(one.clone()),
+        [] | [_] => Err("no snapshot is kept whose digest begins so; give at least six digits".to_owned()),
+        [_, ..] => Err("several snapshots begin so; give more digits".to_owned()),
     }
-    Ok(text(&gate.get(&format!("/v1/snapshots/{start}")).await?, "digest"))
 }
 
 fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
@@ -239,6 +234,6 @@ fn shown(value: &Value, name: &str) -> String {
     visible::text(&text(value, name))
 }
 
-fn short(digest: &str) -> String {
+pub(super) fn short(digest: &str) -> String {
     digest.trim_start_matches("sha256:").chars().take(12).collect()
 }

@@ -7,14 +7,14 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::super::print;
-use super::client::{Credential, Gate};
 use super::{change, told};
+use crate::cli::client::{Credential, Gate};
 use crate::config::Config;
 use crate::desk::compare::Report;
 
 #[derive(Debug, Args)]
 pub(in super::super) struct Shadow {
-    /// The candidate to begin with: a directory with `policies/`, `registry/` or both, or a kept snapshot's first digits
+    /// The candidate to begin with: a directory as for `stage`, or a kept snapshot's first digits
     #[arg(value_name = "DIR|DIGEST")]
     candidate: Option<String>,
     /// Show what the one under way has seen (the default without a candidate)
@@ -42,7 +42,7 @@ pub(super) async fn run(config: &Config, asked: &Shadow) -> Result<ExitCode, Str
     let body = if dir.is_dir() {
         json!({ "files": change::files(&gate, Path::new(candidate)).await? })
     } else {
-        json!({ "digest": change::whole(&gate, candidate).await? })
+        json!({ "digest": candidate })
     };
     let begun = gate.post("/v1/shadow", &body).await?;
     if asked.json {
@@ -60,7 +60,7 @@ fn shown(sight: &Value) -> Result<String, String> {
         serde_json::from_value(sight.clone()).map_err(|e| format!("the answer cannot be read: {e}"))?;
     let text = |name: &str| sight.get(name).and_then(Value::as_str).unwrap_or_default();
     let number = |name: &str| sight.get(name).and_then(Value::as_u64).unwrap_or_default();
-    let short: String = text("candidate").trim_start_matches("sha256:").chars().take(12).collect();
+    let short = change::short(text("candidate"));
     let mut out = format!("candidate {short}, in shadow since {}, begun by {}\n", text("since"), text("by"));
     out.push_str(&told::report(&report));
     for (name, what) in [("dropped", "found the queue full and were dropped"), ("waiting", "wait to be judged")] {

@@ -12,7 +12,7 @@ use crate::reload;
 /// The files of a bundle, and where they lie.
 #[derive(Debug)]
 pub(super) struct Bundled {
-    /// The directories; nothing where the bundle is built in.
+    /// The configured directories; nothing where the bundle is built in, or lies in a directory that somebody names.
     pub(super) bundle: Option<Bundle>,
     pub(super) sources: Sources,
 }
@@ -29,29 +29,19 @@ impl Bundled {
     }
 }
 
-/// The configured bundle; or the one in `folder`, which holds `policies` and `registry`, or policies alone, to be read with
-/// the configured registry.
+/// The configured bundle; or the one in `folder`, which may leave out what is to be read with it from the configured one.
 pub(super) fn read(places: &Places, folder: Option<&Path>) -> Result<Bundled, String> {
-    let configured = || places.config().map(|config| config.bundle).map_err(|faults| told(&faults));
-    let bundle = match folder {
-        None => configured()?,
-        Some(folder) => {
-            let whole = Bundle { policies: folder.join("policies"), registry: folder.join("registry") };
-            if whole.policies.is_dir() && whole.registry.is_dir() {
-                Some(whole)
-            } else {
-                let registry = match &places.registry {
-                    Some(registry) => Some(registry.clone()),
-                    None => configured()?.map(|bundle| bundle.registry),
-                };
-                let missing =
-                    || format!("{} has no registry beside its policies: name one with `--registry`", folder.display());
-                Some(Bundle { policies: folder.to_owned(), registry: registry.ok_or_else(missing)? })
-            }
-        }
+    let Some(folder) = folder else {
+        let bundle = places.config().map_err(|faults| told(&faults))?.bundle;
+        let sources = reload::read(bundle.as_ref()).map_err(|faults| told(&faults))?;
+        return Ok(Bundled { bundle, sources });
     };
-    let sources = reload::read(bundle.as_ref()).map_err(|faults| told(&faults))?;
-    Ok(Bundled { bundle, sources })
+    let working = || match (&places.policies, &places.registry) {
+        (None, Some(registry)) => Ok(Sources { registry: reload::read_registry(registry)?, ..Sources::default() }),
+        (_, _) => places.config().and_then(|config| reload::read(config.bundle.as_ref())),
+    };
+    let sources = reload::beside(folder, working).map_err(|faults| told(&faults))?;
+    Ok(Bundled { bundle: None, sources })
 }
 
 /// The file at a path, or the files with this ending below a directory. Paths are shown as they were given.

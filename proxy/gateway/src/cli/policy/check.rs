@@ -15,7 +15,7 @@ use crate::desk::lint::{Lint, Warning, warnings};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Checking {
-    /// A directory with `policies` and `registry`, or with policies alone [default: the configured ones]
+    /// A directory with `policies/`, `registry/` or both, or with policies; the rest is as configured [default: all of it is]
     #[arg(value_name = "DIR")]
     folder: Option<PathBuf>,
     /// Fail where there is a warning, too

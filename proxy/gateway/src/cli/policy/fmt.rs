@@ -9,6 +9,7 @@ use pdp::fault::{Fault, SourceFile};
 use super::{bundle, report};
 use crate::cli::{Places, print, told};
 use crate::desk::format::formatted;
+use crate::import::disk;
 use crate::story::plain;
 
 #[derive(Debug, Args)]
@@ -40,11 +41,12 @@ pub(super) fn run(places: &Places, asked: &Formatting) -> ExitCode {
             Ok(text) if text == file.text => {}
             Ok(text) => {
                 changed += 1;
-                let written = if asked.check { Ok(()) } else { replace(Path::new(&file.path), &text) };
+                let written =
+                    if asked.check { Ok(()) } else { disk::write(Path::new(&file.path), text.as_bytes(), 0o644) };
                 let words = if asked.check { "not laid out" } else { "formatted" };
                 match written {
                     Ok(()) => print::line(&format!("{words}: {}", plain(&file.path))),
-                    Err(e) => faults.push(Fault::of_file(&file.path, format!("cannot be written: {e}"), "")),
+                    Err(e) => faults.push(Fault::of_file(&file.path, format!("cannot be written: {}", e.words), "")),
                 }
             }
             Err(more) => faults.extend(more),
@@ -72,14 +74,4 @@ fn paths(places: &Places, named: &[PathBuf]) -> Result<Vec<PathBuf>, String> {
     let config = places.config().map_err(|faults| told(&faults))?;
     let bundle = config.bundle.ok_or("there is no directory of policies here: name a file or a directory")?;
     Ok(vec![bundle.policies])
-}
-
-/// Writes a file whole or not at all: a watching gate must never read half of one. Where the path is a link, what it leads
-/// to is replaced and not the link.
-fn replace(path: &Path, text: &str) -> std::io::Result<()> {
-    let path = std::fs::canonicalize(path)?;
-    let beside = path.with_extension("cedar.new");
-    std::fs::write(&beside, text)?;
-    std::fs::set_permissions(&beside, std::fs::metadata(&path)?.permissions())?;
-    std::fs::rename(&beside, &path)
 }

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::super::{Places, print};
-use super::{Patience, no_such_server, open, scanned};
-use crate::review::{Standing, sheet};
+use super::{Patience, sheet_of};
+use crate::review::Standing;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Diff {
@@ -18,16 +18,9 @@ pub(in crate::cli) struct Diff {
 
 /// Shows every difference; exit code 1 if there is one.
 pub(super) async fn run(places: &Places, asked: &Diff) -> anyhow::Result<ExitCode> {
-    let opened = match open(places) {
-        Ok(opened) => opened,
-        Err(words) => return Ok(print::failed(&words)),
-    };
-    if opened.registry.server(&asked.name).is_none() {
-        return Ok(no_such_server(&opened, &asked.name));
-    }
-    let found = scanned(&opened, &asked.name, &asked.patience).await?;
-    let Some(sheet) = sheet(&opened.registry, &asked.name, &found) else {
-        return Ok(no_such_server(&opened, &asked.name));
+    let sheet = match sheet_of(places, &asked.name, &asked.patience).await? {
+        Ok((_, sheet)) => sheet,
+        Err(said) => return Ok(said),
     };
     print::line(sheet.head().trim_end());
     for row in sheet.rows.iter().filter(|row| row.standing != Standing::Same) {

@@ -19,9 +19,9 @@ use pdp::registry::Registry as Reviewed;
 use super::{Places, print, told};
 use crate::clock::{SystemClock, rfc3339};
 use crate::findings::{self, Catalogue};
+use crate::import::disk;
 use crate::reload;
-use crate::review::unpinned;
-use crate::scan::Scan as Found;
+use crate::review::{Files, Sheet, sheet, unpinned};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Registry {
@@ -102,23 +102,18 @@ fn open(places: &Places) -> Result<Opened, String> {
 }
 
 impl Opened {
-    /// The files of a server's entry: where they lie.
-    fn paths(&self, server: &str) -> (PathBuf, PathBuf) {
-        paths(&self.folder, server)
-    }
-
-    /// Their texts.
-    fn texts(&self, server: &str) -> crate::review::Files {
+    /// The texts of a server's entry.
+    fn texts(&self, server: &str) -> Files {
         let text = |ending: &str| {
             let path = format!("registry/servers/{server}.{ending}");
             self.files.iter().find(|file| file.path == path).map(|file| file.text.clone())
         };
         let tools = text("tools.json").unwrap_or_else(|| "[]\n".to_owned());
-        crate::review::Files { registry: text("toml").unwrap_or_default(), tools }
+        Files { registry: text("toml").unwrap_or_default(), tools }
     }
 
     /// What the registry would mean with these texts for a server.
-    fn with(&self, server: &str, files: &crate::review::Files) -> Result<Reviewed, String> {
+    fn with(&self, server: &str, files: &Files) -> Result<Reviewed, String> {
         let path = |ending: &str| format!("registry/servers/{server}.{ending}");
         let mut all = self.files.clone();
         all.retain(|file| file.path != path("toml") && file.path != path("tools.json"));
@@ -128,18 +123,26 @@ impl Opened {
     }
 
     /// Writes a server's files, unless somebody else has written them since they were read.
-    fn write(&self, server: &str, files: &crate::review::Files) -> anyhow::Result<bool> {
-        let (entry, tools) = self.paths(server);
-        let known = self.texts(server);
-        let now = |path: &Path| std::fs::read_to_string(path).unwrap_or_default();
-        let (entry_now, tools_now) = (now(&entry), now(&tools));
-        if entry_now != known.registry || (tools_now != known.tools && !tools_now.is_empty()) {
-            return Ok(false);
-        }
-        write(&tools, &files.tools)?;
-        write(&entry, &files.registry)?;
-        Ok(true)
+    fn write(&self, server: &str, files: &Files) -> anyhow::Result<bool> {
+        write_entry(&self.folder, server, &self.texts(server), files)
     }
+}
+
+/// What is said where [`write_entry`] writes nothing.
+const CHANGED_MEANWHILE: &str = "the entry was changed by somebody else meanwhile; nothing was written";
+
+/// Writes a server's two files, each whole or not at all, unless somebody else has written them since they were read as
+/// `known`. The definitions go first: an entry with pins that none of them has would be a fault to a watching gate.
+fn write_entry(folder: &Path, server: &str, known: &Files, files: &Files) -> anyhow::Result<bool> {
+    let (entry, tools) = paths(folder, server);
+    let now = |path: &Path| std::fs::read_to_string(path).unwrap_or_default();
+    let (entry_now, tools_now) = (now(&entry), now(&tools));
+    if entry_now != known.registry || (tools_now != known.tools && !tools_now.is_empty()) {
+        return Ok(false);
+    }
+    disk::write(&tools, files.tools.as_bytes(), 0o644)?;
+    disk::write(&entry, files.registry.as_bytes(), 0o644)?;
+    Ok(true)
 }
 
 fn paths(folder: &Path, server: &str) -> (PathBuf, PathBuf) {
@@ -147,12 +150,22 @@ fn paths(folder: &Path, server: &str) -> (PathBuf, PathBuf) {
     (servers.join(format!("{server}.toml")), servers.join(format!("{server}.tools.json")))
 }
 
-/// Scans a server of the registry as its entry says it is reached.
-async fn scanned(opened: &Opened, server: &str, patience: &Patience) -> anyhow::Result<Found> {
-    let (entry, _) = opened.paths(server);
-    let text = opened.texts(server).registry;
-    let transport = scan::transport_of(&text).with_context(|| entry.display().to_string())?;
-    Ok(crate::scan::list_tools(&transport, Duration::from_secs(patience.timeout)).await?)
+/// A server of the registry beside what it offers now, or the exit code of what was said of it.
+async fn sheet_of(
+    places: &Places,
+    name: &str,
+    patience: &Patience,
+) -> anyhow::Result<Result<(Opened, Sheet), ExitCode>> {
+    let opened = match open(places) {
+        Ok(opened) => opened,
+        Err(words) => return Ok(Err(print::failed(&words))),
+    };
+    let Some(server) = opened.registry.server(name) else { return Ok(Err(no_such_server(&opened, name))) };
+    let (entry, _) = paths(&opened.folder, name);
+    let transport = scan::transport_of(server).await.with_context(|| entry.display().to_string())?;
+    let found = crate::scan::list_tools(&transport, Duration::from_secs(patience.timeout)).await?;
+    let sheet = sheet(&opened.registry, server, &found);
+    Ok(Ok((opened, sheet)))
 }
 
 /// There is no such server: said with those there are.
@@ -168,16 +181,6 @@ fn no_such_server(opened: &Opened, server: &str) -> ExitCode {
 /// The day, in UTC.
 fn today() -> String {
     rfc3339(pep::ports::Clock::now_us(&SystemClock::start())).chars().take(10).collect()
-}
-
-/// Writes a file whole or not at all: a watching gate must never read half of one.
-fn write(path: &Path, text: &str) -> anyhow::Result<()> {
-    let beside = path.with_extension("new");
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder)?;
-    }
-    std::fs::write(&beside, text).with_context(|| beside.display().to_string())?;
-    std::fs::rename(&beside, path).with_context(|| path.display().to_string())
 }
 
 /// A table in columns: each as wide as its widest cell, the last as it is.

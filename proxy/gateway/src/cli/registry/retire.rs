@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::super::{Places, print};
-use super::{no_such_server, open, today};
+use super::{CHANGED_MEANWHILE, no_such_server, open, today};
 use crate::findings::shown;
 use crate::review;
 
@@ -49,7 +49,7 @@ pub(super) fn run(places: &Places, asked: &Retire) -> anyhow::Result<ExitCode> {
         return Ok(print::failed(&words));
     }
     if !opened.write(&asked.name, &files)? {
-        return Ok(print::failed("the entry was changed by somebody else meanwhile; nothing was written"));
+        return Ok(print::failed(CHANGED_MEANWHILE));
     }
     print::line(&format!("{what} is retired: neither listed nor callable. `registry review` brings it back."));
     Ok(ExitCode::SUCCESS)

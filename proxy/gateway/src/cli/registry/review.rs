@@ -13,10 +13,10 @@ use pdp::effect::Effect;
 use pdp::registry::{Registry as Reviewed, statement};
 
 use super::super::{Places, print};
-use super::{Opened, Patience, no_such_server, open, scanned, today};
+use super::{CHANGED_MEANWHILE, Opened, Patience, sheet_of, today};
 use crate::findings::{Kind, shown};
 use crate::review::key::Key;
-use crate::review::{self, Approval, Files, Recorded, Row, Sheet, sheet};
+use crate::review::{self, Approval, Files, Recorded, Row, Sheet};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Review {
@@ -55,16 +55,9 @@ const TYPED: usize = 8;
 
 /// Shows the sheet, and writes the approval where it is given.
 pub(super) async fn run(places: &Places, asked: &Review) -> anyhow::Result<ExitCode> {
-    let opened = match open(places) {
-        Ok(opened) => opened,
-        Err(words) => return Ok(print::failed(&words)),
-    };
-    if opened.registry.server(&asked.name).is_none() {
-        return Ok(no_such_server(&opened, &asked.name));
-    }
-    let found = scanned(&opened, &asked.name, &asked.patience).await?;
-    let Some(sheet) = sheet(&opened.registry, &asked.name, &found) else {
-        return Ok(no_such_server(&opened, &asked.name));
+    let (opened, sheet) = match sheet_of(places, &asked.name, &asked.patience).await? {
+        Ok(both) => both,
+        Err(said) => return Ok(said),
     };
     if let Some(stranger) = asked.tools.iter().find(|tool| !sheet.rows.iter().any(|row| row.name == **tool)) {
         return Ok(print::failed(&format!("neither server nor registry has a tool `{}`", shown(stranger))));
@@ -85,8 +78,8 @@ pub(super) async fn run(places: &Places, asked: &Review) -> anyhow::Result<ExitC
     if interactive {
         answers.ask(&rows)?;
     }
-    let written = match draft(&opened, &sheet, &rows, &answers) {
-        Ok(written) => written,
+    let Drafted { files, withheld } = match draft(&opened, &sheet, &rows, &answers) {
+        Ok(drafted) => drafted,
         Err(faults) if asked.accept || interactive => {
             return Ok(print::failed(&format!("nothing was written:\n  {}", faults.join("\n  "))));
         }
@@ -111,11 +104,14 @@ pub(super) async fn run(places: &Places, asked: &Review) -> anyhow::Result<ExitC
         let words = format!("this is not what was shown: it has the digest {digest}; nothing was written");
         return Ok(print::failed(&words));
     }
-    if !opened.write(&asked.name, &written)? {
-        return Ok(print::failed("the entry was changed by somebody else meanwhile; nothing was written"));
+    if !opened.write(&asked.name, &files)? {
+        return Ok(print::failed(CHANGED_MEANWHILE));
     }
     print::line(&format!("Approved: {} tools of {}.", rows.len(), asked.name));
-    Ok(ExitCode::SUCCESS)
+    for words in &withheld {
+        print::line(&format!("Still withheld: {words}"));
+    }
+    Ok(if withheld.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn show(sheet: &Sheet, rows: &[&Row]) {
@@ -192,6 +188,16 @@ impl Answers {
         }
     }
 
+    /// What is said of tools by name that are not under review: a word for another tool than was meant says nothing.
+    fn strangers(&self, rows: &[&Row]) -> Vec<String> {
+        let of = |all: &[(Option<String>, Vec<String>)]| all.iter().filter_map(|(tool, _)| tool.clone()).collect();
+        let said: [(&str, Vec<String>); 3] =
+            [("effect", of(&self.effects)), ("labels", of(&self.labels)), ("accept-finding", self.accepted.clone())];
+        let named = said.iter().flat_map(|(option, names)| names.iter().map(move |name| (option, name)));
+        let strangers = named.filter(|(_, name)| !rows.iter().any(|row| row.name == **name));
+        strangers.map(|(option, name)| format!("--{option} {}: no such tool is under review", shown(name))).collect()
+    }
+
     fn labels_of(&self, row: &Row) -> Option<Vec<String>> {
         let named = self.labels.iter().rev().find(|(tool, _)| tool.as_ref() == Some(&row.name));
         let found = named.or_else(|| self.labels.iter().rev().find(|(tool, _)| tool.is_none()));
@@ -216,9 +222,17 @@ fn typed(digest: &str) -> std::io::Result<bool> {
     Ok(prompt(&format!("Type {start} to approve it; anything else writes nothing: "))? == start)
 }
 
-/// The entry's files with the approval in them, or all that is missing for one.
-fn draft(opened: &Opened, sheet: &Sheet, rows: &[&Row], answers: &Answers) -> Result<Files, Vec<String>> {
-    let mut faults = Vec::new();
+/// An approval before it is written.
+struct Drafted {
+    /// The entry's files with the approval in them.
+    files: Files,
+    /// The tools that stay withheld all the same, each with why: what a review cannot mend keeps back no other tool.
+    withheld: Vec<String>,
+}
+
+/// The approval, or all that is missing for one.
+fn draft(opened: &Opened, sheet: &Sheet, rows: &[&Row], answers: &Answers) -> Result<Drafted, Vec<String>> {
+    let mut faults = answers.strangers(rows);
     let by = answers.by.clone().filter(|by| !by.trim().is_empty());
     if by.is_none() {
         faults.push("--by WHO: who reviews".to_owned());
@@ -278,7 +292,13 @@ fn key(opened: &Opened, answers: &Answers, by: Option<&str>) -> Result<Option<Ke
 }
 
 /// The files with the reviewer's signatures, read back as the gate will read them.
-fn signed(opened: &Opened, server: &str, mut files: Files, tools: &[&str], key: Option<&Key>) -> Result<Files, String> {
+fn signed(
+    opened: &Opened,
+    server: &str,
+    mut files: Files,
+    tools: &[&str],
+    key: Option<&Key>,
+) -> Result<Drafted, String> {
     if let Some(key) = key {
         let registry = opened.with(server, &files)?;
         let signatures = tools.iter().filter_map(|tool| {
@@ -289,13 +309,10 @@ fn signed(opened: &Opened, server: &str, mut files: Files, tools: &[&str], key: 
         files.registry = review::with_signatures(&files.registry, &signatures).map_err(|e| e.to_string())?;
     }
     let registry = opened.with(server, &files)?;
-    for name in tools {
-        let withheld = found(&registry, server, name).and_then(|(_, tool)| tool.withheld.clone());
-        if let Some(why) = withheld {
-            return Err(format!("{} would still be withheld: {}", shown(name), shown(&why)));
-        }
-    }
-    Ok(files)
+    let why = |name: &&str| found(&registry, server, name).and_then(|(_, tool)| tool.withheld.clone());
+    let withheld = tools.iter().filter_map(|name| Some(format!("{}: {}", shown(name), shown(&why(name)?))));
+    let withheld = withheld.collect();
+    Ok(Drafted { files, withheld })
 }
 
 fn found<'r>(

@@ -3,19 +3,22 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use clap::Args;
 use pdp::digest::Digest;
 use pdp::fault::SourceFile;
-use serde::Deserialize;
+use pdp::registry::{CredentialRule, Server, Transport};
 
-use super::super::{Places, print};
-use super::{folder, paths, today, write};
+use super::super::{Places, print, told};
+use super::{CHANGED_MEANWHILE, folder, paths, today, write_entry};
 use crate::findings::{self, Catalogue};
 use crate::reach::Written;
+use crate::review::Files;
 use crate::scan::{self, DraftOptions, Reviewed, ScanTransport};
+use crate::vault::{LocalVault, parted};
 use crate::{reload, review};
 
 #[derive(Debug, Args)]
@@ -44,55 +47,6 @@ pub(in crate::cli) struct Scan {
     dry_run: bool,
 }
 
-/// What a scan reads of a registry file: only how the server is reached. The rest may be a draft still.
-#[derive(Debug, Deserialize)]
-struct Head {
-    transport: Transport,
-    credential: Option<Credential>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-enum Transport {
-    Stdio {
-        command: String,
-        #[serde(default)]
-        args: Vec<String>,
-        #[serde(default)]
-        env: BTreeMap<String, String>,
-        #[serde(default)]
-        env_from: Vec<String>,
-        env_file: Option<String>,
-        #[serde(default)]
-        expand: bool,
-        cwd: Option<PathBuf>,
-    },
-    Http {
-        url: String,
-        #[serde(default)]
-        headers: BTreeMap<String, String>,
-    },
-    Sse {
-        url: String,
-        #[serde(default)]
-        headers: BTreeMap<String, String>,
-    },
-    Builtin {
-        server: String,
-    },
-}
-
-#[derive(Debug, Deserialize)]
-struct Credential {
-    env: Option<String>,
-    file: Option<PathBuf>,
-    header: Option<String>,
-    prefix: Option<String>,
-    variable: Option<String>,
-    #[serde(default)]
-    also: Vec<Credential>,
-}
-
 /// Scans a server and writes the draft.
 pub(super) async fn run(places: &Places, asked: Scan) -> anyhow::Result<ExitCode> {
     let folder = match folder(places) {
@@ -100,10 +54,10 @@ pub(super) async fn run(places: &Places, asked: Scan) -> anyhow::Result<ExitCode
         Err(words) => return Ok(print::failed(&words)),
     };
     let (file, tools_file) = paths(&folder, &asked.name);
-    let text = match std::fs::read_to_string(&file) {
-        Ok(text) => text,
+    let (known, text) = match std::fs::read_to_string(&file) {
+        Ok(text) => (text.clone(), text),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => match new_entry(&asked) {
-            Some(text) => text,
+            Some(text) => (String::new(), text),
             None => {
                 let words = format!(
                     "there is no {}; give `--command`, `--url` or `--sse` to draft a new entry",
@@ -114,7 +68,10 @@ pub(super) async fn run(places: &Places, asked: Scan) -> anyhow::Result<ExitCode
         },
         Err(e) => return Err(e).with_context(|| file.display().to_string()),
     };
-    let transport = transport_of(&text).with_context(|| file.display().to_string())?;
+    let tools = std::fs::read_to_string(&tools_file).ok();
+    let known = Files { registry: known, tools: tools.clone().unwrap_or_default() };
+    let server = server_of(&asked.name, &text).with_context(|| file.display().to_string())?;
+    let transport = transport_of(&server).await.with_context(|| file.display().to_string())?;
     let found = scan::list_tools(&transport, Duration::from_secs(asked.patience.timeout)).await?;
     let reviewed = asked.reviewed_by.is_some();
     let options = DraftOptions {
@@ -122,7 +79,6 @@ pub(super) async fn run(places: &Places, asked: Scan) -> anyhow::Result<ExitCode
         reviewed_at: asked.reviewed_by.as_ref().map(|_| today()),
         reviewed_by: asked.reviewed_by,
     };
-    let tools = std::fs::read_to_string(&tools_file).ok();
     let digest = |text: &str| Digest::of_json(text).map(|d| d.to_string()).map_err(|e| e.to_string());
     let draft = scan::draft(&found, Reviewed { registry: &text, tools: tools.as_deref() }, &digest, &options)?;
     let hiding = hiding(&asked.name, &draft, &found);
@@ -131,11 +87,11 @@ pub(super) async fn run(places: &Places, asked: Scan) -> anyhow::Result<ExitCode
         let words = "hidden characters; scan without `--reviewed-by`, then `wicketgate registry review`";
         return Ok(print::failed(&format!("{}: {words}", hiding.join(", "))));
     }
+    let files = Files { registry: draft.registry.clone(), tools: draft.tools.clone() };
     if asked.dry_run {
         print::line(&draft.registry);
-    } else {
-        write(&file, &draft.registry)?;
-        write(&tools_file, &draft.tools)?;
+    } else if !write_entry(&folder, &asked.name, &known, &files)? {
+        return Ok(print::failed(CHANGED_MEANWHILE));
     }
     let said = |text: &Option<String>, none: &str| text.as_deref().map_or(none.to_owned(), findings::shown);
     let (name, version) = (said(&found.server_name, "a server that gives no name"), said(&found.server_version, ""));
@@ -221,50 +177,38 @@ fn new_entry(asked: &Scan) -> Option<String> {
     ))
 }
 
-/// How the server of an entry is reached for a scan, with its credential.
-pub(super) fn transport_of(text: &str) -> anyhow::Result<ScanTransport> {
-    let head: Head = toml::from_str(text)?;
-    let secrets = secrets(head.credential)?;
-    Ok(match head.transport {
-        Transport::Http { url, headers } => ScanTransport::Http { url, headers: all_headers(headers, secrets) },
-        Transport::Sse { url, headers } => ScanTransport::Sse { url, headers: all_headers(headers, secrets) },
+/// The server of an entry, as far as it says how it is reached. The rest may be a draft with faults still.
+fn server_of(name: &str, text: &str) -> anyhow::Result<Arc<Server>> {
+    let mut whole: toml::Table = toml::from_str(text)?;
+    whole.retain(|key, _| ["name", "transport", "credential"].contains(&key));
+    let file = SourceFile { path: format!("servers/{name}.toml"), text: toml::to_string(&whole)? };
+    let registry = pdp::registry::load(&[file]).map_err(|faults| anyhow!(told(&faults)))?;
+    registry.server(name).cloned().ok_or_else(|| anyhow!("it is not the entry of a server `{name}`"))
+}
+
+/// How a server is reached for a scan, with its secrets.
+pub(super) async fn transport_of(server: &Server) -> anyhow::Result<ScanTransport> {
+    let lent = LocalVault.read(server).await.map_err(|words| anyhow!(words))?;
+    let secrets: Vec<(&CredentialRule, &str)> = parted(server, lent.as_deref()).collect();
+    let all_headers = |fixed: &BTreeMap<String, String>| {
+        let secret =
+            |(rule, secret): &(&CredentialRule, &str)| (rule.header.clone(), format!("{}{secret}", rule.prefix));
+        fixed.clone().into_iter().chain(secrets.iter().map(secret)).collect()
+    };
+    Ok(match &server.transport {
+        Transport::Http { url, headers } => ScanTransport::Http { url: url.clone(), headers: all_headers(headers) },
+        Transport::Sse { url, headers } => ScanTransport::Sse { url: url.clone(), headers: all_headers(headers) },
         Transport::Stdio { command, args, env, env_from, env_file, expand, cwd } => {
-            let written =
-                Written { args: &args, env: &env, env_from: &env_from, env_file: env_file.as_deref(), expand };
+            let written = Written { args, env, env_from, env_file: env_file.as_deref(), expand: *expand };
             let mut filled = written.fill().map_err(|words| anyhow!(words))?;
-            filled.env.extend(secrets.into_iter().filter_map(|(rule, secret)| Some((rule.variable?, secret))));
-            ScanTransport::Stdio { command, args: filled.args, env: filled.env, cwd }
+            let variable = |(rule, secret): (&CredentialRule, &str)| Some((rule.variable.clone()?, secret.to_owned()));
+            filled.env.extend(secrets.into_iter().filter_map(variable));
+            let cwd = cwd.as_ref().map(PathBuf::from);
+            ScanTransport::Stdio { command: command.clone(), args: filled.args, env: filled.env, cwd }
         }
         Transport::Builtin { server } => {
             let program = std::env::current_exe()?.display().to_string();
-            ScanTransport::Stdio { command: program, args: vec![server], env: BTreeMap::new(), cwd: None }
+            ScanTransport::Stdio { command: program, args: vec![server.clone()], env: BTreeMap::new(), cwd: None }
         }
     })
-}
-
-/// The fixed headers and those that carry the secrets.
-fn all_headers(fixed: BTreeMap<String, String>, secrets: Vec<(Credential, String)>) -> Vec<(String, String)> {
-    let secret = |(rule, secret): (Credential, String)| {
-        let prefix = rule.prefix.unwrap_or_else(|| "Bearer ".to_owned());
-        (rule.header.unwrap_or_else(|| "authorization".to_owned()), format!("{prefix}{secret}"))
-    };
-    fixed.into_iter().chain(secrets.into_iter().map(secret)).collect()
-}
-
-/// Every secret of the server, with what the entry says of it.
-fn secrets(first: Option<Credential>) -> anyhow::Result<Vec<(Credential, String)>> {
-    let Some(mut first) = first else { return Ok(Vec::new()) };
-    let also = std::mem::take(&mut first.also);
-    std::iter::once(first).chain(also).map(|rule| secret(&rule).map(|text| (rule, text))).collect()
-}
-
-fn secret(rule: &Credential) -> anyhow::Result<String> {
-    match (&rule.env, &rule.file) {
-        (Some(name), _) => std::env::var(name).map_err(|_| anyhow!("the variable `{name}` is not set")),
-        (None, Some(path)) => {
-            let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
-            Ok(text.trim().to_owned())
-        }
-        (None, None) => Err(anyhow!("the credential names neither `env` nor `file`")),
-    }
 }

@@ -17,6 +17,7 @@ use pdp::snapshot::Snapshot;
 use serde::Serialize;
 
 use super::case::{Asked, Case};
+use super::compare::{Turn, turn};
 use super::law::{Law, Written};
 use super::telling;
 use crate::story::visible;
@@ -43,17 +44,24 @@ pub struct Difference {
     pub policies: Vec<String>,
     /// Actions for which both differ, though no call was found that shows it.
     pub paper: Vec<String>,
-    /// Actions that the solver did not settle, and why; they were tried.
+    /// What is not settled, and why: actions that the solver gave up and that were tried, tools that could not be tried.
     pub open: Vec<String>,
     /// The way that was taken, and what it cannot see.
     pub ways: Vec<Way>,
 }
 
 impl Difference {
-    /// Whether nothing differs in what is decided or exists. A rule that only reads otherwise is no difference.
+    /// Whether nothing differs in what is decided or exists, as far as was seen. A rule that only reads otherwise is no
+    /// difference.
     #[must_use]
     pub fn is_same(&self) -> bool {
         self.calls.is_empty() && self.registry.is_empty() && self.paper.is_empty()
+    }
+
+    /// Whether every request was compared, not only those that were made up.
+    #[must_use]
+    pub fn is_exact(&self) -> bool {
+        self.open.is_empty() && self.ways.iter().all(|way| way.way != "tried")
     }
 }
 
@@ -68,35 +76,11 @@ pub struct Way {
     pub note: String,
 }
 
-/// Which way a decision went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Direction {
-    /// More is permitted.
-    Wider,
-    /// Less is permitted.
-    Narrower,
-    /// As much, but others are asked or other duties come with it.
-    Other,
-}
-
-impl Direction {
-    /// The word for it.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Wider => "wider",
-            Self::Narrower => "narrower",
-            Self::Other => "other",
-        }
-    }
-}
-
 /// Calls that are decided otherwise.
 #[derive(Debug, Clone, Serialize)]
 pub struct Changed {
     /// Which way.
-    pub direction: Direction,
+    pub direction: Turn,
     /// The server and what is asked of it.
     pub action: String,
     /// One such call, line by line.
@@ -111,39 +95,16 @@ pub struct Changed {
 /// `server name`.
 #[must_use]
 pub fn by_trying(before: Side<'_>, after: Side<'_>, known: &[Principal], skip: &BTreeSet<String>) -> Difference {
-    let (mut calls, way) = tried::tried(before, after, known, skip);
+    let (mut calls, way, mut open) = tried::tried(before, after, known, skip);
     // What is permitted now and was not comes first.
     calls.sort_by_key(|call| call.direction);
     let ways = if way.actions == 0 { Vec::new() } else { vec![way] };
-    Difference {
-        calls,
-        ways,
-        registry: registry::changes(before, after),
-        policies: policies(before, after),
-        ..Difference::default()
+    let (registry, policies) = (registry::changes(before, after), policies(before, after));
+    if registry.is_empty() && policies.is_empty() {
+        // The same law is the same for calls that nobody can make up.
+        open.clear();
     }
-}
-
-/// What one decision is to another.
-#[must_use]
-pub(super) fn direction(before: &Decision, after: &Decision) -> Option<Direction> {
-    let rank = |decision: &Decision| match decision {
-        Decision::Allow(_) => 0,
-        Decision::Escalate(_) => 1,
-        Decision::Deny(_) => 2,
-    };
-    match (before, after) {
-        // Why a call is denied is told to the agent; that it is denied is what counts here.
-        (Decision::Deny(_), Decision::Deny(_)) => None,
-        _ if before == after => None,
-        _ if rank(after) < rank(before) => Some(Direction::Wider),
-        _ if rank(after) > rank(before) => Some(Direction::Narrower),
-        _ => match (before, after) {
-            (Decision::Escalate(few), Decision::Escalate(more)) if more.is_superset(few) => Some(Direction::Narrower),
-            (Decision::Escalate(more), Decision::Escalate(few)) if more.is_superset(few) => Some(Direction::Wider),
-            _ => Some(Direction::Other),
-        },
-    }
+    Difference { calls, ways, registry, policies, open, ..Difference::default() }
 }
 
 /// A call's decision by one side, and in words with the rules that determined it. What would be refused before policy is
@@ -172,7 +133,7 @@ pub(super) fn judged(side: Side<'_>, case: &Case) -> (Decision, String) {
 #[must_use]
 pub(super) fn changed(before: Side<'_>, after: Side<'_>, case: &Case) -> Option<Changed> {
     let ((old, was), (new, is)) = (judged(before, case), judged(after, case));
-    let direction = direction(&old, &new)?;
+    let direction = turn(&old, &new)?;
     Some(Changed { direction, action: action(case), example: telling::lines(case), before: was, after: is })
 }
 
@@ -202,4 +163,30 @@ fn policies(before: Side<'_>, after: Side<'_>) -> Vec<String> {
     let gone = old.iter().filter(|(id, _)| !new.contains_key(*id));
     out.extend(gone.map(|(_, policy)| format!("gone: {}", policy.shown())));
     out
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may panic")]
+    use serde_json::json;
+
+    use super::*;
+    use crate::desk::samples::tests::with_tool;
+
+    #[test]
+    fn what_could_not_be_tried_is_open_unless_the_law_is_the_same() {
+        let sources = with_tool(&json!({ "type": "string", "pattern": "^(?=q)q$" }));
+        let mut other = sources.clone();
+        let policy = other.policies.last_mut().unwrap();
+        policy.text = policy.text.replace("permit", "forbid");
+        let old = Snapshot::build(&sources).unwrap();
+        let new = Snapshot::build(&other).unwrap();
+        let (old_law, new_law) = (Law::of(&old, &sources.policies), Law::of(&new, &other.policies));
+        let before = Side { name: "a", snapshot: &old, law: &old_law };
+        let after = Side { name: "b", snapshot: &new, law: &new_law };
+        let found = by_trying(before, after, &[], &BTreeSet::new());
+        assert!(found.is_same() && !found.is_exact(), "{found:?}");
+        assert_eq!(found.open, ["odd ask: no arguments could be made up, so no call of it was tried"]);
+        assert!(by_trying(before, before, &[], &BTreeSet::new()).open.is_empty());
+    }
 }

@@ -16,7 +16,7 @@ use pdp::snapshot::Snapshot;
 use serde::Serialize;
 use serde_json::Value;
 
-pub use recorded::{Recorded, RecordedFault, recorded};
+pub use recorded::{Found, Recorded, RecordedFault, recorded};
 pub use turn::{Search, Turn};
 
 use super::case::{Asked, Case, CaseFault};
@@ -74,7 +74,8 @@ pub fn explain(snapshot: &Snapshot, law: &Law, case: &Case, known: &[Principal])
         Decision::Deny(Reason::NoPermit) => near(snapshot, law, case),
         Decision::Deny(_) | Decision::Allow(_) | Decision::Escalate(_) => Vec::new(),
     };
-    let told = |policies: &[&Written]| policies.iter().map(|policy| self::spoke(policy, case)).collect();
+    let context = case.context(snapshot).unwrap_or_default();
+    let told = |policies: &[&Written]| policies.iter().map(|policy| self::spoke(policy, case, &context)).collect();
     Ok(Explanation {
         sentence: sentence(snapshot, case, &judgement, &spoke, &near),
         call: telling::lines(case),
@@ -143,7 +144,7 @@ fn sentence(snapshot: &Snapshot, case: &Case, judgement: &Judgement, spoke: &[&W
         Decision::Deny(Reason::NoPermit) => match near {
             [] => format!("{who} may not {what}: nothing is allowed that no rule permits, and no rule speaks of it."),
             _ => {
-                let only = near.iter().map(|policy| only(policy, case)).collect::<Vec<_>>().join(", or ");
+                let only = near.iter().map(|policy| only(policy, snapshot, case)).collect::<Vec<_>>().join(", or ");
                 format!("{who} may not {what}: it is permitted only {only}.")
             }
         },
@@ -157,17 +158,28 @@ fn sentence(snapshot: &Snapshot, case: &Case, judgement: &Judgement, spoke: &[&W
 }
 
 /// When a permit that did not apply would: for whom, where, under what conditions.
-fn only(policy: &Written, case: &Case) -> String {
+fn only(policy: &Written, snapshot: &Snapshot, case: &Case) -> String {
     let mut parts = Vec::new();
     let named = policy.principal.named();
     if !named.is_empty() && !named.iter().any(|entity| is(entity, &case.principal)) {
         parts.push(format!("for {}", named.iter().map(words::entity).collect::<Vec<_>>().join(" or ")));
+    }
+    let places = policy.resource.named();
+    if !places.is_empty() && !is_there(policy, snapshot, case) {
+        parts.push(format!("on {}", places.iter().map(words::entity).collect::<Vec<_>>().join(" or ")));
     }
     let held = words::holds(&policy.clauses.iter().collect::<Vec<_>>());
     if !held.is_empty() {
         parts.push(format!("when {held}"));
     }
     if parts.is_empty() { format!("as `{}` says", policy.id) } else { parts.join(" ") }
+}
+
+/// Whether a policy is about the server that is asked, or its system.
+fn is_there(policy: &Written, snapshot: &Snapshot, case: &Case) -> bool {
+    let entity = |kind: &str, id: &str| Entity { kind: kind.to_owned(), id: id.to_owned() };
+    let system = snapshot.server(&case.server).map(|server| entity("Gate::System", &server.system));
+    policy.resource.fits(&entity("Gate::Server", &case.server), &system.into_iter().collect())
 }
 
 /// Whether an entity is somebody, or a team of theirs.
@@ -198,8 +210,8 @@ fn what(snapshot: &Snapshot, case: &Case) -> String {
     }
 }
 
-fn spoke(policy: &Written, case: &Case) -> Spoke {
-    let saw = policy.looks_at().into_iter().map(|path| seen(&path, case)).collect();
+fn spoke(policy: &Written, case: &Case, context: &Value) -> Spoke {
+    let saw = policy.looks_at().into_iter().map(|path| seen(&path, case, context)).collect();
     Spoke {
         id: policy.id.clone(),
         effect: match policy.effect {
@@ -214,16 +226,12 @@ fn spoke(policy: &Written, case: &Case) -> Spoke {
     }
 }
 
-/// One fact that a policy looks at, as it was in this call.
-fn seen(path: &str, case: &Case) -> (String, String) {
+/// One fact that a policy looks at, as it was in this call. `context` is what policies saw.
+fn seen(path: &str, case: &Case, context: &Value) -> (String, String) {
     let names: Vec<&str> = path.split('.').collect();
     let list = |mut names: Vec<String>| {
         names.sort();
         if names.is_empty() { "none".to_owned() } else { names.join(", ") }
-    };
-    let target = |case: &Case| match &case.asked {
-        Asked::Method { target, .. } => visible::text(target),
-        Asked::Tool { .. } => String::new(),
     };
     match names.as_slice() {
         ["context", "gate", "labels"] => {
@@ -243,11 +251,17 @@ fn seen(path: &str, case: &Case) -> (String, String) {
         ["context", "gate", "tenant"] | ["principal", "tenant"] => {
             ("tenant".to_owned(), visible::text(&case.principal.tenant))
         }
-        ["context", "args", rest @ ..] => (format!("`{}`", rest.join(".")), argument(rest, case)),
-        ["context", "args_canonical", rest @ ..] => {
-            (format!("`{}`", rest.join(".")), format!("{} (in its canonical form)", argument(rest, case)))
+        ["context", "args", rest @ ..] => {
+            let Asked::Tool { arguments, .. } = &case.asked else { return (path.to_owned(), String::new()) };
+            (format!("`{}`", rest.join(".")), member(&serde_json::from_str(arguments).unwrap_or_default(), rest))
         }
-        ["context", "args_host", rest @ ..] => (format!("host of `{}`", rest.join(".")), argument(rest, case)),
+        ["context", all @ ("args_canonical" | "args_host"), rest @ ..] => {
+            let (name, of) = (rest.join("."), context.get(all).unwrap_or(&Value::Null));
+            match *all {
+                "args_host" => (format!("host of `{name}`"), member(of, rest)),
+                _ => (format!("`{name}`"), format!("{} (in its canonical form)", member(of, rest))),
+            }
+        }
         ["context", "method"] => (
             "method".to_owned(),
             match &case.asked {
@@ -255,7 +269,11 @@ fn seen(path: &str, case: &Case) -> (String, String) {
                 Asked::Tool { .. } => "tools/call".to_owned(),
             },
         ),
-        ["context", "target" | "target_canonical" | "target_host"] => ("target".to_owned(), target(case)),
+        ["context", "target"] => ("target".to_owned(), member(context, &["target"])),
+        ["context", "target_canonical"] => {
+            ("target".to_owned(), format!("{} (in its canonical form)", member(context, &["target_canonical"])))
+        }
+        ["context", "target_host"] => ("host of the target".to_owned(), member(context, &["target_host"])),
         ["principal"] => ("agent".to_owned(), telling::who(&case.principal)),
         ["principal", "user"] => ("user".to_owned(), visible::text(&case.principal.user)),
         ["resource"] => ("server".to_owned(), visible::text(&case.server)),
@@ -263,9 +281,7 @@ fn seen(path: &str, case: &Case) -> (String, String) {
     }
 }
 
-fn argument(names: &[&str], case: &Case) -> String {
-    let Asked::Tool { arguments, .. } = &case.asked else { return String::new() };
-    let whole: Value = serde_json::from_str(arguments).unwrap_or_default();
-    let found = names.iter().try_fold(&whole, |value, name| value.get(name));
+fn member(of: &Value, names: &[&str]) -> String {
+    let found = names.iter().try_fold(of, |value, name| value.get(name));
     found.map_or_else(|| "not given".to_owned(), |value| visible::json_text(&value.to_string()))
 }

@@ -5,7 +5,6 @@
 
 use std::collections::BTreeSet;
 
-use pdp::decision::Decision;
 use pdp::label::LabelSet;
 use pdp::origin::USER;
 use pdp::policy::{Facts, Judgement};
@@ -117,27 +116,18 @@ impl Change {
     }
 }
 
-/// How far a decision is from an allowance.
-fn rank(decision: &Decision) -> u8 {
-    match decision {
-        Decision::Allow(_) => 0,
-        Decision::Escalate(_) => 1,
-        Decision::Deny(_) => 2,
-    }
-}
-
 /// Searches for the smallest change that makes a decision milder, or, of an allowance, stricter.
 pub(super) fn search(snapshot: &Snapshot, law: &Law, case: &Case, known: &[Principal]) -> Search {
     let Ok(judgement) = case.judge(snapshot) else { return Search::default() };
-    let now = rank(&judgement.decision);
+    let now = judgement.decision.rank();
     let changes = changes(snapshot, law, case, known, now == 0);
-    let turned = |then: &Judgement| if now == 0 { rank(&then.decision) > 0 } else { rank(&then.decision) < now };
+    let turned = |then: &Judgement| if now == 0 { then.decision.rank() > 0 } else { then.decision.rank() < now };
     let mut search = Search::default();
     let mut found: Vec<(u8, Vec<&Change>, Judgement)> = Vec::new();
     for change in &changes {
         search.tried += 1;
         if let Some(then) = changed(&[change], case, snapshot).filter(turned) {
-            found.push((rank(&then.decision), vec![change], then));
+            found.push((then.decision.rank(), vec![change], then));
         }
     }
     if found.is_empty() {
@@ -148,7 +138,7 @@ pub(super) fn search(snapshot: &Snapshot, law: &Law, case: &Case, known: &[Princ
                 }
                 search.tried += 1;
                 if let Some(then) = changed(&[one, two], case, snapshot).filter(turned) {
-                    found.push((rank(&then.decision), vec![one, two], then));
+                    found.push((then.decision.rank(), vec![one, two], then));
                 }
             }
         }

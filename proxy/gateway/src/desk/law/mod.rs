@@ -6,13 +6,11 @@ pub mod expression;
 pub mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::str::FromStr as _;
 
-use cedar_policy::PolicySet;
-use pdp::fault::{SourceFile, position};
-use pdp::method::{self, Feature};
+use pdp::fault::SourceFile;
 use pdp::registry::{Server, Tool};
 use pdp::snapshot::Snapshot;
+use pdp::{method, policy};
 use serde_json::Value;
 
 /// Whether a policy permits or forbids.
@@ -257,34 +255,24 @@ impl Law {
 
 /// Where each policy of a file stands, by id. A file that cannot be read has no policies.
 fn places(file: &SourceFile) -> Vec<(String, Place)> {
-    let Ok(parsed) = PolicySet::from_str(&file.text) else { return Vec::new() };
-    let place = |policy: &cedar_policy::Policy| {
-        let own = policy.to_cedar()?;
-        let (line, _) = position(&file.text, file.text.find(own.trim())?);
-        Some((policy.annotation("id")?.to_owned(), Place { file: file.path.clone(), line }))
-    };
-    parsed.policies().filter_map(place).collect()
+    let found = policy::written(std::slice::from_ref(file)).unwrap_or_default();
+    found.into_iter().map(|one| (one.id, Place { file: one.file, line: one.line })).collect()
 }
 
 /// A tool's action, and the groups above it.
 #[must_use]
 pub fn tool_action(server: &Server, tool: &Tool) -> (Entity, BTreeSet<Entity>) {
     let own = Entity { kind: format!("{}::Action", server.namespace), id: tool.name.clone() };
-    let groups = std::iter::once("call").chain(tool.effects.iter().map(|effect| effect.name()));
-    (own, groups.map(Entity::action).collect())
+    (own, policy::groups(&tool.effects).map(Entity::action).collect())
 }
 
 /// A method's action, and the groups above it.
 #[must_use]
 pub fn method_action(name: &str) -> (Entity, BTreeSet<Entity>) {
-    match method::find(name) {
-        Some(known) if known.feature == Feature::Lifecycle => {
-            (Entity::action(known.action), BTreeSet::from([Entity::action("lifecycle")]))
-        }
-        Some(known) => {
-            let above = [known.feature.name(), "feature"].map(Entity::action);
-            (Entity::action(known.action), BTreeSet::from(above))
-        }
-        None => (Entity::action(method::OTHER_ACTION), BTreeSet::from([Entity::action("feature")])),
-    }
+    let known = method::find(name);
+    let above = policy::groups_above(known.map(|known| known.feature));
+    (
+        Entity::action(known.map_or(method::OTHER_ACTION, |known| known.action)),
+        above.into_iter().map(Entity::action).collect(),
+    )
 }

@@ -2,13 +2,8 @@
 
 use serde_json::Value;
 
-/// An operator and its operands: `{"==": {"left": ..., "right": ...}}`.
-pub(super) fn operation(value: &Value) -> Option<(&str, &Value)> {
-    let members = value.as_object()?;
-    let mut members = members.iter();
-    let (name, operands) = members.next()?;
-    members.next().is_none().then_some((name.as_str(), operands))
-}
+use crate::desk::law::expression;
+pub(super) use crate::desk::law::expression::operation;
 
 /// The two operands of a binary operator.
 pub(super) fn sides(operands: &Value) -> Option<(&Value, &Value)> {
@@ -17,16 +12,8 @@ pub(super) fn sides(operands: &Value) -> Option<(&Value, &Value)> {
 
 /// The member names of a chain that begins at `context`: `context.args.path` is `["args", "path"]`.
 pub(super) fn chain(value: &Value) -> Option<Vec<&str>> {
-    let (operator, operands) = operation(value)?;
-    match operator {
-        "Var" => (operands == "context").then(Vec::new),
-        "." => {
-            let mut names = chain(operands.get("left")?)?;
-            names.push(operands.get("attr")?.as_str()?);
-            Some(names)
-        }
-        _ => None,
-    }
+    let mut names = expression::chain(value)?;
+    (names.first() == Some(&"context")).then(|| names.split_off(1))
 }
 
 /// A chain as its author most likely wrote it: `context.args.path`, `context.args["user-id"]`.
@@ -40,18 +27,14 @@ pub(super) fn text(names: &[&str]) -> String {
 
 /// A string that stands in the policy itself.
 pub(super) fn literal(value: &Value) -> Option<&str> {
-    match operation(value)? {
-        ("Value", Value::String(text)) => Some(text),
-        _ => None,
-    }
+    value.get("Value")?.as_str()
 }
 
 /// A whole number that stands in the policy itself.
 pub(super) fn number(value: &Value) -> Option<i64> {
-    match operation(value)? {
-        ("Value", Value::Number(number)) => number.as_i64(),
-        ("neg", operands) => number(operands.get("arg")?)?.checked_neg(),
-        _ => None,
+    match value.get("neg") {
+        Some(operands) => number(operands.get("arg")?)?.checked_neg(),
+        None => value.get("Value")?.as_i64(),
     }
 }
 
@@ -63,40 +46,27 @@ pub(super) fn entity(value: &Value) -> Option<(&str, &str)> {
 
 /// Shows every expression within a value to `look`, the outermost first.
 pub(super) fn walk<'v>(value: &'v Value, look: &mut dyn FnMut(&'v Value)) {
-    look(value);
-    match value {
-        Value::Object(members) => members.values().for_each(|inner| walk(inner, look)),
-        Value::Array(items) => items.iter().for_each(|item| walk(item, look)),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-    }
+    expression::walk(value, &mut |inner| {
+        look(inner);
+        true
+    });
 }
 
 /// The longest chains below `context` within a value.
 pub(super) fn chains(value: &Value) -> Vec<Vec<&str>> {
-    fn gather<'v>(value: &'v Value, out: &mut Vec<Vec<&'v str>>) {
-        if let Some(names) = chain(value) {
-            out.push(names);
-            return;
-        }
-        match value {
-            Value::Object(members) => members.values().for_each(|inner| gather(inner, out)),
-            Value::Array(items) => items.iter().for_each(|item| gather(item, out)),
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-        }
-    }
     let mut out = Vec::new();
-    gather(value, &mut out);
+    expression::walk(value, &mut |inner| match chain(inner) {
+        Some(names) => {
+            out.push(names);
+            false
+        }
+        None => true,
+    });
     out
 }
 
-/// A `like` pattern: its literal parts, and nothing for each `*`. Cedar may give a literal letter by letter.
+/// A `like` pattern: its literal parts, and nothing for each `*`.
 pub(super) fn pattern(operands: &Value) -> Vec<Option<String>> {
-    let mut out: Vec<Option<String>> = Vec::new();
-    for part in operands.get("pattern").and_then(Value::as_array).into_iter().flatten() {
-        match (part.get("Literal").and_then(Value::as_str), out.last_mut()) {
-            (Some(more), Some(Some(literal))) => literal.push_str(more),
-            (literal, _) => out.push(literal.map(str::to_owned)),
-        }
-    }
-    out
+    let parts = operands.get("pattern").and_then(Value::as_array);
+    expression::pattern_parts(parts.map(Vec::as_slice).unwrap_or_default())
 }

@@ -7,7 +7,7 @@ use pdp::policy::Written;
 use serde_json::Value;
 
 use super::contradiction::{contradiction, facts};
-use super::expression::{chain, chains, literal, operation, pattern, sides, text, walk};
+use super::expression::{chain, chains, literal, number, operation, pattern, sides, text, walk};
 use super::{Lint, Look, Warning};
 
 /// What to do about a rule that never speaks.
@@ -86,7 +86,10 @@ pub(super) fn careless(look: &Look<'_>, out: &mut Vec<Warning>) {
         walk(conditions, &mut |expression| {
             let Some((operator, operands)) = operation(expression) else { return };
             let found = match operator {
-                "+" | "-" | "*" | "neg" => overflow(operator, operands).map(|names| (Lint::CanErr, names)),
+                "+" | "-" | "*" | "neg" => match range(look, policy, expression) {
+                    Some(_) => None,
+                    None => overflow(operands).map(|names| (Lint::CanErr, names)),
+                },
                 "like" => likened(operands).map(|names| (Lint::RawPath, names)),
                 "==" | "!=" if forbids => compared(operands).map(|names| (Lint::RawPath, names)),
                 "contains" if forbids => listed(operands).map(|names| (Lint::RawPath, names)),
@@ -119,11 +122,58 @@ fn told(look: &Look<'_>, policy: &Written, lint: Lint, names: &[&str]) -> Warnin
     Warning { lint, found: look.in_policy(policy, &[place], message, remedy) }
 }
 
-/// The argument that a sum, a difference or a product is made of.
-fn overflow<'v>(operator: &str, operands: &'v Value) -> Option<Vec<&'v str>> {
-    if operator == "neg" && super::expression::number(operands.get("arg")?).is_some() {
-        return None;
+/// Between what a sum, a difference or a product lies whatever the call: nothing where that is not known, or where it can
+/// leave the range of whole numbers.
+fn range(look: &Look<'_>, policy: &Written, expression: &Value) -> Option<(i128, i128)> {
+    if let Some(number) = number(expression) {
+        return Some((number.into(), number.into()));
     }
+    if let Some(names) = chain(expression) {
+        return bounds(look, policy, &names);
+    }
+    let (operator, operands) = operation(expression)?;
+    let of = |name: &str| operands.get(name).and_then(|operand| range(look, policy, operand));
+    let (least, most) = match operator {
+        "neg" => of("arg").map(|(low, high)| (-high, -low))?,
+        "+" | "-" | "*" => {
+            let ((a, b), (c, d)) = (of("left")?, of("right")?);
+            match operator {
+                "+" => (a + c, b + d),
+                "-" => (a - d, b - c),
+                _ => {
+                    let products = [a * c, a * d, b * c, b * d];
+                    (products.into_iter().min()?, products.into_iter().max()?)
+                }
+            }
+        }
+        _ => return None,
+    };
+    (least >= i64::MIN.into() && most <= i64::MAX.into()).then_some((least, most))
+}
+
+/// The bounds that the reviewed schemas of all tools a policy speaks of set to a whole number.
+fn bounds(look: &Look<'_>, policy: &Written, names: &[&str]) -> Option<(i128, i128)> {
+    let &["args", name] = names else { return None };
+    let mut out: Option<(i128, i128)> = None;
+    for action in look.actions(policy)? {
+        let (server, tool) = look.reach.get(*action)?.tool?;
+        let definition = &look.registry.servers.get(server)?.tools.get(tool)?.definition;
+        let definition: Value = serde_json::from_str(definition).ok()?;
+        let schema = definition.pointer("/inputSchema/properties")?.get(name)?;
+        // Beside a reference, drafts before 2019-09 ignore every other keyword.
+        if schema.get("$ref").is_some() {
+            return None;
+        }
+        let bound = |keyword: &str| schema.get(keyword).and_then(Value::as_i64).map(i128::from);
+        let (low, high) =
+            (bound("minimum").or(bound("exclusiveMinimum"))?, bound("maximum").or(bound("exclusiveMaximum"))?);
+        out = Some(out.map_or((low, high), |(least, most)| (least.min(low), most.max(high))));
+    }
+    out
+}
+
+/// The argument that a sum, a difference or a product is made of.
+fn overflow(operands: &Value) -> Option<Vec<&str>> {
     chains(operands).into_iter().find(|names| names.first() == Some(&"args") && names.len() > 1)
 }
 

@@ -138,6 +138,14 @@ fn a_sum_of_arguments_can_err() {
     );
     check(&forbid("when { context.gate.calls + 1 > 100 }"), &[]);
     check(&forbid("when { context.args has amount && context.args.amount > -5 }"), &[]);
+    // Between the bounds of its reviewed schema some sums stay within the range, and some do not.
+    let bounded = "\"amount\":{\"type\":\"integer\",\"minimum\":0,\"maximum\":5000000000},\"to\":{\"type\":\"string\"}";
+    let [look, _, wipe] = TOOLS;
+    let tools = [look, ("pay", "\"spend\"", "\"private\"", bounded), wipe];
+    for (sum, errs) in [("context.args.amount * 2 - 1", false), ("context.args.amount * context.args.amount", true)] {
+        let policy = forbid(&format!("when {{ context.args has amount && {sum} > 100 }}"));
+        assert_eq!(found(&format!("{REST}{policy}\n"), &tools).len(), usize::from(errs), "{sum}");
+    }
 }
 
 #[test]

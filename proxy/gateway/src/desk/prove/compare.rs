@@ -8,17 +8,18 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use cedar_policy::Schema;
-use pdp::method::METHODS;
+use pdp::method::{METHODS, OTHER_ACTION};
 use pdp::principal::Principal;
 use pdp::registry::Registry;
 use serde_json::{Value, json};
 
 use super::example::Wanted;
 use super::in_parallel;
-use super::kinds::{Kinds, opens, tool_of};
+use super::kinds::{Kinds, opens, other_method, tool_of};
 use super::question::{Scene, compiled, scenes};
 use super::solver::{Answer, Question, Session, Solver, Unsettled, chain};
-use crate::desk::difference::{Changed, Difference, Direction, Side, Way, by_trying, changed};
+use crate::desk::compare::Turn;
+use crate::desk::difference::{Changed, Difference, Side, Way, by_trying, changed};
 use crate::desk::law::{Entity, Law};
 
 /// What the exact way does not see.
@@ -75,7 +76,7 @@ pub fn compare(
     out.paper = paper;
     let exact = Way { way: "exact", actions: exact, note: format!("{} {UNSEEN}", solver.version()) };
     out.ways.insert(0, exact);
-    out.open = open;
+    out.open.extend(open);
     Ok(out)
 }
 
@@ -87,14 +88,14 @@ async fn compared(
     old_schema: &Value,
     scene: &Scene,
     session: &mut Session<'_>,
-) -> Result<Vec<(Direction, Option<Changed>)>, Unsettled> {
+) -> Result<Vec<(Turn, Option<Changed>)>, Unsettled> {
     let old_above = groups(&scene.action, old_schema);
     let (old, new) = (slice(before.law, &scene.action, &old_above), slice(after.law, &scene.action, &scene.above));
     let mut out = Vec::new();
     if old == new {
         return Ok(out);
     }
-    for (direction, narrow, wide) in [(Direction::Narrower, &old, &new), (Direction::Wider, &new, &old)] {
+    for (direction, narrow, wide) in [(Turn::Narrower, &old, &new), (Turn::Wider, &new, &old)] {
         let of = |policies: &[(String, Value)]| {
             compiled(schema, &scene.env, policies.iter().map(|(id, json)| (id.as_str(), json.clone())))
         };
@@ -223,5 +224,10 @@ fn names(action: &Entity, registry: &Registry) -> Vec<String> {
         return vec![format!("{} {}", server.name, tool.name)];
     }
     let methods = METHODS.iter().filter(|method| method.action == action.id);
-    methods.flat_map(|m| registry.servers.keys().map(move |server| format!("{server} {}", m.name))).collect()
+    let known = methods.flat_map(|m| registry.servers.keys().map(move |server| format!("{server} {}", m.name)));
+    let others = registry.servers.values().filter(|_| action.id == OTHER_ACTION).flat_map(|server| {
+        let names = server.open.iter().filter(|name| other_method(name));
+        names.map(move |name| format!("{} {name}", server.name))
+    });
+    known.chain(others).collect()
 }

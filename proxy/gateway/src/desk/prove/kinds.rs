@@ -160,7 +160,7 @@ pub(super) fn opens(server: &Server, action: &str) -> bool {
 }
 
 /// Whether a word of an `open` list names a method the gate does not know.
-pub(super) fn other_method(name: &str) -> bool {
+pub(in crate::desk) fn other_method(name: &str) -> bool {
     method::find(name).is_none() && !method::Feature::OPENABLE.iter().any(|feature| feature.name() == name)
 }
 
@@ -184,6 +184,10 @@ fn present(name: &str, required: bool, fact: &str) -> String {
 
 /// What an argument's own keywords say of its value. Each keyword of JSON Schema must hold by itself, so each is a fact.
 fn bounds(name: &str, kind: &Kind, schema: &Value) -> Vec<String> {
+    // Beside a reference, drafts before 2019-09 ignore every other keyword.
+    if schema.get("$ref").is_some() {
+        return Vec::new();
+    }
     let at = format!("context.args[{}]", quoted(name));
     let number = |keyword: &str| schema.get(keyword).filter(|v| v.is_number()).map(ToString::to_string);
     let mut out = Vec::new();
@@ -255,6 +259,14 @@ mod tests {
             likely(&action, &kinds).contains("context.args[\"recipient\"] == context.args_canonical[\"recipient\"]")
         );
         assert_eq!(always(&Entity::action("sampling/createMessage"), snapshot.registry(), &kinds), None);
+    }
+
+    #[test]
+    fn beside_a_reference_nothing_is_assumed() {
+        let bounded = serde_json::json!({ "type": "integer", "maximum": 5 });
+        assert_eq!(bounds("n", &Kind::Long, &bounded), ["context.args[\"n\"] <= 5"]);
+        let referring = serde_json::json!({ "$ref": "#/$defs/n", "maximum": 5 });
+        assert_eq!(bounds("n", &Kind::Long, &referring), [""; 0]);
     }
 
     #[test]

@@ -22,6 +22,7 @@ use tokio::runtime::Runtime;
 
 pub use compare::compare;
 pub use example::Example;
+pub(super) use kinds::other_method;
 pub use solver::{NoSolver, Solver};
 
 use super::law::{Law, Place};
@@ -99,7 +100,7 @@ pub enum Verdict {
     Proved,
     /// Not for some request.
     Violated,
-    /// The solver did not come to an end.
+    /// It is not settled: the solver did not come to an end, or the claim says nothing.
     Unknown,
     /// There is nothing it is about.
     NotApplicable,

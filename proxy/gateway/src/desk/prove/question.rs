@@ -80,7 +80,9 @@ impl<'a> Bench<'a> {
     /// Into how many questions a claim falls.
     pub(super) fn items(&self, claim: &Claim) -> usize {
         match claim.kind {
-            ClaimKind::Invariant(_) | ClaimKind::GrantsWiden => self.scenes.len(),
+            // One more: whether it claims anything.
+            ClaimKind::Invariant(_) => self.scenes.len() + 1,
+            ClaimKind::GrantsWiden => self.scenes.len(),
             ClaimKind::NeverErrs | ClaimKind::NoneDead => self.law.iter().count(),
         }
     }
@@ -92,7 +94,8 @@ impl<'a> Bench<'a> {
                 Some(scene) if written.action.fits(&scene.action, &scene.above) => {
                     self.invariant(session, written, scene).await
                 }
-                Some(_) | None => Ok(Outcome::Nothing),
+                Some(_) => Ok(Outcome::Nothing),
+                None => self.claims_something(session, written).await,
             },
             ClaimKind::GrantsWiden => match self.scenes.get(item) {
                 Some(scene) => self.grants(session, scene).await,
@@ -110,12 +113,29 @@ impl<'a> Bench<'a> {
         settled.unwrap_or_else(|Unsettled(why)| Outcome::Open(why))
     }
 
+    /// Whether some call matches the claim, permitted or not. Of one that none matches, every bundle could be "proved".
+    async fn claims_something(&self, session: &mut Session<'_>, claim: &Written) -> Result<Outcome, Unsettled> {
+        Ok(match self.dead(session, claim).await? {
+            Outcome::Broken(_) => Outcome::Open("no call can match this claim: it claims nothing".to_owned()),
+            Outcome::Nothing | Outcome::Holds => Outcome::Nothing,
+            open @ Outcome::Open(_) => open,
+        })
+    }
+
     /// Whether no permitted request of this action matches the claim: whether what the policies allow is allowed by "all
     /// but what the claim forbids".
     async fn invariant(&self, session: &mut Session<'_>, claim: &Written, scene: &Scene) -> Result<Outcome, Unsettled> {
         let told = |Unsettled(why)| Unsettled(format!("{}: {why}", scene.action));
         let allowed = self.allowed(scene, |compiled| compiled.clone()).map_err(told)?;
         let Some(everything) = self.claims.everything() else { return Ok(Outcome::Nothing) };
+        // A claim that errs forbids nothing, and whatever it errs for would count as proved.
+        let alone = self.alone(scene, claim, &[&scene.always]).map_err(told)?;
+        if let Answer::Broken(_) = session.ask(&Question::NeverErrs(&alone)).await.map_err(told)? {
+            return Ok(Outcome::Open(format!(
+                "{}: the claim itself can err, and then it claims nothing",
+                scene.action
+            )));
+        }
         let but = |facts: &[&Value]| {
             let claimed = (claim.id.as_str(), under(&claim.compiled, facts));
             self.compiled(scene, [(everything.id.as_str(), everything.compiled.clone()), claimed])

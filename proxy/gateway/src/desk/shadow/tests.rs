@@ -63,7 +63,8 @@ fn another_candidate_takes_its_place_and_its_worker_ends() {
     let same = settled(&shadow);
     assert_eq!((same.report.same, same.report.narrower), (1, 0));
     let first = Arc::downgrade(&shadow.run.load_full().unwrap().candidate);
-    shadow.begin(Arc::clone(&other), "b", 0).unwrap();
+    let before = shadow.begin(Arc::clone(&other), "b", 0).unwrap();
+    assert_eq!(before.map(|before| (before.by, before.report.same)), Some(("a".to_owned(), 1)));
     shadow.offer(&record);
     assert_eq!(settled(&shadow).report.narrower, 1, "it begins at nothing");
     assert_eq!(shadow.end_of(Digest::of_bytes(b"another")), None);

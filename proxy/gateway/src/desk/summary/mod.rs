@@ -46,6 +46,16 @@ pub struct Person {
     pub notes: Vec<String>,
 }
 
+impl Person {
+    /// Whether another may do exactly the same, told in the same words.
+    fn may_the_same(&self, other: &Self) -> bool {
+        self.rows == other.rows
+            && self.notes == other.notes
+            && self.labels == other.labels
+            && self.sentences == other.sentences
+    }
+}
+
 /// What somebody may do with one tool.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Row {
@@ -60,12 +70,15 @@ pub struct Row {
 /// One answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Cell {
-    /// The mildest decision that some arguments lead to: `allow`, `ask security`, `deny`.
+    /// The mildest decision that some arguments lead to: `allow`, `ask security`, `deny`; else [`NOT_TRIED`].
     pub answer: String,
     /// The number of the condition on arguments, where others lead to another.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<usize>,
 }
+
+/// The answer where no arguments could be made up: it says nothing of what would be decided.
+pub const NOT_TRIED: &str = "not tried";
 
 /// Sums up what these principals may do.
 #[must_use]
@@ -93,7 +106,7 @@ pub fn summary(snapshot: &Snapshot, law: &Law, principals: &[Principal]) -> Summ
             notes,
         };
         narrow(&mut person);
-        match people.iter_mut().find(|other| other.rows == person.rows && other.notes == person.notes) {
+        match people.iter_mut().find(|other| other.may_the_same(&person)) {
             Some(same) => same.who.append(&mut person.who),
             None => people.push(person),
         }
@@ -131,6 +144,7 @@ pub(super) fn is_implied(sets: &[BTreeSet<String>], cells: &[Cell], n: usize) ->
     let strict = |cell: &Cell| match cell.answer.strip_prefix("ask ") {
         Some(grants) => (1, grants.split('+').count(), cell.note.is_some()),
         None if cell.answer == "deny" => (2, 0, false),
+        None if cell.answer == NOT_TRIED => (3, 0, false),
         None => (0, 0, cell.note.is_some()),
     };
     let smaller = sets.iter().zip(cells).filter(|(other, _)| other.len() + 1 == set.len() && other.is_subset(set));
@@ -168,14 +182,16 @@ impl Subject<'_> {
         }
         let mildest = answers.iter().map(|judgement| rank(&judgement.decision)).min();
         let best = answers.iter().find(|judgement| Some(rank(&judgement.decision)) == mildest);
-        let answer = best.map_or_else(|| "deny".to_owned(), |judgement| telling::decision(&judgement.decision));
-        let note = notes::condition(self.law, &self.permits(), &answers).map(|words| {
-            match notes.iter().position(|n| *n == words) {
-                Some(known) => known + 1,
-                None => {
-                    notes.push(words);
-                    notes.len()
-                }
+        let answer = best.map_or_else(|| NOT_TRIED.to_owned(), |judgement| telling::decision(&judgement.decision));
+        let condition = match best {
+            Some(_) => notes::condition(self.law, &self.permits(), &answers),
+            None => Some("no arguments could be made up that fit its schema: try it with `policy explain`".to_owned()),
+        };
+        let note = condition.map(|words| match notes.iter().position(|n| *n == words) {
+            Some(known) => known + 1,
+            None => {
+                notes.push(words);
+                notes.len()
             }
         });
         Cell { answer, note }
@@ -198,5 +214,28 @@ pub(super) fn rank(decision: &Decision) -> (u8, usize) {
         Decision::Allow(_) => (0, 0),
         Decision::Escalate(grants) => (1, grants.len()),
         Decision::Deny(_) => (2, 0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may panic")]
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_tool_that_cannot_be_tried_is_not_told_as_denied() {
+        let sources = samples::tests::with_tool(&json!({ "type": "string", "pattern": "^(?=q)q$" }));
+        let snapshot = Snapshot::build(&sources).unwrap();
+        let law = Law::of(&snapshot, &sources.policies);
+        let found = summary(&snapshot, &law, &[samples::somebody("ada", &[])]);
+        let ada = found.people.first().unwrap();
+        let row = ada.rows.iter().find(|row| row.tool == "ask").unwrap();
+        assert!(row.cells.iter().all(|cell| cell.answer == NOT_TRIED), "{row:?}");
+        let note = ada.notes.get(row.cells.first().unwrap().note.unwrap() - 1).unwrap();
+        assert!(note.starts_with("no arguments could be made up"), "{note}");
+        let about: Vec<&String> = ada.sentences.iter().filter(|sentence| sentence.contains("`ask`")).collect();
+        assert_eq!(about, ["Not tried, so not known here: `ask` of `odd`."]);
     }
 }

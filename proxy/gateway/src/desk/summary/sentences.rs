@@ -8,7 +8,7 @@ use pdp::policy::Facts;
 use pdp::principal::Principal;
 use pdp::snapshot::Snapshot;
 
-use super::{Cell, Row, is_implied};
+use super::{Cell, NOT_TRIED, Row, is_implied};
 use crate::desk::case::{Asked, Case};
 use crate::desk::law::words;
 use crate::desk::samples;
@@ -30,7 +30,8 @@ pub(super) fn of(
     if !always.is_empty() {
         out.push(format!("Whatever was read before, they may use {}.", list(&always)));
     }
-    for row in rows.iter().filter(|row| !all(row, "allow") && !all(row, "deny")) {
+    let untried = |row: &&Row| row.cells.iter().any(|cell| cell.answer == NOT_TRIED);
+    for row in rows.iter().filter(|row| !all(row, "allow") && !all(row, "deny") && !untried(row)) {
         let mut parts = Vec::new();
         for (n, (set, cell)) in sets.iter().zip(&row.cells).enumerate() {
             if set.is_empty() {
@@ -44,6 +45,10 @@ pub(super) fn of(
     let never = listed("deny");
     if !never.is_empty() {
         out.push(format!("They may never use {}.", list(&never)));
+    }
+    let untried: Vec<String> = rows.iter().filter(untried).map(named).collect();
+    if !untried.is_empty() {
+        out.push(format!("Not tried, so not known here: {}.", list(&untried)));
     }
     out.extend(beyond_tools(snapshot, principal));
     out

@@ -9,6 +9,7 @@ use pep::ports::{BoxFuture, Clock, Ledger};
 use tempfile::TempDir;
 
 use super::*;
+use crate::config::Signatures;
 
 /// A ledger that keeps its events.
 #[derive(Debug, Default)]
@@ -71,7 +72,13 @@ impl House {
 
     fn open(&self) -> Result<Store, Vec<Fault>> {
         let bundle = Some(self.bundle());
-        Store::open(bundle, Arc::clone(&self.history), Arc::clone(&self.ledger) as _, Arc::new(Noon))
+        Store::open(
+            bundle,
+            Signatures::default(),
+            Arc::clone(&self.history),
+            Arc::clone(&self.ledger) as _,
+            Arc::new(Noon),
+        )
     }
 
     fn files(&self) -> BTreeMap<String, String> {
@@ -223,7 +230,7 @@ fn what_cannot_be_written_back_is_not_promoted() {
 fn a_bundle_that_is_built_in_is_staged_and_never_promoted() {
     let folder = tempfile::tempdir().unwrap();
     let history = Arc::new(History::open(folder.path()));
-    let store = Store::open(None, history, Arc::new(Events::default()), Arc::new(Noon)).unwrap();
+    let store = Store::open(None, Signatures::default(), history, Arc::new(Events::default()), Arc::new(Noon)).unwrap();
     let first = store.in_force().1.digest;
     let staged = store.stage(House::new().candidate(), None, &asking("x")).unwrap().digest;
     let refused = store.promote(staged, first, &asking("x")).unwrap_err();
@@ -233,19 +240,20 @@ fn a_bundle_that_is_built_in_is_staged_and_never_promoted() {
 
 #[test]
 fn a_history_that_cannot_be_written_refuses_promotions_and_not_edits() {
-    for (table, words) in [("begun", "nothing was changed"), ("turns", "nothing was changed")] {
+    for done in [0, 1] {
         let house = House::new();
         let store = house.open().unwrap();
         let (before, first) = (house.files(), store.in_force().1.digest);
         let staged = store.stage(house.candidate(), None, &asking("x")).unwrap().digest;
         let other = rusqlite::Connection::open(house.at("state/history.db")).unwrap();
-        let full =
-            format!("CREATE TRIGGER full BEFORE INSERT ON {table} BEGIN SELECT RAISE(FAIL, 'disk is full'); END");
+        let full = format!(
+            "CREATE TRIGGER full BEFORE INSERT ON turns WHEN NEW.done = {done} BEGIN SELECT RAISE(FAIL, 'disk is full'); END"
+        );
         other.execute_batch(&full).unwrap();
         let refused = store.promote(staged, first, &asking("x")).unwrap_err().to_string();
-        assert!(refused.contains(words) && refused.contains("disk is full"), "{table}: {refused}");
-        assert_eq!((house.files(), store.in_force().0.digest()), (before, first), "{table}");
-        assert!(store.history().begun().unwrap().is_none(), "{table}");
+        assert!(refused.contains("nothing was changed") && refused.contains("disk is full"), "{done}: {refused}");
+        assert_eq!((house.files(), store.in_force().0.digest()), (before, first), "{done}");
+        assert!(store.history().begun().unwrap().is_none(), "{done}");
     }
     let house = House::new();
     let store = house.open().unwrap();
@@ -311,6 +319,21 @@ fn half_a_promotion_is_never_read_as_a_bundle() {
     assert!(faults.first().unwrap().message.contains("cannot be written"), "{faults:?}");
     assert_eq!(store.in_force().0.digest(), first);
     std::fs::remove_dir(&blocked).unwrap();
+    // A history that cannot say what was begun, or that it is over, settles nothing: half of it would be read.
+    let other = rusqlite::Connection::open(house.at("state/history.db")).unwrap();
+    let never = "CREATE TRIGGER full BEFORE DELETE ON turns BEGIN SELECT RAISE(FAIL, 'disk is full'); END";
+    for (fault, mended, words) in [
+        ("ALTER TABLE turns RENAME TO gone", "ALTER TABLE gone RENAME TO turns", "no such table"),
+        (never, "DROP TRIGGER full", "disk is full"),
+    ] {
+        other.execute_batch(fault).unwrap();
+        for again in 0..2 {
+            let faults = store.reload("watch").unwrap_err();
+            assert!(faults.first().unwrap().message.contains(words), "{again}: {faults:?}");
+            assert_eq!(store.in_force().0.digest(), first);
+        }
+        other.execute_batch(mended).unwrap();
+    }
     assert_eq!(store.reload("watch").unwrap(), (first, false));
     assert_eq!(house.files(), before);
     assert!(house.events().last().unwrap().starts_with("promotion_settled by default/ana: "), "{:?}", house.events());
@@ -337,6 +360,19 @@ fn a_promotion_that_was_cut_short_is_settled_at_the_next_start() {
         house.history.begin(&turn, &sources(&before)).unwrap();
         (house, before, files, turn)
     };
+    // The history cannot say: a gate starts all the same, and the next start settles it.
+    let (house, before, files, _) = prepared();
+    Plan::new(Some(&house.bundle()), &sources(&before), &sources(&files)).unwrap().carry_out().unwrap();
+    let other = rusqlite::Connection::open(house.at("state/history.db")).unwrap();
+    other
+        .execute_batch("CREATE TRIGGER full BEFORE INSERT ON turns BEGIN SELECT RAISE(FAIL, 'disk is full'); END")
+        .unwrap();
+    let store = house.open().unwrap();
+    assert!(store.history().fault().unwrap().to_string().contains("disk is full"));
+    assert!(!house.events().iter().any(|event| event.starts_with("promotion_settled")), "{:?}", house.events());
+    other.execute_batch("DROP TRIGGER full").unwrap();
+    house.open().unwrap();
+    assert!(house.events().last().unwrap().contains("it stands"), "{:?}", house.events());
     // Nothing was written.
     let (house, before, _, turn) = prepared();
     let store = house.open().unwrap();
@@ -399,13 +435,23 @@ fn a_candidate_has_only_files_that_a_bundle_has() {
         "policies",
         "",
         "policies/1/2/3/4/5/6/7/8/9/x.cedar",
+        // A directory's claims are not read with its policies: what is in force now would be gone at the next reload.
+        "policies/invariants/x.cedar",
+        "policies/invariants/deep/x.cedar",
         &format!("policies/{}.cedar", "x".repeat(300)),
         SECOND.strip_prefix("registry/").unwrap(),
     ] {
         let faults = candidate(BTreeMap::from([(path.to_owned(), String::new())]), None).unwrap_err();
         assert!(faults.iter().all(|fault| fault.file == path), "{path}: {faults:?}");
     }
-    for path in ["policies/x.cedar", "policies/a/b.c/x.y.cedar", SECOND, "registry/servers/second.tools.json"] {
+    for path in [
+        "policies/x.cedar",
+        "policies/a/b.c/x.y.cedar",
+        "policies/team/invariants/x.cedar",
+        "policies/invariants.cedar",
+        SECOND,
+        "registry/servers/second.tools.json",
+    ] {
         assert!(folder_of(path).is_ok(), "{path}");
     }
 }

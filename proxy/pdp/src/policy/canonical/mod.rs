@@ -60,6 +60,12 @@ pub(crate) fn plain_form(text: &str) -> Option<String> {
     canonical(text, form).ok()
 }
 
+/// The canonical form of what a method acts on, as policies see it; nothing where it could be read in more than one way.
+#[must_use]
+pub fn canonical_target(text: &str) -> Option<String> {
+    canonical(text, Form::Any).ok()
+}
+
 /// The form of a text of which nothing is known.
 fn any(text: &str) -> Result<String, Doubt> {
     if !url::seems(text) {
@@ -112,9 +118,12 @@ fn eager(text: &str) -> Option<String> {
 
 /// Whether a path, as the most eager reader sees it, has a segment that leads elsewhere.
 fn climbs(eager: &str) -> bool {
-    // Some servers cut a segment at `;`; some systems drop dots and spaces at its end.
-    let dots = |segment: &str| segment.split(';').next().unwrap_or_default().trim_end_matches(' ') == "..";
-    eager.split('/').any(dots)
+    eager.split('/').any(leads_up)
+}
+
+/// Whether a segment is `..` to the most eager reader: some servers cut one at `;`, some systems drop spaces at its end.
+fn leads_up(segment: &str) -> bool {
+    segment.split(';').next().unwrap_or_default().trim_end_matches(' ') == ".."
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Paths: dot segments and doubled slashes resolved; Windows drives with slashes.
 
-use super::{Doubt, climbs, eager, has_controls, url};
+use super::{Doubt, climbs, eager, has_controls, leads_up, url};
 
 /// The form of an argument that is a path by its name.
 pub(super) fn expected(text: &str) -> Result<String, Doubt> {
@@ -42,11 +42,15 @@ pub(super) fn possible(text: &str) -> Result<String, Doubt> {
     if (text.contains('\\') || text.contains('%')) && eager(text).is_some_and(|eager| climbs(&eager)) {
         return Err(Doubt("`\\` or `%` may hide where it leads"));
     }
-    if text.contains('/') || text == "." || text == ".." { relative_or_absolute(text) } else { Ok(text.to_owned()) }
+    if text.contains('/') || text == "." || leads_up(text) { relative_or_absolute(text) } else { Ok(text.to_owned()) }
 }
 
-/// The form of a path, where it does not look like something that it is not: `./C:/x` is no drive's.
+/// The form of a path, where it does not look like something that it is not: `./C:/x` is no drive's, and `.. ` and `..;`
+/// are names to some readers and `..` to others.
 fn relative_or_absolute(text: &str) -> Result<String, Doubt> {
+    if text.split('/').any(|part| part != ".." && leads_up(part)) {
+        return Err(Doubt("some read a part of it as `..`"));
+    }
     let form = resolved(text);
     let is_other = form != text && (form.starts_with('~') || url::seems(&form) || windows(&form).is_some());
     if is_other { Err(Doubt("it begins like another kind of path")) } else { Ok(form) }
@@ -82,7 +86,12 @@ fn windows(text: &str) -> Option<Result<String, Doubt>> {
     let rest = start.as_str().replace('\\', "/");
     let is_other = |name: &str| {
         let plain = matches!(name, "" | "." | "..");
-        !plain && (name.ends_with(['.', ' ']) || name.starts_with(' ') || name.contains(':') || name.contains('~'))
+        !plain
+            && (name.ends_with(['.', ' '])
+                || name.starts_with(' ')
+                || leads_up(name)
+                || name.contains(':')
+                || name.contains('~'))
     };
     if has_controls(&rest) || has_percent_encoding(&rest) || rest.split('/').any(is_other) {
         return Some(Err(Doubt("Windows reads such a name as another one")));

@@ -303,6 +303,7 @@ fn what_cedar_cannot_hold_is_refused_with_its_place() {
         (r#"{"id":true}"#, "`id` is not of the type"),
         (r#"{"name":"x"}"#, "`name` differs from `Name` only in case"),
         (r#"{"in":{"N":1}}"#, "`N` differs from `n` only in case"),
+        ("{\"li\u{17f}t\":[]}", "`li\u{17f}t` differs from `list` only in case"),
         (r#"{"n":"1"}"#, "`n` is not of the type"),
         (r#"{"in":{"path":"a\\b"}}"#, "`in.path` can be read in more than one way"),
     ] {
@@ -330,4 +331,24 @@ fn what_is_not_seen_is_told_by_name() {
         assert_eq!(shape.hidden(&args).as_deref(), Ok(names), "{text}");
         assert_eq!(shape.hides(&args), Ok(!names.is_empty()), "{text}");
     }
+}
+
+/// A word list that one branch alone names says nothing of calls that pass by another; where it still counts, nothing
+/// else stands in its place, since a listed word has no canonical form.
+#[test]
+fn what_is_not_among_the_listed_words_is_no_word_of_theirs() {
+    let of = |closed: bool| {
+        let url = json!({ "properties": { "url": { "type": "string" } }, "required": ["url"],
+            "additionalProperties": !closed });
+        Shape::of_schema(&json!({ "type": "object", "anyOf": [
+            { "properties": { "path": { "enum": ["/data/a"] } }, "required": ["path"] }, url,
+        ] }))
+    };
+    let call = r#"{"url":"https://h.example/","path":"/data/../etc/passwd"}"#;
+    let [_, canonical, _] = values(&of(false), call).unwrap();
+    assert_eq!(canonical, "{path:/etc/passwd,url:https://h.example/}");
+    let refused = values(&of(true), call).unwrap_err();
+    assert!(refused.to_string().contains("`path` is not of the type"), "{refused}");
+    let [_, canonical, _] = values(&of(true), r#"{"path":"/data/a"}"#).unwrap();
+    assert_eq!(canonical, "{path:/data/a}");
 }

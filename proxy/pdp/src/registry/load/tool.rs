@@ -116,7 +116,7 @@ impl Reader<'_> {
         if tool.effects.is_empty() {
             return Some("its effect is not reviewed (`effect` is empty)".to_owned());
         }
-        if server.identity.as_ref().is_some_and(|reviewed| reviewed.is != server.transport.identity()) {
+        if server.is_moved() {
             return Some("its server is not reached as it was when it was reviewed (`[identity]`)".to_owned());
         }
         match &self.registry.reviewers {

@@ -53,6 +53,13 @@ impl Gate {
         self.answer(self.client.delete(self.url(path))).await
     }
 
+    /// `DELETE` of what a query names.
+    pub(super) async fn delete_of(&self, path: &str, query: &[(&str, &str)]) -> Result<Value, String> {
+        let mut url = url::Url::parse(&self.url(path)).map_err(|e| e.to_string())?;
+        url.query_pairs_mut().extend_pairs(query);
+        self.answer(self.client.delete(url)).await
+    }
+
     /// The files of a snapshot, by path.
     pub(super) async fn files(&self, digest: &str) -> Result<BTreeMap<String, String>, String> {
         let answer = self.get(&format!("/v1/snapshots/{digest}")).await?;

@@ -1,0 +1,361 @@
+//! Tasks over HTTP: opened by a host for an agent, looked at, handed on, ended, stopped.
+//!
+//! Whoever may open a task for an agent can act as that agent by its token, so for another's than one's own it needs an
+//! operator. The token is told once, in the answer to the opening, and nowhere else.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Json, Response};
+use axum::routing::{get, post};
+use pdp::digest::Digest;
+use pdp::principal::Principal;
+use pdp::record::Entry;
+use pdp::task::{Allowed, Limits, Scope};
+use pep::ports::Snapshots as _;
+use pep::{Cause, Opening, Over, Task};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::snapshots::read;
+use super::{Asked, Control, error, needs};
+use crate::clock::rfc3339;
+use crate::config::Role;
+
+/// How large a request may be: a goal with what the user pasted into it.
+const BODY_BYTES_MAX: usize = 1 << 20;
+/// How many patterns a narrowing may list.
+const PATTERNS_MAX: usize = 4096;
+
+/// The routes of tasks.
+pub(super) fn routes() -> Router<Arc<Control>> {
+    Router::new()
+        .route("/v1/tasks", get(list).post(open))
+        .route("/v1/tasks/{id}", get(show))
+        .route("/v1/tasks/{id}/children", post(hand_on))
+        .route("/v1/tasks/{id}/stop", post(stop))
+        .route("/v1/tasks/{id}/end", post(end))
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+}
+
+/// What a host says of a task.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asking {
+    /// The kind of task. A child has its parent's unless said.
+    profile: Option<String>,
+    /// What the user asked for, in the user's words.
+    goal: String,
+    /// Who will act: `tenant/agent`, or the agent alone. A child has its parent's unless said.
+    agent: Option<String>,
+    /// The person it acts for. A child acts for its parent's.
+    user: Option<String>,
+    /// The labels of what the agent is given to begin with.
+    #[serde(default)]
+    labels: Vec<String>,
+    /// What it may touch, if less than the profile says.
+    #[serde(default)]
+    scope: Narrowing,
+    /// How much it may do, if less than the profile says.
+    #[serde(default)]
+    limits: Limits,
+    /// How long it may stay open, in seconds, if less than the profile says.
+    lifetime_s: Option<u64>,
+}
+
+/// Lists of names as a profile's scope has them. What is not named stays as the profile has it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Narrowing {
+    tools: Option<Vec<String>>,
+    servers: Option<Vec<String>>,
+    resources: Option<Vec<String>>,
+    memory: Option<Vec<String>>,
+    systems: Option<Vec<String>>,
+    agents: Option<Vec<String>>,
+    users: Option<Vec<String>>,
+}
+
+impl Narrowing {
+    fn scope(self) -> Result<Scope, String> {
+        let lists =
+            [&self.tools, &self.servers, &self.resources, &self.memory, &self.systems, &self.agents, &self.users];
+        if lists.into_iter().flatten().map(Vec::len).sum::<usize>() > PATTERNS_MAX {
+            return Err(format!("`scope` lists more than {PATTERNS_MAX} patterns; use `*` in fewer"));
+        }
+        let stray = self.tools.iter().flatten().find(|tool| !tool.contains('/') && *tool != "*");
+        if let Some(tool) = stray {
+            return Err(format!("`{tool}` names no tool of a server: write `server/tool`"));
+        }
+        let allowed = |list: Option<Vec<String>>| list.map(Allowed::only).unwrap_or_default();
+        Ok(Scope {
+            tools: allowed(self.tools),
+            servers: allowed(self.servers),
+            resources: allowed(self.resources),
+            memory: allowed(self.memory),
+            systems: allowed(self.systems),
+            agents: allowed(self.agents),
+            users: allowed(self.users),
+        })
+    }
+}
+
+type Failed = Box<Response>;
+
+fn bad(words: &str) -> Failed {
+    Box::new(error(StatusCode::BAD_REQUEST, "bad_request", words))
+}
+
+async fn open(State(control): State<Arc<Control>>, visitor: Asked, body: Result<Bytes, BytesRejection>) -> Response {
+    if let Err(refused) = needs(&visitor, Role::Member) {
+        return *refused;
+    }
+    let opening = read(body).and_then(|asking| opening(&control, &visitor, asking, None));
+    match opening {
+        Ok(opening) => opened(&control, opening).await,
+        Err(answer) => *answer,
+    }
+}
+
+async fn hand_on(
+    State(control): State<Arc<Control>>,
+    visitor: Asked,
+    Path(id): Path<String>,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    let opening = read(body).and_then(|asking| {
+        let parent = owned(&control, &visitor, &id)?;
+        if !parent.is_explicit() {
+            return Err(bad("only a task that a host opened can be handed on; open one with `POST /v1/tasks`"));
+        }
+        opening(&control, &visitor, asking, Some(parent))
+    });
+    match opening {
+        Ok(opening) => opened(&control, opening).await,
+        Err(answer) => *answer,
+    }
+}
+
+/// What is asked for, looked up: profile, agent, labels.
+fn opening(control: &Control, visitor: &Asked, asking: Asking, parent: Option<Arc<Task>>) -> Result<Opening, Failed> {
+    let snapshot = control.store.current();
+    let registry = snapshot.registry();
+    let above = parent.as_deref();
+    let named = asking.profile.or_else(|| above.map(|task| task.profile().to_owned()));
+    let named = named.ok_or_else(|| bad("`profile` is missing: the kind of task, as a file in `registry/tasks/`"))?;
+    let profile = registry.profiles.get(&named).cloned().ok_or_else(|| {
+        let all: Vec<&str> = registry.profiles.keys().map(String::as_str).collect();
+        bad(&format!("there is no profile `{named}` in the registry; there are: {}", all.join(", ")))
+    })?;
+    let principal = principal(control, visitor, asking.agent.as_deref(), asking.user, above)?;
+    if let Some(stranger) = asking.labels.iter().find(|label| !registry.labels.contains(*label)) {
+        return Err(bad(&format!("`{stranger}` is no label of the vocabulary")));
+    }
+    Ok(Opening {
+        profile,
+        goal: asking.goal,
+        principal,
+        by: visitor.principal.key(),
+        labels: asking.labels.iter().map(String::as_str).collect(),
+        scope: asking.scope.scope().map_err(|words| bad(&words))?,
+        limits: asking.limits,
+        lifetime_s: asking.lifetime_s,
+        parent,
+    })
+}
+
+/// Who will act, and for whom. Oneself, or for an operator any agent that is known here.
+fn principal(
+    control: &Control,
+    visitor: &Asked,
+    agent: Option<&str>,
+    user: Option<String>,
+    above: Option<&Task>,
+) -> Result<Principal, Failed> {
+    let inherited = above.and_then(Task::principal).map(|principal| principal.key());
+    let named = agent.map(str::to_owned).or(inherited);
+    let named = named.ok_or_else(|| bad("`agent` is missing: who will act in the task"))?;
+    let known = control.doorkeeper.agent(&named);
+    let known = known.ok_or_else(|| bad(&format!("no principal `{named}` is configured here")))?;
+    let handed_on = above.is_some_and(|task| task.owner() == known.key());
+    if known.key() != visitor.principal.key() && !handed_on {
+        needs(visitor, Role::Operator)?;
+    }
+    match user {
+        Some(user) if !known.user.is_empty() && known.user != user => {
+            Err(bad(&format!("the agent `{}` acts for `{}`, and for nobody else", known.key(), known.user)))
+        }
+        Some(user) => Ok(Principal { user, ..(*known).clone() }),
+        None => Ok((*known).clone()),
+    }
+}
+
+/// Opens a task. Its opening is in the ledger before its token is out of the house.
+async fn opened(control: &Control, opening: Opening) -> Response {
+    let ports = &control.gate.ports;
+    let fresh = [ports.entropy.bytes(), ports.entropy.bytes()];
+    let opened = match ports.tasks.open_for(opening, ports.clock.now_us(), fresh) {
+        Ok(opened) => opened,
+        Err(fault) => return error(StatusCode::CONFLICT, "not_opened", &fault.to_string()),
+    };
+    let (task, token) = (opened.task, opened.token);
+    if let Err(fault) = ports.ledger.commit(Entry::Event(task.opening_event())).await {
+        let at_us = ports.clock.now_us();
+        ports.tasks.end(&task, &Over { cause: Cause::Ended, words: "it was not recorded".to_owned(), by: None, at_us });
+        let words = format!("the ledger cannot take the record ({fault}); the task was not opened");
+        return error(StatusCode::SERVICE_UNAVAILABLE, "ledger_unavailable", &words);
+    }
+    let mut body = told(control, &task, true);
+    if let Some(members) = body.as_object_mut() {
+        members.insert("url".to_owned(), format!("http://{}/t/{token}/{{server}}/mcp", control.agents).into());
+        members.insert("token".to_owned(), token.into());
+    }
+    (StatusCode::CREATED, Json(body)).into_response()
+}
+
+async fn list(State(control): State<Arc<Control>>, visitor: Asked) -> Response {
+    if let Err(refused) = needs(&visitor, Role::Viewer) {
+        return *refused;
+    }
+    let mut tasks = control.gate.ports.tasks.open();
+    tasks.sort_by(|a, b| (a.opened_us(), a.id()).cmp(&(b.opened_us(), b.id())));
+    let tasks: Vec<Value> = tasks.iter().map(|task| told(&control, task, false)).collect();
+    Json(json!({ "tasks": tasks })).into_response()
+}
+
+async fn show(State(control): State<Arc<Control>>, visitor: Asked, Path(id): Path<String>) -> Response {
+    if let Err(refused) = needs(&visitor, Role::Viewer) {
+        return *refused;
+    }
+    match control.gate.ports.tasks.find(&id) {
+        Some(task) => Json(told(&control, &task, true)).into_response(),
+        None => *unknown(&id),
+    }
+}
+
+/// A task as JSON; `whole` with what only whoever looks at this one wants to know.
+fn told(control: &Control, task: &Arc<Task>, whole: bool) -> Value {
+    let over = task.over(control.gate.ports.clock.now_us());
+    let over = over.map(|over| {
+        json!({ "cause": over.cause.word(), "words": over.to_string(), "by": over.by, "at": rfc3339(over.at_us) })
+    });
+    let principal = task.principal();
+    let mut body = json!({
+        "id": task.id(),
+        "trace": task.trace(),
+        "explicit": task.is_explicit(),
+        "profile": task.profile(),
+        "agent": principal.map_or_else(|| task.owner().to_owned(), |principal| principal.key()),
+        "user": principal.map(|principal| principal.user.clone()),
+        "parent": task.parent().map(|above| above.id().to_owned()),
+        "labels": task.labels(),
+        "calls": task.calls(),
+        "expansions": task.expansions(),
+        "opened": (task.opened_us() > 0).then(|| rfc3339(task.opened_us())),
+        "opened_by": task.opened_by(),
+        "expires": task.until_us().map(rfc3339),
+        "over": over,
+    });
+    if whole && let Some(members) = body.as_object_mut() {
+        let below = control.gate.ports.tasks.below(task);
+        let children: Vec<&str> = below.iter().map(|one| one.id()).collect();
+        members.insert("children".to_owned(), json!(children));
+        members.insert("goal".to_owned(), json!(task.goal()));
+        members.insert("scope".to_owned(), json!(task.scope()));
+        members.insert("limits".to_owned(), json!(task.limits()));
+    }
+    body
+}
+
+fn unknown(id: &str) -> Failed {
+    let words = format!("no task `{id}` is known here; see `/v1/tasks`");
+    Box::new(error(StatusCode::NOT_FOUND, "no_task", &words))
+}
+
+/// A task that this visitor may end or hand on: one of their own, or for an operator any.
+fn owned(control: &Control, visitor: &Asked, id: &str) -> Result<Arc<Task>, Failed> {
+    needs(visitor, Role::Member)?;
+    let task = control.gate.ports.tasks.find(id).ok_or_else(|| unknown(id))?;
+    let key = visitor.principal.key();
+    if task.owner() != key && task.opened_by() != Some(key.as_str()) {
+        needs(visitor, Role::Operator)?;
+    }
+    Ok(task)
+}
+
+/// Why a task is stopped.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Stopping {
+    reason: String,
+}
+
+/// What came of a task.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Ending {
+    result: Option<String>,
+}
+
+async fn stop(
+    State(control): State<Arc<Control>>,
+    visitor: Asked,
+    Path(id): Path<String>,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    let asked = optional(body).and_then(|asked: Stopping| Ok((owned(&control, &visitor, &id)?, asked)));
+    match asked {
+        Ok((task, Stopping { reason })) => finish(&control, &visitor, &task, Cause::Stopped, reason),
+        Err(answer) => *answer,
+    }
+}
+
+/// The host says that the work is done. What came of it goes back to the task above with everything that was read for it.
+async fn end(
+    State(control): State<Arc<Control>>,
+    visitor: Asked,
+    Path(id): Path<String>,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    let asked = optional(body).and_then(|asked: Ending| Ok((owned(&control, &visitor, &id)?, asked)));
+    match asked {
+        Ok((task, Ending { result })) => {
+            let words = result.map(|text| {
+                let digest = Digest::of_bytes(text.as_bytes());
+                format!("with a result of {} bytes, {digest}, under {}", text.len(), task.labels())
+            });
+            finish(&control, &visitor, &task, Cause::Ended, words.unwrap_or_default())
+        }
+        Err(answer) => *answer,
+    }
+}
+
+/// Reads a body that may be missing.
+fn optional<T: serde::de::DeserializeOwned + Default>(body: Result<Bytes, BytesRejection>) -> Result<T, Failed> {
+    match body {
+        Ok(bytes) if bytes.is_empty() => Ok(T::default()),
+        body => read(body),
+    }
+}
+
+fn finish(control: &Control, visitor: &Asked, task: &Arc<Task>, cause: Cause, words: String) -> Response {
+    let ports = &control.gate.ports;
+    let over = Over { cause, words, by: Some(visitor.principal.key()), at_us: ports.clock.now_us() };
+    let ended = ports.tasks.end(task, &over);
+    // A task counts as over also where the ledger cannot take the word.
+    for event in ended.iter().filter_map(|one| one.end_event()) {
+        if let Err(e) = ports.ledger.append(Entry::Event(event)) {
+            tracing::error!(task = task.id(), "the end of a task could not be recorded: {e}");
+        }
+    }
+    let mut body = told(control, task, true);
+    if let Some(members) = body.as_object_mut() {
+        let ended: Vec<&str> = ended.iter().map(|one| one.id()).collect();
+        members.insert("ended".to_owned(), json!(ended));
+    }
+    Json(body).into_response()
+}
