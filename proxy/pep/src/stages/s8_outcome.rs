@@ -24,8 +24,7 @@ use crate::envelope::{Envelope, member};
 use crate::job;
 use crate::long::{Passage, PieceSource};
 use crate::ports::Ports;
-use crate::rewrite::passing::Passing;
-use crate::rewrite::{listing, quote};
+use crate::rewrite::{listing, passing::Passing, quote};
 use crate::stages::s2_classify::Subject;
 use crate::stages::s7_action::Executed;
 use crate::stream::{Event, EventSource};
@@ -140,7 +139,7 @@ pub(crate) fn label(call: Call<Executed>, ports: &Ports) -> Result<Call<Labelled
                 let depth_max = ports.limits.depth_max.saturating_add(1);
                 let carried = context.subject.presumed().join(&Carried::labelled(beyond));
                 let label = label_of(entry, &context, &carried).unwrap_or_else(|| "{}".to_owned());
-                let read = window::Passing::new(head, &context, carried.labels.clone(), &ports.limits);
+                let read = window::Passing::new(head, entry, &context, &ports.limits);
                 let passing = Passing::new(depth_max, label);
                 Handed::Long(status, headers, Box::new(Passage { source, passing, patience, read }))
             }
@@ -440,7 +439,8 @@ fn event(head: &Head, entry: &mut OpenRecord, context: &Context, ports: &Ports) 
         record.result = Some(ResultNote { bytes: record.bytes_in, ..ResultNote::default() });
     });
     let text = cleaned(&head.text, &head.envelope, ports);
-    match head.envelope.part(&head.text, "params").filter(|_| method == "notifications/tasks") {
+    let params = head.envelope.part(&head.text, "params").filter(|_| method == "notifications/tasks");
+    let told = match params {
         Some(params) => {
             asides::permit(head, &context.server, entry, ports, &asides::asked(params)?)?;
             let beyond = validation::of_notice(entry, context, params)?;
@@ -449,15 +449,12 @@ fn event(head: &Head, entry: &mut OpenRecord, context: &Context, ports: &Ports) 
                 (Some(kept), Some(at)) => json::replaced(&text, at, &kept),
                 (Some(_) | None, _) => text,
             };
-            let told = finished(entry, context, &carried, ports, &text).unwrap_or(text);
-            window::read(head, entry, context, &head.text, &ports.limits);
-            Ok(told)
+            finished(entry, context, &carried, ports, &text).unwrap_or(text)
         }
-        None => {
-            window::read(head, entry, context, &head.text, &ports.limits);
-            Ok(text)
-        }
-    }
+        None => text,
+    };
+    window::read(head, entry, context, &head.text, &ports.limits);
+    Ok(told)
 }
 
 /// The answer to a request whose stream did not bring it: labelled as it would have been there.

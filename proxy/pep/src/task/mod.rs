@@ -96,8 +96,10 @@ impl Task {
         let (over, told, expansions) = (OnceLock::new(), AtomicBool::new(false), AtomicU64::new(0));
         let (claims, waiting, state) = (Arc::default(), waiting::Waiting::default(), Mutex::default());
         let (meter, once, seen) = (Meter::default(), Once::default(), Seen::default());
-        // What the user said is the user's, wherever it is found again.
-        terms.brief.iter().for_each(|brief| seen.given(&brief.goal));
+        // What a task is handed on with is its agent's word, not the user's.
+        if let (Some(brief), None) = (&terms.brief, &terms.parent) {
+            seen.given(&brief.goal);
+        }
         Self { id, trace, owner, claims, waiting, terms, over, told, expansions, state, meter, once, seen }
     }
 
@@ -145,6 +147,17 @@ impl Task {
     /// Answers whether a label was added anywhere.
     pub fn gather(&self, carried: &Carried) -> bool {
         self.lineage().fold(false, |more, task| task.locked(|state| state.taint.settle(carried)) || more)
+    }
+
+    /// What it has read, and what its user gave it: one window for all tasks that were handed on from one, since what is
+    /// said between their agents the gate does not see.
+    pub(crate) fn seen(&self) -> &Seen {
+        self.parent().map_or(&self.seen, |parent| parent.seen())
+    }
+
+    /// Takes note of what the user said to it: a value that stands there is the user's own. Only a trusted host may say so.
+    pub fn given(&self, text: &str) {
+        self.seen().given(text);
     }
 
     /// The key of the principal it belongs to; empty where nobody needs to know.
@@ -259,16 +272,6 @@ impl Task {
         self.expansions.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// What it has read, and what its user gave it.
-    pub(crate) fn seen(&self) -> &Seen {
-        &self.seen
-    }
-
-    /// Takes note of what the user said to it: a value that stands there is the user's own. Only a trusted host may say so.
-    pub fn given(&self, text: &str) {
-        self.seen.given(text);
-    }
-
     /// How many calls it has made.
     #[must_use]
     pub fn calls(&self) -> u64 {
@@ -365,6 +368,7 @@ impl Open {
         if task.is_explicit() {
             self.by_key.values().filter(|other| other.owner == task.owner).for_each(|other| {
                 other.gather(&carried);
+                other.seen().miss();
             });
         }
     }
@@ -434,7 +438,7 @@ impl Tasks {
         let task = Arc::new(Task::under(id, trace, principal.key(), terms));
         if let Some((carried, _)) = open.spilt.get(&task.owner) {
             if task.gather(carried) {
-                task.seen.miss();
+                task.seen().miss();
             }
         }
         task.touch(now_us);

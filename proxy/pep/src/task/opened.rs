@@ -186,7 +186,7 @@ impl Tasks {
         let key = principal.key();
         self.locked().opened.values().filter(|other| other.owner == key).for_each(|other| {
             if task.gather(&other.carried()) {
-                task.seen.miss();
+                task.seen().miss();
             }
         });
     }
@@ -248,7 +248,7 @@ fn task(opening: Opening, now_us: i64, fresh: [[u8; 16]; 2]) -> Result<Task, Ope
     let task = Task::under(id, trace, owner, terms);
     // What the task above has read, its agent may have been told.
     if task.gather(&inherited.join(&Carried::labelled(labels))) {
-        task.seen.miss();
+        task.seen().miss();
     }
     Ok(task)
 }
