@@ -32,6 +32,7 @@ mod swap;
 mod live;
 mod hosts;
 mod own;
+mod tasks;
 mod import;
 mod schemas;
 mod examples;

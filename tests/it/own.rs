@@ -113,10 +113,7 @@ async fn calls_are_matched_to_the_plan_and_policies_see_drift() {
     assert_eq!(house.last("act").await.plan, None);
     let steps = json!({ "steps": [{ "tool": "web/look", "note": "first" }, { "tool": "web/act" }, { "tool": "*/ec*", "many": true }] });
     let answer = told(&gate, "set_plan", steps.clone()).await.unwrap();
-    assert_eq!(
-        answer,
-        "Recorded as your own account. Open steps of the plan: 3. A call that fits none is off plan."
-    );
+    assert_eq!(answer, "Recorded as your own account. Open steps of the plan: 3. A call that fits none is off plan.");
     assert_eq!(
         told(&gate, "set_plan", steps).await.unwrap_err(),
         "A plan is recorded already: revise it, with the reason."
@@ -137,7 +134,9 @@ async fn calls_are_matched_to_the_plan_and_policies_see_drift() {
     }
     let status = told(&gate, "task_status", json!({})).await.unwrap();
     assert!(
-        status.contains("The agent's plan, revised 0 times, has 3 steps. Open: 1. web/look, 3. */ec*. Calls off plan: 1."),
+        status.contains(
+            "The agent's plan, revised 0 times, has 3 steps. Open: 1. web/look, 3. */ec*. Calls off plan: 1."
+        ),
         "{status}"
     );
     let given_up = told(&gate, "abandon_branch", json!({ "why": "No need.", "steps": [1] })).await.unwrap();
@@ -146,7 +145,8 @@ async fn calls_are_matched_to_the_plan_and_policies_see_drift() {
         told(&gate, "abandon_branch", json!({ "why": "No need.", "steps": [9] })).await.unwrap_err(),
         "There is no step 9: the plan has 3."
     );
-    let revised = told(&gate, "revise_plan", json!({ "steps": [{ "tool": "act" }], "why": "Once more." })).await.unwrap();
+    let revised =
+        told(&gate, "revise_plan", json!({ "steps": [{ "tool": "act" }], "why": "Once more." })).await.unwrap();
     assert!(revised.contains("Open steps of the plan: 1."), "{revised}");
     assert!(refusal_in(&web.call("act", look()).await).is_none());
     let kinds: Vec<&str> = house.said().iter().map(|said| said.said.word()).collect();
@@ -179,7 +179,8 @@ async fn a_host_says_what_was_asked_and_its_plan_is_not_its_agents_to_change() {
         assert_eq!(answer.status, 403, "a {role} says nothing of another's task");
     }
 
-    let revised = told(&gate, "revise_plan", json!({ "steps": [{ "tool": "web/act" }], "why": "I would rather." })).await;
+    let revised =
+        told(&gate, "revise_plan", json!({ "steps": [{ "tool": "web/act" }], "why": "I would rather." })).await;
     assert!(revised.unwrap().contains("only the host can change that"));
     assert_eq!(refusal_in(&web.call("act", look()).await).unwrap().0, "denied");
     assert!(refusal_in(&web.call("look", look()).await).is_none());

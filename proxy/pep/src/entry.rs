@@ -25,7 +25,14 @@ pub(crate) struct OpenRecord {
 
 impl OpenRecord {
     pub(crate) fn new(record: Record, ledger: Arc<dyn Ledger>, clock: Arc<dyn Clock>) -> Self {
-        Self { record: Some(Box::new(record)), ledger, clock, intended: false, when_dropped: Ending::Abandoned, step: None }
+        Self {
+            record: Some(Box::new(record)),
+            ledger,
+            clock,
+            intended: false,
+            when_dropped: Ending::Abandoned,
+            step: None,
+        }
     }
 
     /// Changes the record. Nothing happens once it is sealed; nobody holds it then.

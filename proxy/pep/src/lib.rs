@@ -45,8 +45,8 @@ pub use stages::{
 };
 pub use stream::{Event, EventSource, EventStream};
 pub use task::{
-    Cause, Claims, Heard, Key, OpenFault, Opened, Opening, Over, PlanState, SayFault, Speaker, Task, Tasks, Terms, Token,
-    Unsaid, WaitingCall,
+    Cause, Claims, Heard, Key, OpenFault, Opened, Opening, Over, PlanState, SayFault, Speaker, Task, Tasks, Terms,
+    Token, Unsaid, WaitingCall,
 };
 pub use trace::{Propagation, TraceContext};
 

@@ -259,7 +259,9 @@ impl Reader {
             let seq = row.get::<_, i64>(1).map_err(asked)?.unsigned_abs();
             let record = match Entry::read(&row.get::<_, String>(2).map_err(asked)?) {
                 Ok(Entry::Record(record)) => Ok(record),
-                Ok(Entry::Intent(_) | Entry::Event(_) | Entry::Said(_)) => Err(JsonFault::Syntax("it is no record".to_owned())),
+                Ok(Entry::Intent(_) | Entry::Event(_) | Entry::Said(_)) => {
+                    Err(JsonFault::Syntax("it is no record".to_owned()))
+                }
                 Err(fault) => Err(fault),
             };
             found.push(PageRow { seq, at_us, record });

@@ -11,8 +11,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use super::{
-    Attempt, DecisionNote, Direction, Ending, Entry, Event, FrameKind, Intent, Note, PlanNote, Record, ResultNote, Said,
-    Saying, StageTime, Standing, Tag, Voice,
+    Attempt, DecisionNote, Direction, Ending, Entry, Event, FrameKind, Intent, Note, PlanNote, Record, ResultNote,
+    Said, Saying, StageTime, Standing, Tag, Voice,
 };
 use crate::digest::Digest;
 use crate::effect::Effect;

@@ -111,7 +111,8 @@ fn entries(text: &str, number: u64, arguments: &str) -> Vec<Entry> {
     };
     let event =
         Event { by: Some(words()), task: Some(words()), trace: Some(words()), ..Event::new(-1, words(), words()) };
-    let mut all = vec![Entry::Record(record.into()), Entry::Record(bare.into()), Entry::Intent(intent), Entry::Event(event)];
+    let mut all =
+        vec![Entry::Record(record.into()), Entry::Record(bare.into()), Entry::Intent(intent), Entry::Event(event)];
     all.extend(sayings(text).into_iter().enumerate().map(|(n, said)| {
         let voice = if n % 2 == 0 { Voice::Host } else { Voice::Agent };
         let number = (voice == Voice::Agent).then_some(number);

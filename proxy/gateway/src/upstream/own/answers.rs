@@ -42,7 +42,8 @@ pub(super) fn open_tools(inside: &Inside, now_us: i64, server: Option<&str>) -> 
     if open.is_empty() {
         return format!("No tool{whose} is open to you now. Labels of the task: {labels}.");
     }
-    let mut out = format!("Open to you now (labels of the task: {labels}). A call can still be refused for its arguments.");
+    let mut out =
+        format!("Open to you now (labels of the task: {labels}). A call can still be refused for its arguments.");
     for (server, tools) in open {
         out.push_str(&format!("\n{server}: {}", tools.join(", ")));
     }
@@ -61,7 +62,9 @@ pub(super) fn explain_label(inside: &Inside, now_us: i64, label: &str) -> Result
     let with = without.clone().join(&[label].into_iter().collect());
     let named = |labels: &LabelSet| -> Vec<(String, bool)> {
         let open = inside.open_tools(now_us, Some(labels.clone()));
-        open.iter().map(|(server, tool)| (format!("{}/{}", server.name, tool.name), tool.labels.contains(label))).collect()
+        open.iter()
+            .map(|(server, tool)| (format!("{}/{}", server.name, tool.name), tool.labels.contains(label)))
+            .collect()
     };
     let (before, after) = (named(&without), named(&with));
     let bring: Vec<&str> = before.iter().filter(|(_, brings)| *brings).map(|(name, _)| name.as_str()).collect();

@@ -46,7 +46,11 @@ impl WhatBecameOf {
 
 impl GateTools {
     /// What became of a call of the caller's.
-    pub(super) async fn became(&self, inside: Inside, asked: WhatBecameOf) -> Result<Result<String, String>, ErrorData> {
+    pub(super) async fn became(
+        &self,
+        inside: Inside,
+        asked: WhatBecameOf,
+    ) -> Result<Result<String, String>, ErrorData> {
         let desk = self.desk.as_ref().ok_or_else(outside)?;
         let asked = match asked.asked() {
             Ok(asked) => asked,
@@ -73,7 +77,10 @@ fn waiting(inside: &Inside, asked: &Asked) -> Option<String> {
         }
     })?;
     let (number, what) = (call.number, format!("{}/{}", call.server, clipped(&call.action)));
-    Some(format!("#{number}, {what}: it waits for a person's approval ({}). It was not carried out yet.", call.grants.join(", ")))
+    Some(format!(
+        "#{number}, {what}: it waits for a person's approval ({}). It was not carried out yet.",
+        call.grants.join(", ")
+    ))
 }
 
 fn look(path: &Path, own: &Principal, asked: &Asked) -> Result<String, String> {
@@ -96,7 +103,8 @@ fn look(path: &Path, own: &Principal, asked: &Asked) -> Result<String, String> {
                 Entry::Record(record) => record.arguments_digest == Some(*arguments),
                 Entry::Intent(_) | Entry::Event(_) | Entry::Said(_) => false,
             };
-            let last = entries.iter().map(|(_, entry)| entry).filter(|entry| same(entry)).filter_map(|entry| told(entry, own));
+            let last =
+                entries.iter().map(|(_, entry)| entry).filter(|entry| same(entry)).filter_map(|entry| told(entry, own));
             last.last()
         }
     };

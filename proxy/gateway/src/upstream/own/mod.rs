@@ -62,8 +62,7 @@ impl OwnServer {
                 let complete = is_complete(&text);
                 let answer = self.answer(&text, inside).await?;
                 // A session binds its calls to one task, as everywhere; nothing of it is kept here.
-                let headers =
-                    if opens { vec![("mcp-session-id".to_owned(), session_id()?)] } else { Vec::new() };
+                let headers = if opens { vec![("mcp-session-id".to_owned(), session_id()?)] } else { Vec::new() };
                 let status = if modern { modern_status(&answer, complete) } else { 200 };
                 Ok(Raw::whole(status, headers, Bytes::from(answer)))
             }

@@ -149,7 +149,12 @@ impl GateTools {
     #[tool(
         title = "Record the prompt",
         description = "Records what you were asked, in your own account of this task. Nothing is sent anywhere.",
-        annotations(read_only_hint = false, destructive_hint = false, idempotent_hint = false, open_world_hint = false)
+        annotations(
+            read_only_hint = false,
+            destructive_hint = false,
+            idempotent_hint = false,
+            open_world_hint = false
+        )
     )]
     async fn record_prompt(
         &self,
@@ -162,7 +167,12 @@ impl GateTools {
     #[tool(
         title = "Record context",
         description = "Records something you were given to read that did not come through this gate, and where it came from.",
-        annotations(read_only_hint = false, destructive_hint = false, idempotent_hint = false, open_world_hint = false)
+        annotations(
+            read_only_hint = false,
+            destructive_hint = false,
+            idempotent_hint = false,
+            open_world_hint = false
+        )
     )]
     async fn record_context(
         &self,
@@ -176,7 +186,12 @@ impl GateTools {
         title = "Set the plan",
         description = "Records the calls you mean to make. Later calls are matched to its steps, in order or out of it; a call \
                        that fits no open step is noted as off plan. A plan permits nothing.",
-        annotations(read_only_hint = false, destructive_hint = false, idempotent_hint = false, open_world_hint = false)
+        annotations(
+            read_only_hint = false,
+            destructive_hint = false,
+            idempotent_hint = false,
+            open_world_hint = false
+        )
     )]
     async fn set_plan(
         &self,
@@ -189,7 +204,12 @@ impl GateTools {
     #[tool(
         title = "Revise the plan",
         description = "Replaces the open steps of your plan by those you still mean to take, with the reason.",
-        annotations(read_only_hint = false, destructive_hint = false, idempotent_hint = false, open_world_hint = false)
+        annotations(
+            read_only_hint = false,
+            destructive_hint = false,
+            idempotent_hint = false,
+            open_world_hint = false
+        )
     )]
     async fn revise_plan(
         &self,
@@ -202,7 +222,12 @@ impl GateTools {
     #[tool(
         title = "Abandon a branch",
         description = "Records a way you will not go on, with the reason, and closes the steps of your plan that belong to it.",
-        annotations(read_only_hint = false, destructive_hint = false, idempotent_hint = false, open_world_hint = false)
+        annotations(
+            read_only_hint = false,
+            destructive_hint = false,
+            idempotent_hint = false,
+            open_world_hint = false
+        )
     )]
     async fn abandon_branch(
         &self,
