@@ -35,6 +35,7 @@ mod swap;
 mod live;
 mod hosts;
 mod own;
+mod tasks;
 mod import;
 mod schemas;
 mod examples;

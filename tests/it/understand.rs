@@ -64,7 +64,7 @@ fn plain(text: &str) -> String {
 }
 
 /// Holds a text against a file of `tests/golden`.
-fn golden(name: &str, found: &str) {
+pub(crate) fn golden(name: &str, found: &str) {
     let path = root().join("tests/golden").join(name);
     let found = plain(found);
     if std::env::var_os("WICKETGATE_UPDATE").is_some() {

@@ -128,6 +128,7 @@ async fn escalate(call: &mut Call<Cleared>, ports: &Ports, asked: Asked) -> Resu
         let _told = call.head().task.waits(waiting(&hold));
         ports.approvals.ask(&hold).await
     };
+    call.entry().note(put_to_people(&hold, &verdict));
     match verdict {
         Verdict::Granted(given) => judged_again(call, ports, (given, impact), &what),
         Verdict::Refused(reason) => Err(Refusal::new(
@@ -141,6 +142,18 @@ async fn escalate(call: &mut Call<Cleared>, ports: &Ports, asked: Asked) -> Resu
             Err(Refusal::new(Code::ApprovalUnavailable, words))
         }
     }
+}
+
+/// What the record says of an approval that was asked for. The reason of a refusal stands in the refusal.
+fn put_to_people(hold: &Hold, verdict: &Verdict) -> String {
+    let list = |words: Vec<&str>| words.join(", ");
+    let rules = list(hold.rules.iter().map(|rule| rule.id.as_str()).collect());
+    let outcome = match verdict {
+        Verdict::Granted(given) => format!("granted {}", list(given.iter().map(String::as_str).collect())),
+        Verdict::Refused(_) => "refused".to_owned(),
+        Verdict::Nobody => "nobody could be asked".to_owned(),
+    };
+    format!("approval asked of {} ({rules}): {outcome}", list(hold.grants.iter().map(String::as_str).collect()))
 }
 
 /// What the agent is told of the call while it waits.
