@@ -557,3 +557,21 @@ fn a_call_of_which_it_cannot_be_told_which_entry_it_is_about_is_refused() {
     assert_eq!(refusal(&told), "bad_arguments");
     assert!(lock(&desk.world.upstream.sent).iter().all(|sent| !sent.text.contains("tools/call")));
 }
+
+/// Where a rule needs the whole result, none of it is handed on before all of it was seen.
+#[test]
+fn an_answer_is_read_whole_where_its_labels_depend_on_it() {
+    let mut desk = Desk::new();
+    for (server, tool, arguments, long) in [
+        ("mail", "list", json!({}), false),
+        ("mail", "work", json!({}), false),
+        ("files", "read", json!({ "path": "/a" }), true),
+        ("hub", "issue", json!({}), false),
+        ("notes", "get", json!({ "key": "a" }), false),
+        ("notes", "put", json!({ "key": "a" }), false),
+    ] {
+        desk.calls("1", server, tool, &arguments);
+        let sent = lock(&desk.world.upstream.sent);
+        assert_eq!(sent.last().map(|sent| sent.takes_long), Some(long), "{server} {tool}");
+    }
+}

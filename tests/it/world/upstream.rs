@@ -51,6 +51,8 @@ pub(crate) struct Sent {
     pub(crate) secret: Option<String>,
     pub(crate) session: Option<String>,
     pub(crate) modern: bool,
+    /// Whether its answer may be handed over piece by piece.
+    pub(crate) takes_long: bool,
 }
 
 #[derive(Debug)]
@@ -219,6 +221,7 @@ impl Upstream for FakeUpstream {
                 secret: dispatch.secret().map(str::to_owned),
                 session: dispatch.channel().session().map(str::to_owned),
                 modern: dispatch.is_modern(),
+                takes_long: dispatch.takes_long_answers(),
             };
             let kind = dispatch.kind();
             if let Outbound::Message(text) = dispatch.into_outbound() {

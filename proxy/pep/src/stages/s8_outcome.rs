@@ -445,9 +445,9 @@ fn event(head: &Head, entry: &mut OpenRecord, context: &Context, ports: &Ports) 
             asides::permit(head, &context.server, entry, ports, &asides::asked(params)?)?;
             let beyond = validation::of_notice(entry, context, params)?;
             let Settled { carried, text: kept } = carried::settle(head, entry, context, ports, params, &beyond)?;
-            let text = match (kept, json::member(&text, "params").and_then(|params| json::place(&text, params))) {
-                (Some(kept), Some(at)) => json::replaced(&text, at, &kept),
-                (Some(_) | None, _) => text,
+            let text = match kept.map(|kept| json::replaced(&head.text, params.range(), &kept)) {
+                Some(kept) => cleaned(&kept, &Envelope::read_answer(&kept, ports.limits.depth_max)?, ports),
+                None => text,
             };
             finished(entry, context, &carried, ports, &text).unwrap_or(text)
         }
