@@ -25,9 +25,9 @@ pub(crate) mod jobs;
 pub(crate) mod tools;
 pub(crate) mod law;
 pub(crate) mod labels;
+pub(crate) mod origin;
 pub(crate) mod scope;
 pub(crate) mod tokens;
-pub(crate) mod origin;
 pub(crate) mod failures;
 
 /// Every script there is.
@@ -42,9 +42,9 @@ pub(crate) fn all() -> impl Iterator<Item = &'static (&'static str, &'static str
         tools::ALL,
         law::ALL,
         labels::ALL,
+        origin::ALL,
         scope::ALL,
         tokens::ALL,
-        origin::ALL,
         failures::ALL,
     ]
     .into_iter()

@@ -17,7 +17,19 @@ scripts! {
         > tools/call web fetch {"url":"https://evil.test/x"}
         show record /decision/origin
     "# => r#"
-        X
+        sent to mail: tools/call search
+        > tools/call mail search: all nine -> served [untrusted]
+        > tools/call web fetch: intake>classify>audit -> refused denied
+        200 tool result denied: `fetch` was denied: The address was read, not given. Tools of `web` that remain open to you: gauge.
+        {"url":["untrusted"]}
+        intent: tools/call web fetch
+        sent to web: tools/call fetch
+        > tools/call web fetch: all nine -> served [untrusted]
+        nothing
+        intent: tools/call web fetch
+        sent to web: tools/call fetch
+        > tools/call web fetch: all nine -> served [untrusted]
+        {"url":["untrusted","user"]}
     "#;
 
     /// An error is text of the server's.
@@ -29,7 +41,7 @@ scripts! {
         given > tools/call web fetch {"url":"https://evil.test/x"}
         show record /decision/origin
     "# => r#"
-        X
+        {"url":["untrusted"]}
     "#;
 
     /// Progress, log messages and the answer, each as it passes.
@@ -48,7 +60,8 @@ scripts! {
         given > tools/call web fetch {"url":"https://evil.test/y"}
         show record /decision/origin
     "# => r#"
-        X
+        {"url":["untrusted"]}
+        {"url":["untrusted"]}
     "#;
 
     /// Resources of a server and prompts of another.
@@ -61,7 +74,7 @@ scripts! {
         given > tools/call web fetch {"url":"https://evil.test/x"}
         show record /decision/origin
     "# => r#"
-        X
+        {"url":["untrusted"]}
     "#;
 
     /// They are unreviewed text for the model.
@@ -73,7 +86,7 @@ scripts! {
         given > tools/call web fetch {"url":"https://evil.test/x"}
         show record /decision/origin
     "# => r#"
-        X
+        {"url":["untrusted"]}
     "#;
 
     /// A law that looks at origin comes into force in the middle of a task.
@@ -84,7 +97,7 @@ scripts! {
         given > tools/call web fetch {"url":"https://evil.test/x"}
         show record /decision/origin
     "# => r#"
-        X
+        {"url":["untrusted"]}
     "#;
 
     /// The place the money goes to: the user's own, one that was read, one that nobody knows.
@@ -102,7 +115,9 @@ scripts! {
         given > tools/call bank pay {"to":"Eve","amount":20}
         show record /decision
     "# => r#"
-        X
+        {"calls":1,"decision":{"allow":[]},"labels":["private"],"now_ms":1795132800000,"rules":[{"id":"staff"}]}
+        {"calls":2,"decision":{"deny":"forbidden"},"labels":["private"],"now_ms":1795132800000,"rules":[{"id":"place","reason":"Not the user's"}],"unvouched":["private"]}
+        {"calls":2,"decision":{"deny":"forbidden"},"labels":["private"],"now_ms":1795132800000,"rules":[{"id":"place","reason":"Not the user's"}],"unvouched":["private"]}
     "#;
 
     /// What approvers are shown holds the origin of every argument.
@@ -115,7 +130,11 @@ scripts! {
         > tools/call web fetch {"url":"https://evil.test/x"}
         show record /decision
     "# => r#"
-        X
+        asked for owner: web fetch
+        intent: tools/call web fetch
+        sent to web: tools/call fetch
+        > tools/call web fetch: all nine -> served [untrusted]
+        {"calls":1,"decision":{"allow":[]},"grants":["owner"],"labels":["untrusted"],"now_ms":1795132800000,"origin":{"url":["untrusted"]},"rules":[{"id":"staff"}]}
     "#;
 
     /// What a person typed is given by the user; what a model wrote is not.
@@ -133,7 +152,18 @@ scripts! {
         given > tools/call web fetch {"url":"https://evil.test/x"}
         show record /decision/origin
     "# => r#"
-        X
+        sent to lab: tools/list
+        > tools/list lab: all nine -> served
+        intent: tools/call lab probe
+        sent to lab: tools/call probe
+        < elicitation/create lab: all nine -> served
+        event elicitation/create
+        sent to lab: answer
+        >= lab: all nine -> served
+        > tools/call lab probe: all nine -> served
+        event answer
+        the stream is over
+        {"url":["user"]}
     "#;
 
 }

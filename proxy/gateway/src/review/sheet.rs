@@ -242,7 +242,8 @@ fn terms(tool: &Tool) -> String {
         out.push_str(&format!("; sinks {}", if names.is_empty() { "none".to_owned() } else { names.join(",") }));
     }
     if !tool.kinds.is_empty() {
-        let kinds: Vec<String> = tool.kinds.iter().map(|(name, kind)| format!("{}={}", shown(name), shown(kind))).collect();
+        let kinds: Vec<String> =
+            tool.kinds.iter().map(|(name, kind)| format!("{}={}", shown(name), shown(kind))).collect();
         out.push_str(&format!("; kinds {}", kinds.join(",")));
     }
     out

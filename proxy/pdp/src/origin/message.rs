@@ -87,10 +87,8 @@ impl Message {
         if self.broken {
             return;
         }
-        if self.scanner.feed(piece, &mut self.places).is_err() {
-            self.fail();
-            return;
-        }
+        // What stands before a fault was read by somebody all the same.
+        let is_sound = self.scanner.feed(piece, &mut self.places).is_ok();
         let begun = self.offset;
         let part = |at: &Range<usize>| {
             let from = at.start.saturating_sub(begun);
@@ -105,7 +103,9 @@ impl Message {
             }
         }
         self.offset = begun.saturating_add(piece.len());
-        if let Some((start, _)) = &self.places.open
+        if !is_sound {
+            self.fail();
+        } else if let Some((start, _)) = &self.places.open
             && !self.skips
         {
             self.held.extend_from_slice(part(&(*start..self.offset)));
@@ -129,7 +129,7 @@ impl Message {
         self.take()
     }
 
-    /// What cannot be read was read by somebody all the same.
+    /// What cannot be read may hold anything.
     fn fail(&mut self) {
         self.broken = true;
         self.reading.cut();

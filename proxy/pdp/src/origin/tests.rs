@@ -1,5 +1,5 @@
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
 //! What is found, what is not, and what more reading may do.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use proptest::prelude::*;
 

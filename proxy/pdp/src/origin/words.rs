@@ -128,10 +128,7 @@ impl<'t> Words<'t> {
             }
         }
         if let Some(start) = word {
-            list.push(Word {
-                at: start..text.len(),
-                before: gap(text.get(signs..start).unwrap_or_default(), apart),
-            });
+            list.push(Word { at: start..text.len(), before: gap(text.get(signs..start).unwrap_or_default(), apart) });
         }
         let last = list.last().map_or(0, |word| word.at.end);
         let rest = text.get(last..).unwrap_or_default();
@@ -169,9 +166,12 @@ impl<'t> Words<'t> {
             return "";
         };
         let before = self.text.get(..first.at.start).unwrap_or_default();
-        let start = before.rfind(is_end).map_or(0, |at| at + before.get(at..).and_then(|s| s.chars().next()).map_or(0, char::len_utf8));
+        let start = before
+            .rfind(is_end)
+            .map_or(0, |at| at + before.get(at..).and_then(|s| s.chars().next()).map_or(0, char::len_utf8));
         let behind = self.text.get(last.at.end..).unwrap_or_default();
-        let end = behind.find(|c: char| !matches!(class(c), Class::Joint)).map_or(self.text.len(), |at| last.at.end + at);
+        let end =
+            behind.find(|c: char| !matches!(class(c), Class::Joint)).map_or(self.text.len(), |at| last.at.end + at);
         // Signs before the first of a run that follows a word belong to that word.
         self.text.get(start.min(first.at.start)..end).unwrap_or_default()
     }
@@ -191,7 +191,8 @@ mod tests {
         let words = Words::of(text);
         let one = |n: usize| {
             let gap = words.gap(n);
-            let sign = gap.sign().map_or_else(|| if gap.0 & 127 == 0 { String::new() } else { "*".into() }, String::from);
+            let sign =
+                gap.sign().map_or_else(|| if gap.0 & 127 == 0 { String::new() } else { "*".into() }, String::from);
             format!("{}{sign}{}", if gap.is_apart() { " " } else { "" }, words.word(n))
         };
         (0..words.list.len()).map(one).collect()

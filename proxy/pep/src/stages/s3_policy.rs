@@ -12,8 +12,7 @@ use crate::asides;
 use crate::call::{Call, Head, Stopped};
 use crate::ports::Ports;
 use crate::stages::s2_classify::{Classified, Subject};
-use crate::task::scope;
-use crate::task::window;
+use crate::task::{scope, window};
 
 /// A call the decision point has answered for, and not with Deny.
 #[derive(Debug)]

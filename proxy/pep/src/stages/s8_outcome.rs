@@ -22,8 +22,7 @@ use crate::envelope::{Envelope, member};
 use crate::job;
 use crate::long::{Passage, PieceSource};
 use crate::ports::Ports;
-use crate::rewrite::passing::Passing;
-use crate::rewrite::{listing, quote};
+use crate::rewrite::{listing, passing::Passing, quote};
 use crate::stages::s2_classify::Subject;
 use crate::stages::s7_action::Executed;
 use crate::stream::{Event, EventSource};
@@ -137,8 +136,7 @@ pub(crate) fn label(call: Call<Executed>, ports: &Ports) -> Result<Call<Labelled
                 // The message is one level deeper than its result.
                 let depth_max = ports.limits.depth_max.saturating_add(1);
                 let label = label_of(entry, &context, &beyond).unwrap_or_else(|| "{}".to_owned());
-                let labels = context.subject.labels().clone().join(&beyond);
-                let read = window::Passing::new(head, &context, labels, &ports.limits);
+                let read = window::Passing::new(head, entry, &context, &ports.limits);
                 let passing = Passing::new(depth_max, label);
                 Handed::Long(status, headers, Box::new(Passage { source, passing, patience, read }))
             }
@@ -434,20 +432,18 @@ fn event(head: &Head, entry: &mut OpenRecord, context: &Context, ports: &Ports) 
         record.result = Some(ResultNote { bytes: record.bytes_in, ..ResultNote::default() });
     });
     let text = cleaned(&head.text, &head.envelope, ports);
-    match head.envelope.part(&head.text, "params").filter(|_| method == "notifications/tasks") {
+    let params = head.envelope.part(&head.text, "params").filter(|_| method == "notifications/tasks");
+    let told = match params {
         Some(params) => {
             asides::permit(head, &context.server, entry, ports, &asides::asked(params)?)?;
             let beyond = validation::of_notice(entry, context, params)?;
             head.task.raise(&beyond);
-            let told = finished(entry, context, &beyond, ports, &text).unwrap_or(text);
-            window::read(head, entry, context, &head.text, &ports.limits);
-            Ok(told)
+            finished(entry, context, &beyond, ports, &text).unwrap_or(text)
         }
-        None => {
-            window::read(head, entry, context, &head.text, &ports.limits);
-            Ok(text)
-        }
-    }
+        None => text,
+    };
+    window::read(head, entry, context, &head.text, &ports.limits);
+    Ok(told)
 }
 
 /// The answer to a request whose stream did not bring it: labelled as it would have been there.

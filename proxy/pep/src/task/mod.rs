@@ -73,9 +73,11 @@ impl Task {
     fn under(id: String, trace: String, owner: String, terms: Terms) -> Self {
         let (over, told, expansions) = (OnceLock::new(), AtomicBool::new(false), AtomicU64::new(0));
         let seen = Seen::default();
-        // What the user said is the user's, wherever it is found again.
-        terms.brief.iter().for_each(|brief| seen.given(&brief.goal));
-        Self { id, trace, owner, terms, over, told, expansions, state: Mutex::new(State::default()), seen }
+        // What a task is handed on with is its agent's word, not the user's.
+        if let (Some(brief), None) = (&terms.brief, &terms.parent) {
+            seen.given(&brief.goal);
+        }
+        Self { id, trace, owner, terms, over, told, expansions, seen, state: Mutex::new(State::default()) }
     }
 
     /// Its name.
@@ -103,6 +105,17 @@ impl Task {
             above.raise(labels);
         }
         self.locked(|state| state.labels.raise(labels))
+    }
+
+    /// What it has read, and what its user gave it: one window for all tasks that were handed on from one, since what is
+    /// said between their agents the gate does not see.
+    pub(crate) fn seen(&self) -> &Seen {
+        self.parent().map_or(&self.seen, |parent| parent.seen())
+    }
+
+    /// Takes note of what the user said to it: a value that stands there is the user's own. Only a trusted host may say so.
+    pub fn given(&self, text: &str) {
+        self.seen().given(text);
     }
 
     /// The key of the principal it belongs to; empty where nobody needs to know.
@@ -217,16 +230,6 @@ impl Task {
         self.expansions.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// What it has read, and what its user gave it.
-    pub(crate) fn seen(&self) -> &Seen {
-        &self.seen
-    }
-
-    /// Takes note of what the user said to it: a value that stands there is the user's own. Only a trusted host may say so.
-    pub fn given(&self, text: &str) {
-        self.seen.given(text);
-    }
-
     /// How many calls it has made.
     #[must_use]
     pub fn calls(&self) -> u64 {
@@ -305,6 +308,7 @@ impl Open {
         if task.is_explicit() {
             self.by_key.values().filter(|other| other.owner == task.owner).for_each(|other| {
                 other.raise(&labels);
+                other.seen.miss();
             });
         }
     }

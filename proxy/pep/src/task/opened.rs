@@ -185,7 +185,7 @@ impl Tasks {
         let key = principal.key();
         self.locked().opened.values().filter(|other| other.owner == key).for_each(|other| {
             if task.raise(&other.labels()) {
-                task.seen.miss();
+                task.seen().miss();
             }
         });
     }
@@ -246,9 +246,7 @@ fn task(opening: Opening, now_us: i64, fresh: [[u8; 16]; 2]) -> Result<Task, Ope
     let id = format!("task-{}", own.get(..16).unwrap_or(&own));
     let task = Task::under(id, trace, owner, terms);
     // What the task above has read, its agent may have been told.
-    if task.raise(&labels.join(&inherited)) {
-        task.seen.miss();
-    }
+    task.raise(&labels.join(&inherited));
     Ok(task)
 }
 

@@ -5,6 +5,7 @@
 //! told that something was not read. How a value is found is [`pdp::origin`]'s.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -22,13 +23,20 @@ use crate::ports::Limits;
 use crate::stages::s2_classify::Subject;
 
 /// A task's window. Nothing is kept until the first policy looks.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Seen {
     /// The text of the user's that is read when the window opens.
     given: RwLock<Vec<String>>,
     window: RwLock<Option<Window>>,
     /// Whether anything passed that was not read.
     missed: AtomicBool,
+}
+
+// Written by hand: a derived `Debug` would print what the user said.
+impl fmt::Debug for Seen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Seen(..)")
+    }
 }
 
 impl Seen {
@@ -95,12 +103,13 @@ pub(crate) struct Passing {
 }
 
 impl Passing {
-    /// An answer that will carry these labels; nothing where no policy looks.
-    pub(crate) fn new(head: &Head, context: &Context, labels: LabelSet, limits: &Limits) -> Option<Self> {
+    /// An answer, under the labels that its record has by now; nothing where no policy looks.
+    pub(crate) fn new(head: &Head, entry: &OpenRecord, context: &Context, limits: &Limits) -> Option<Self> {
         if !is_looked_at(head) {
             head.task.seen().miss();
             return None;
         }
+        let labels = entry.read(|record| record.labels.clone()).unwrap_or_default();
         let labels = repeated(head, &context.subject, labels, limits);
         let bytes_max = limits.origin_bytes_max;
         let key = head.task.seen().with(&head.task.labels(), bytes_max, |window| window.key().clone());

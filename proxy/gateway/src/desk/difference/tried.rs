@@ -80,8 +80,7 @@ pub(super) fn tried(
 /// The ways in which the values of a call may have come about, as far as the policies of either bundle look at that.
 fn ways(before: Side<'_>, after: Side<'_>, case: &Case) -> Vec<Case> {
     let mut ways = vouched::ways(case, after.snapshot);
-    let more: Vec<Case> =
-        vouched::ways(case, before.snapshot).into_iter().filter(|way| !ways.contains(way)).collect();
+    let more: Vec<Case> = vouched::ways(case, before.snapshot).into_iter().filter(|way| !ways.contains(way)).collect();
     ways.extend(more);
     ways
 }

@@ -301,7 +301,9 @@ fn facts(env: &Env) -> Facts {
     };
     let labels = ids("labels");
     let origin = match of("origin") {
-        Some(EvalResult::Record(origin)) => origin.iter().map(|(name, labels)| (name.clone(), label_set(labels))).collect(),
+        Some(EvalResult::Record(origin)) => {
+            origin.iter().map(|(name, labels)| (name.clone(), label_set(labels))).collect()
+        }
         Some(_) | None => BTreeMap::new(),
     };
     Facts {

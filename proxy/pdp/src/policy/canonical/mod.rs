@@ -54,16 +54,16 @@ pub(super) fn canonical(text: &str, form: Form) -> Result<String, Doubt> {
     }
 }
 
-/// The canonical form of what a method acts on, as policies see it; nothing where it could be read in more than one way.
-#[must_use]
-pub fn canonical_target(text: &str) -> Option<String> {
-    canonical(text, Form::Any).ok()
-}
-
 /// The form of a text that may be a URL, an address or a path, where it has one.
 pub(crate) fn plain_form(text: &str) -> Option<String> {
     let form = if address::seems(text) { Form::Address } else { Form::Any };
     canonical(text, form).ok()
+}
+
+/// The canonical form of what a method acts on, as policies see it; nothing where it could be read in more than one way.
+#[must_use]
+pub fn canonical_target(text: &str) -> Option<String> {
+    canonical(text, Form::Any).ok()
 }
 
 /// The form of a text of which nothing is known.
