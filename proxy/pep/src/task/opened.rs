@@ -247,9 +247,7 @@ fn task(opening: Opening, now_us: i64, fresh: [[u8; 16]; 2]) -> Result<Task, Ope
     let id = format!("task-{}", own.get(..16).unwrap_or(&own));
     let task = Task::under(id, trace, owner, terms);
     // What the task above has read, its agent may have been told.
-    if task.gather(&inherited.join(&Carried::labelled(labels))) {
-        task.seen().miss();
-    }
+    task.gather(&inherited.join(&Carried::labelled(labels)));
     Ok(task)
 }
 

@@ -211,7 +211,9 @@ fn what(snapshot: &Snapshot, case: &Case) -> String {
 }
 
 fn spoke(policy: &Written, case: &Case, context: &Value) -> Spoke {
-    let saw = policy.looks_at().into_iter().map(|path| seen(&path, case, context)).collect();
+    // What is asked stands above.
+    let paths = policy.looks_at().into_iter().filter(|path| path != "action");
+    let saw = paths.map(|path| seen(&path, case, context)).collect();
     Spoke {
         id: policy.id.clone(),
         effect: match policy.effect {

@@ -68,7 +68,8 @@ fn on_arguments(policy: &Written) -> Vec<&Clause> {
     // The columns show labels; in each, nothing but the labels is known of where a call goes.
     let shown = ["context.gate.labels", "context.gate.grants", "context.gate.unvouched"];
     let other = |path: &String| !shown.contains(&path.as_str());
-    policy.clauses.iter().filter(|clause| expression::paths(&clause.body).iter().any(other)).collect()
+    let clauses = policy.clauses.iter().filter(|clause| clause.excepted().is_empty());
+    clauses.filter(|clause| expression::paths(&clause.body).iter().any(other)).collect()
 }
 
 /// What a permit asks of the arguments.
