@@ -65,9 +65,9 @@ pub(crate) struct Address {
 pub struct Stopped {
     pub(crate) entry: OpenRecord,
     pub(crate) address: Box<Address>,
-    pub(crate) refusal: Refusal,
+    pub(crate) refusal: Box<Refusal>,
     /// What the agent is told beside the refusal's sentence.
-    pub(crate) advice: Option<String>,
+    pub(crate) advice: Option<Box<str>>,
     /// The answer that this call had before, which is handed over again.
     pub(crate) again: Option<Arc<str>>,
 }
@@ -231,7 +231,7 @@ impl Call<Labelled> {
 impl Stopped {
     /// A frame that ends here.
     pub(crate) fn new(entry: OpenRecord, address: Box<Address>, refusal: Refusal) -> Self {
-        Self { entry, address, refusal, advice: None, again: None }
+        Self { entry, address, refusal: Box::new(refusal), advice: None, again: None }
     }
 
     /// With an answer that is handed over again, instead of words.
@@ -242,7 +242,7 @@ impl Stopped {
 
     /// With words for the agent beside the refusal's sentence.
     pub(crate) fn advise(mut self, advice: String) -> Self {
-        self.advice = Some(advice);
+        self.advice = Some(advice.into_boxed_str());
         self
     }
 }

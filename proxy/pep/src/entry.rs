@@ -23,12 +23,17 @@ pub(crate) struct OpenRecord {
     /// What a drop means: for a stream that its reader closes, the ordinary end.
     when_dropped: Ending,
     /// The step of the plan that the frame holds until it acts or ends.
-    step: Option<HeldStep>,
+    step: Option<Box<HeldStep>>,
     /// What surrounds an effect; nothing for most frames.
     effect: Option<Box<Effect>>,
     /// Its place within the limits, until it ends.
-    reserved: Option<Reservation>,
-    /// What it did cost, as its result says.
+    reserved: Option<Box<Reserved>>,
+}
+
+/// A place within the limits, and what the call did cost, as its result says.
+#[derive(Debug)]
+struct Reserved {
+    place: Reservation,
     cost: Option<u64>,
 }
 
@@ -54,7 +59,6 @@ impl OpenRecord {
             step: None,
             effect: None,
             reserved: None,
-            cost: None,
         }
     }
 
@@ -90,12 +94,12 @@ impl OpenRecord {
 
     /// Holds a step of the task's plan. It is given back when the frame ends without having acted.
     pub(crate) fn hold_step(&mut self, step: Option<HeldStep>) {
-        self.step = step;
+        self.step = step.map(Box::new);
     }
 
     /// The frame acts now: the step it held is taken.
     pub(crate) fn acts(&mut self) {
-        self.step.take().into_iter().for_each(HeldStep::made);
+        self.step.take().into_iter().for_each(|step| step.made());
     }
 
     /// The intent is durable: an effect may happen from here on.
@@ -170,17 +174,19 @@ impl OpenRecord {
 
     /// It has a place within the limits.
     pub(crate) fn reserve(&mut self, reserved: Reservation) {
-        self.reserved = Some(reserved);
+        self.reserved = Some(Box::new(Reserved { place: reserved, cost: None }));
     }
 
     /// Its place within the limits.
     pub(crate) fn reserved(&mut self) -> Option<&mut Reservation> {
-        self.reserved.as_mut()
+        self.reserved.as_mut().map(|reserved| &mut reserved.place)
     }
 
     /// What it did cost.
     pub(crate) fn cost(&mut self, cost: u64) {
-        self.cost = Some(cost);
+        if let Some(reserved) = &mut self.reserved {
+            reserved.cost = Some(cost);
+        }
     }
 
     pub(crate) fn has_intent(&self) -> bool {
@@ -207,7 +213,7 @@ impl OpenRecord {
         if let Some(reserved) = self.reserved.take() {
             let told = |result: &pdp::record::ResultNote| result.is_error || result.error_code.is_some();
             let failed = ending != Ending::Served || record.result.as_ref().is_some_and(told);
-            for event in meter::settled(reserved, failed, self.cost, self.clock.now_us()) {
+            for event in meter::settled(reserved.place, failed, reserved.cost, self.clock.now_us()) {
                 // As below: a ledger that is ill says so itself.
                 let _refused = self.ledger.append(Entry::Event(event));
             }

@@ -163,7 +163,7 @@ pub(super) fn no_world(files: &[Source]) -> Vec<Fault> {
 }
 
 /// What every stage may use beside the state of the stage before it.
-const FOR_ALL: [&str; 18] = [
+const FOR_ALL: [&str; 19] = [
     "asides",
     "headers",
     "call",

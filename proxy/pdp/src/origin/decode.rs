@@ -101,7 +101,8 @@ mod tests {
             assert_eq!(within(text).join("|"), want.trim_start_matches("see|"), "{text}");
         }
         let long = STANDARD.encode("a line that is rather longer than one line of base64 may be, so that it is broken");
-        let broken = format!("{}\r\n{}", &long[..76], &long[76..]);
+        let (line, rest) = long.split_at(76);
+        let broken = format!("{line}\r\n{rest}");
         assert_eq!(within(&broken).len(), 1);
         assert_eq!(base64(&STANDARD.encode([0xff, 0xd8, 0xff, 0xe0, 0, 16, 74, 70, 73, 70, 0, 1])), Base64::Bytes);
     }

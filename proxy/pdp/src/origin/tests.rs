@@ -282,7 +282,8 @@ proptest! {
         let mut before = LabelSet::default();
         for (text, label) in texts {
             let text = if label == 3 { format!("{text} {value}") } else { text };
-            said(&mut window, &text, ["untrusted", "private", "secret", "other"][usize::from(label)]);
+            let label = ["untrusted", "private", "secret"].get(usize::from(label)).copied().unwrap_or("other");
+            said(&mut window, &text, label);
             let now = window.origin(&field, &Json::Text(value.as_str().into()), &LabelSet::default()).labels;
             prop_assert!(before.flows_to(&now), "{before} became {now}");
             prop_assert!(window.bytes() <= bytes_max);

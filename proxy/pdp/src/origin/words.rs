@@ -107,7 +107,7 @@ impl<'t> Words<'t> {
         for (at, c) in text.char_indices() {
             let class = match class(c) {
                 Class::End if c == ',' && is_between_digits(text, at) => Class::Joint,
-                other => other,
+                other @ (Class::Letter | Class::Single | Class::Joint | Class::End) => other,
             };
             let after = at.saturating_add(c.len_utf8());
             if matches!(class, Class::Letter) {

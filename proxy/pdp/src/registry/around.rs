@@ -262,7 +262,8 @@ mod tests {
             change(&mut field);
             Checks { bytes_max: None, fields: vec![field] }
         };
-        let cases: [(fn(&mut Field), &str, Option<&str>); 13] = [
+        type Change = fn(&mut Field);
+        let cases: [(Change, &str, Option<&str>); 13] = [
             (|_| {}, r#"{"x":null}"#, None),
             (|_| {}, "{}", Some("/x is missing")),
             (|f| f.optional = true, "{}", None),

@@ -72,7 +72,7 @@ fn sinks_are_arguments_of_the_reviewed_schema() {
         );
         let files = [file("servers/hub.toml", &entry), file("servers/hub.tools.json", &format!("[{definition}]"))];
         let told = match load(&files) {
-            Ok(registry) => format!("{:?}", registry.server("hub").unwrap().tools["send"].sinks),
+            Ok(registry) => format!("{:?}", registry.server("hub").unwrap().tools.get("send").unwrap().sinks),
             Err(faults) => faults.iter().map(ToString::to_string).collect(),
         };
         assert!(told.contains(want), "{lines}: {told}");

@@ -130,7 +130,7 @@ fn ending_of(entry: &OpenRecord, code: Code) -> Ending {
 
 async fn refused(stopped: Stopped, gate: &Arc<Gate>) -> Reply {
     let Stopped { mut entry, address, refusal, advice, again } = stopped;
-    let refusal = rollback::carried_out(&mut entry, refusal, gate).await;
+    let refusal = rollback::carried_out(&mut entry, *refusal, gate).await;
     entry.write(|record| {
         record.result = told(&address, refusal.code);
         record.refusal = Some(refusal.clone());

@@ -143,10 +143,11 @@ impl Task {
     }
 
     /// Takes note of what data carries that it has gathered, and so does the task it was handed on from. There is no way
-    /// back.
-    /// Answers whether a label was added anywhere.
+    /// back. Answers whether a label was added anywhere.
     pub fn gather(&self, carried: &Carried) -> bool {
-        self.lineage().fold(false, |more, task| task.locked(|state| state.taint.settle(carried)) || more)
+        let settle = |task: &Self| task.locked(|state| state.taint.settle(carried));
+        // Every one of them is told.
+        self.lineage().filter(|task| settle(task)).count() > 0
     }
 
     /// What it has read, and what its user gave it: one window for all tasks that were handed on from one, since what is
@@ -436,10 +437,10 @@ impl Tasks {
         let id = format!("task-{}", trace.get(..16).unwrap_or(&trace));
         let terms = profile.map(|profile| Terms::of(profile, now_us)).unwrap_or_default();
         let task = Arc::new(Task::under(id, trace, principal.key(), terms));
-        if let Some((carried, _)) = open.spilt.get(&task.owner) {
-            if task.gather(carried) {
-                task.seen().miss();
-            }
+        if let Some((carried, _)) = open.spilt.get(&task.owner)
+            && task.gather(carried)
+        {
+            task.seen().miss();
         }
         task.touch(now_us);
         open.by_key.insert(key, Arc::clone(&task));

@@ -103,9 +103,9 @@ fn look(path: &Path, own: &Principal, asked: &Asked) -> Result<String, String> {
                 Entry::Record(record) => record.arguments_digest == Some(*arguments),
                 Entry::Intent(_) | Entry::Event(_) | Entry::Said(_) => false,
             };
-            let last =
+            let mut last =
                 entries.iter().map(|(_, entry)| entry).filter(|entry| same(entry)).filter_map(|entry| told(entry, own));
-            last.last()
+            last.next_back()
         }
     };
     Ok(found.unwrap_or_else(|| {
