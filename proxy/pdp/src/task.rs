@@ -97,6 +97,7 @@ impl Scope {
 /// How much may be done. What is not named has no limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "TaskLimits")]
 pub struct Limits {
     /// Tool calls.
     #[serde(default, skip_serializing_if = "Option::is_none")]

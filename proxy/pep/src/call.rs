@@ -60,6 +60,13 @@ pub(crate) struct Address {
     pub(crate) channel: Option<Arc<Channel>>,
 }
 
+impl Address {
+    /// That of a frame before it is read.
+    pub(crate) fn unread(direction: Direction) -> Self {
+        Self { direction, kind: FrameKind::Unreadable, id: None, method: None, modern: false, channel: None }
+    }
+}
+
 /// A call that will go no further, and why. It still carries its open record.
 #[must_use = "a stopped call is sealed, so that its sender is answered"]
 pub struct Stopped {

@@ -65,7 +65,8 @@ impl Seen {
             (true, true) => missing.push(format!("the {kind} `{name}` is met: take it off the exemptions")),
             (true, false) | (false, true) => {}
         };
-        for code in Code::ALL {
+        // A call that is made twice while its result is withheld comes up by chance alone.
+        for code in Code::ALL.into_iter().filter(|code| *code != Code::Repeated) {
             want("refusal", code.name(), NOT_MET.iter().any(|(not, _)| *not == code));
         }
         for ending in Ending::ALL {

@@ -24,25 +24,28 @@ scripts! {
     "# => r#"
         intent: tools/call shop order
         sent to shop: tools/call order
-        > tools/call shop order: intake>classify>policy>guardrail>approval>credential>action>audit -> indeterminate quarantined
-        > tools/call shop order: intake>classify>policy>guardrail>audit -> refused preview_failed
-        200 tool result preview_failed: what `order` would do cannot be found out beforehand, so it was not called: the result of `order` is withheld: /structuredContent/order is missing; the call may have had its effect, so do not simply repeat it
-        nothing
-        "denied"
-        {"jsonrpc":"2.0","id":"wicketgate-preview-2","method":"tools/call","params":{"name":"order","arguments":{"item":"pen","dry_run":true},"_meta":{"traceparent":"00-0000000000000003abababababababab-0000000000000009-01"}}}
-        intent: tools/call shop order
-        sent to shop: tools/call order
         > tools/call shop order: all nine -> served
         intent: tools/call shop order
         sent to shop: tools/call order
-        > tools/call shop order: intake>classify>policy>guardrail>approval>credential>action>audit -> indeterminate rollback_failed
-        200 tool result rollback_failed: the result of `order` is withheld: /structuredContent/order is missing. It was to be undone, and whether it was is unknown: the result has no /structuredContent/order. Do not repeat it; a person must look
-        "indeterminate"
+        > tools/call shop order: all nine -> served
+        200 {"jsonrpc":"2.0","id":2,"result":{"structuredContent":{"order":"o1","total":50},"content":[],"_meta":{"dev.wicketgate/label":{"source":{"server":"shop","tool":"order"},"trust":"trusted","labels":[],"trace":"0000000000000003abababababababab","record":2}}}}
+        {"total":{"long":50}}
+        "committed"
+        {"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"order","arguments":{"item":"pen"},"_meta":{"traceparent":"00-0000000000000003abababababababab-000000000000000a-01"}}}
         intent: tools/call shop order
         sent to shop: tools/call order
-        > tools/call shop order: intake>classify>policy>guardrail>approval>credential>action>audit -> indeterminate quarantined
-        > tools/call shop order: intake>classify>policy>guardrail>audit -> refused preview_failed
-        {"calls":3,"decision":{"allow":[]},"labels":[],"now_ms":1795132800000,"rules":[{"id":"staff"}],"task":{"bytes_out":16,"cost":1,"depth":0,"explicit":false,"off_plan":false,"profile":""}}
+        > tools/call shop order: all nine -> served
+        > tools/call shop order: intake>classify>policy>guardrail>audit -> refused denied
+        200 tool result denied: `order` was denied for what it would do: The order would cost more than 50; The order would cost more than 500.
+        "denied"
+        intent: tools/call shop order
+        sent to shop: tools/call order
+        > tools/call shop order: all nine -> served
+        asked for owner: shop order
+        intent: tools/call shop order
+        sent to shop: tools/call order
+        > tools/call shop order: all nine -> served
+        {"calls":3,"decision":{"allow":[]},"grants":["owner"],"impact":{"total":{"long":51}},"labels":[],"now_ms":1795132800000,"rules":[{"id":"staff"}],"task":{"bytes_out":14,"cost":1,"depth":0,"explicit":false,"off_plan":false,"profile":""}}
     "#;
 
     a_companion_is_asked_with_what_the_call_says: r#"
@@ -119,9 +122,9 @@ scripts! {
         200 tool result preview_failed: what `order` would do cannot be found out beforehand, so it was not called: no
         intent: tools/call shop order
         sent to shop: tools/call order
-        > tools/call shop order: intake>classify>policy>guardrail>approval>credential>action>audit -> indeterminate quarantined
+        > tools/call shop order: all nine -> served
         > tools/call shop order: intake>classify>policy>guardrail>audit -> refused preview_failed
-        200 tool result preview_failed: what `order` would do cannot be found out beforehand, so it was not called: the result of `order` is withheld: /structuredContent/order is missing; the call may have had its effect, so do not simply repeat it
+        200 tool result preview_failed: what `order` would do cannot be found out beforehand, so it was not called: its preview says no `total` at /structuredContent/total that can be judged
         intent: tools/call shop order
         sent to shop: tools/call order
         > tools/call shop order: intake>classify>policy>guardrail>approval>credential>audit -> indeterminate answer_lost
@@ -157,11 +160,16 @@ scripts! {
     "# => r#"
         intent: tools/call shop order
         sent to shop: tools/call order
-        > tools/call shop order: intake>classify>policy>guardrail>approval>credential>action>audit -> indeterminate quarantined
-        > tools/call shop order: intake>classify>policy>guardrail>audit -> refused preview_failed
-        200 tool result preview_failed: what `order` would do cannot be found out beforehand, so it was not called: the result of `order` is withheld: /structuredContent/order is missing; the call may have had its effect, so do not simply repeat it
-        {"jsonrpc":"2.0","id":"wicketgate-preview-2","method":"tools/call","params":{"name":"order","arguments":{"item":"pen","dry_run":true},"_meta":{"traceparent":"00-0000000000000003abababababababab-0000000000000009-01"}}}
-        {"preview":{"fault":"the result of `order` is withheld: /structuredContent/order is missing; the call may have had its effect, so do not simply repeat it","tool":"order"},"state":"denied"}
+        > tools/call shop order: all nine -> served
+        intent: tools/call shop order
+        sent to shop: tools/call order
+        intent: tools/call shop cancel
+        sent to shop: tools/call cancel
+        > tools/call shop cancel: all nine -> served
+        > tools/call shop order: intake>classify>policy>guardrail>approval>credential>action>audit -> failed rolled_back
+        200 tool result rolled_back: the result of `order` is withheld: /structuredContent/total is above what it may be. The call was undone; nothing of it stands
+        {"jsonrpc":"2.0","id":"wicketgate-rollback-2","method":"tools/call","params":{"name":"cancel","arguments":{"order":"o7","why":"gate"},"_meta":{"traceparent":"00-0000000000000003abababababababab-000000000000000d-01"}}}
+        {"fault":"the result of `order` is withheld: /structuredContent/total is above what it may be; the call may have had its effect, so do not simply repeat it","preview":{"result":"sha256:5d71ef77923ff5689721b953395d997b932ba9b5df4e3bd93eaa1bcdea10c3f6","tool":"order"},"rollback":{"tool":"cancel"},"state":"rolled_back"}
         none
     "#;
 
@@ -177,10 +185,19 @@ scripts! {
     "# => r#"
         intent: tools/call shop order
         sent to shop: tools/call order
-        > tools/call shop order: intake>classify>policy>guardrail>approval>credential>action>audit -> indeterminate quarantined
-        > tools/call shop order: intake>classify>policy>guardrail>audit -> refused preview_failed
-        200 tool result preview_failed: what `order` would do cannot be found out beforehand, so it was not called: the result of `order` is withheld: /structuredContent/order is missing; the call may have had its effect, so do not simply repeat it
-        "denied"
+        > tools/call shop order: all nine -> served
+        intent: tools/call shop order
+        sent to shop: tools/call order
+        <! notifications/progress shop: all nine -> served
+        event notifications/progress
+        intent: tools/call shop cancel
+        sent to shop: tools/call cancel
+        > tools/call shop cancel: all nine -> served
+        > tools/call shop order: all nine -> failed rolled_back
+        event answer
+        the stream is over
+        200 tool result rolled_back: the result of `order` is withheld: /structuredContent/total is above what it may be. The call was undone; nothing of it stands
+        "rolled_back"
     "#;
 
     /// A rollback that fails leaves the effect unknown, and says so.
@@ -206,22 +223,34 @@ scripts! {
     "# => r#"
         intent: tools/call shop order
         sent to shop: tools/call order
-        > tools/call shop order: intake>classify>policy>guardrail>approval>credential>action>audit -> indeterminate quarantined
-        > tools/call shop order: intake>classify>policy>guardrail>audit -> refused preview_failed
-        200 tool result preview_failed: what `order` would do cannot be found out beforehand, so it was not called: the result of `order` is withheld: /structuredContent/order is missing; the call may have had its effect, so do not simply repeat it
-        {"preview":{"fault":"the result of `order` is withheld: /structuredContent/order is missing; the call may have had its effect, so do not simply repeat it","tool":"order"},"state":"denied"}
+        > tools/call shop order: all nine -> served
         intent: tools/call shop order
         sent to shop: tools/call order
-        > tools/call shop order: intake>classify>policy>guardrail>approval>credential>action>audit -> indeterminate quarantined
-        > tools/call shop order: intake>classify>policy>guardrail>audit -> refused preview_failed
-        200 tool result preview_failed: what `order` would do cannot be found out beforehand, so it was not called: the result of `order` is withheld: /structuredContent/total is above what it may be; the call may have had its effect, so do not simply repeat it
-        "denied"
+        intent: tools/call shop cancel
+        sent to shop: tools/call cancel
+        > tools/call shop cancel: all nine -> served
+        > tools/call shop order: intake>classify>policy>guardrail>approval>credential>action>audit -> indeterminate rollback_failed
+        200 tool result rollback_failed: the result of `order` is withheld: /structuredContent/total is above what it may be. It was to be undone, and whether it was is unknown: too late. Do not repeat it; a person must look
+        {"fault":"the result of `order` is withheld: /structuredContent/total is above what it may be; the call may have had its effect, so do not simply repeat it","preview":{"result":"sha256:5d71ef77923ff5689721b953395d997b932ba9b5df4e3bd93eaa1bcdea10c3f6","tool":"order"},"rollback":{"fault":"too late","tool":"cancel"},"state":"indeterminate"}
         intent: tools/call shop order
         sent to shop: tools/call order
         > tools/call shop order: all nine -> served
-        > tools/call shop order: intake>classify>policy>guardrail>audit -> refused preview_failed
-        200 tool result preview_failed: what `order` would do cannot be found out beforehand, so it was not called: too late
-        nothing
+        intent: tools/call shop order
+        sent to shop: tools/call order
+        intent: tools/call shop cancel
+        sent to shop: tools/call cancel
+        > tools/call shop cancel: intake>classify>policy>guardrail>approval>credential>audit -> indeterminate answer_lost
+        > tools/call shop order: intake>classify>policy>guardrail>approval>credential>action>audit -> indeterminate rollback_failed
+        200 tool result rollback_failed: the result of `order` is withheld: /structuredContent/total is above what it may be. It was to be undone, and whether it was is unknown: the server's answer was lost (connection reset); whether the call had an effect is unknown, so do not simply repeat it. Do not repeat it; a person must look
+        "indeterminate"
+        intent: tools/call shop order
+        sent to shop: tools/call order
+        > tools/call shop order: all nine -> served
+        intent: tools/call shop order
+        sent to shop: tools/call order
+        > tools/call shop order: intake>classify>policy>guardrail>approval>credential>action>audit -> indeterminate rollback_failed
+        200 tool result rollback_failed: the result of `order` is withheld: /structuredContent/order is missing. It was to be undone, and whether it was is unknown: the result has no /structuredContent/order. Do not repeat it; a person must look
+        {"fault":"the result has no /structuredContent/order","tool":"cancel"}
     "#;
 
     /// No policy is waived for a rollback; the team of its principal is what a policy permits it by.
@@ -240,14 +269,22 @@ scripts! {
     "# => r#"
         intent: tools/call shop order
         sent to shop: tools/call order
-        > tools/call shop order: intake>classify>policy>guardrail>approval>credential>action>audit -> indeterminate quarantined
-        > tools/call shop order: intake>classify>policy>guardrail>audit -> refused preview_failed
-        200 tool result preview_failed: what `order` would do cannot be found out beforehand, so it was not called: the result of `order` is withheld: /structuredContent/order is missing; the call may have had its effect, so do not simply repeat it
+        > tools/call shop order: all nine -> served
         intent: tools/call shop order
         sent to shop: tools/call order
-        > tools/call shop order: intake>classify>policy>guardrail>approval>credential>action>audit -> indeterminate quarantined
-        > tools/call shop order: intake>classify>policy>guardrail>audit -> refused preview_failed
-        200 tool result preview_failed: what `order` would do cannot be found out beforehand, so it was not called: the result of `order` is withheld: /structuredContent/total is above what it may be; the call may have had its effect, so do not simply repeat it
+        > tools/call shop cancel: intake>classify>audit -> refused denied
+        > tools/call shop order: intake>classify>policy>guardrail>approval>credential>action>audit -> indeterminate rollback_failed
+        200 tool result rollback_failed: the result of `order` is withheld: /structuredContent/total is above what it may be. It was to be undone, and whether it was is unknown: `cancel` was denied: nobody cancels. Tools of `shop` that remain open to you: order, post, quote, rent. Do not repeat it; a person must look
+        intent: tools/call shop order
+        sent to shop: tools/call order
+        > tools/call shop order: all nine -> served
+        intent: tools/call shop order
+        sent to shop: tools/call order
+        intent: tools/call shop cancel
+        sent to shop: tools/call cancel
+        > tools/call shop cancel: all nine -> served
+        > tools/call shop order: intake>classify>policy>guardrail>approval>credential>action>audit -> failed rolled_back
+        200 tool result rolled_back: the result of `order` is withheld: /structuredContent/total is above what it may be. The call was undone; nothing of it stands
     "#;
 
     /// Halted is halted, also for what would be undone; a task that reached a limit still has its calls undone.
@@ -269,14 +306,24 @@ scripts! {
         event: task_opened
         intent: tools/call shop order
         sent to shop: tools/call order
-        > tools/call shop order: intake>classify>policy>guardrail>approval>credential>action>audit -> indeterminate quarantined
-        > tools/call shop order: intake>classify>policy>guardrail>audit -> refused preview_failed
-        200 tool result preview_failed: what `order` would do cannot be found out beforehand, so it was not called: the result of `order` is withheld: /structuredContent/order is missing; the call may have had its effect, so do not simply repeat it
+        > tools/call shop order: all nine -> served
         intent: tools/call shop order
         sent to shop: tools/call order
-        > tools/call shop order: intake>classify>policy>guardrail>approval>credential>action>audit -> indeterminate quarantined
-        > tools/call shop order: intake>classify>policy>guardrail>audit -> refused preview_failed
-        200 tool result preview_failed: what `order` would do cannot be found out beforehand, so it was not called: the result of `order` is withheld: /structuredContent/total is above what it may be; the call may have had its effect, so do not simply repeat it
+        intent: tools/call shop cancel
+        sent to shop: tools/call cancel
+        > tools/call shop cancel: all nine -> served
+        event: task_ended
+        > tools/call shop order: intake>classify>policy>guardrail>approval>credential>action>audit -> failed rolled_back
+        200 tool result rolled_back: the result of `order` is withheld: /structuredContent/total is above what it may be. The call was undone; nothing of it stands
+        intent: tools/call shop order
+        sent to shop: tools/call order
+        > tools/call shop order: all nine -> served
+        intent: tools/call shop order
+        sent to shop: tools/call order
+        intent: tools/call shop cancel
+        > tools/call shop cancel: intake>classify>policy>guardrail>approval>credential>audit -> refused halted
+        > tools/call shop order: intake>classify>policy>guardrail>approval>credential>action>audit -> indeterminate rollback_failed
+        200 tool result rollback_failed: the result of `order` is withheld: /structuredContent/total is above what it may be. It was to be undone, and whether it was is unknown: everything of this kind is halted: an incident. Do not repeat it; a person must look
     "#;
 
     /// Withheld until somebody else releases it; then the very call finds it, once.
@@ -309,13 +356,15 @@ scripts! {
         sent to shop: tools/call post
         > tools/call shop post: all nine -> served [private]
         not released: no result of record 99 is withheld: it was handed over, it is older than an hour, or there never was one
-        not released: no result of record 3 is withheld: it was handed over, it is older than an hour, or there never was one
-        not released: no result of record 3 is withheld: it was handed over, it is older than an hour, or there never was one
-        > tools/call shop post: intake>classify>policy>audit -> refused repeated
-        200 tool result repeated: the same call was made, and its result is withheld (record 2); it is not made again. Once somebody has released the result, this call finds it; another call needs an idempotency key of its own
-        nothing
-        the same call was made, and its result is withheld (record 2); it is not made again. Once somebody has released the result, this call finds it; another call needs an idempotency key of its own
-        > tools/call shop post: intake>classify>policy>audit -> refused repeated
+        not released: record 2 is your own call: somebody else must release its result
+        released: shop post of default/ann, 343 bytes
+        > tools/call shop post: intake>classify>policy>audit -> refused repeated [private, unvalidated]
+        200 {"jsonrpc":"2.0","id":5,"result":{"content":[{"type":"text","text":"a very long result, longer than this tool's may be: one hundred and twenty bytes in all"}],"_meta":{"dev.wicketgate/label":{"source":{"server":"shop","tool":"post"},"trust":"trusted","labels":["private","unvalidated"],"trace":"0000000000000003abababababababab","record":2}}}}
+        ["private","unvalidated"]
+        the withheld result of record 2 was released, and is handed over
+        intent: tools/call shop post
+        sent to shop: tools/call post
+        > tools/call shop post: all nine -> served [private]
     "#;
 
     what_is_withheld_is_not_kept_for_ever_and_is_its_tasks_alone: r#"
@@ -335,7 +384,7 @@ scripts! {
         sent to shop: tools/call post
         > tools/call shop post: intake>classify>policy>guardrail>approval>credential>action>audit -> indeterminate quarantined
         200 tool result quarantined: the result of `post` is withheld: /structuredContent/text is not what the argument /text is; the call may have had its effect, so do not simply repeat it. It is kept as record 2; once somebody has released it, this very call finds it
-        not released: no result of record 3 is withheld: it was handed over, it is older than an hour, or there never was one
+        released: shop post of default/ann, 264 bytes
         intent: tools/call shop post
         sent to shop: tools/call post
         > tools/call shop post: all nine -> served [private]

@@ -43,14 +43,15 @@ scripts! {
         event: task_opened
         intent: tools/call shop order
         sent to shop: tools/call order
-        > tools/call shop order: intake>classify>policy>guardrail>approval>credential>action>audit -> indeterminate quarantined
-        > tools/call shop order: intake>classify>policy>guardrail>audit -> refused preview_failed
+        > tools/call shop order: all nine -> served
         intent: tools/call shop order
         sent to shop: tools/call order
         > tools/call shop order: all nine -> served
-        > tools/call shop order: intake>classify>policy>guardrail>audit -> refused preview_failed
-        200 tool result preview_failed: what `order` would do cannot be found out beforehand, so it was not called: its preview says no `total` at /structuredContent/total that can be judged
-        t: open; none; 0 expansions
+        steps 1, cost 3, bytes_out 24
+        event: task_ended
+        > tools/call shop order: intake>classify>policy>audit -> refused task_over
+        200 tool result task_over: the task `task-0000000000000005` is over: it reached a limit: `cost`: 6 units (of `task-0000000000000005`); nothing more is done in it
+        t: it reached a limit: `cost`: 6 units (of `task-0000000000000005`); none; 0 expansions
     "#;
 
     /// What a result says it did cost counts, also beyond what was reserved.
@@ -68,12 +69,14 @@ scripts! {
         event: task_opened
         intent: tools/call shop order
         sent to shop: tools/call order
-        > tools/call shop order: intake>classify>policy>guardrail>approval>credential>action>audit -> indeterminate quarantined
-        > tools/call shop order: intake>classify>policy>guardrail>audit -> refused preview_failed
-        200 tool result preview_failed: what `order` would do cannot be found out beforehand, so it was not called: the result of `order` is withheld: /structuredContent/order is missing; the call may have had its effect, so do not simply repeat it
-        sent to shop: tools/call quote
-        > tools/call shop quote: all nine -> served
-        200 {"jsonrpc":"2.0","id":3,"result":{"structuredContent":{"order":"o1","cost":7},"content":[],"_meta":{"dev.wicketgate/label":{"source":{"server":"shop","tool":"quote"},"trust":"trusted","labels":[],"trace":"0000000000000006abababababababab","record":4}}}}
+        > tools/call shop order: all nine -> served
+        intent: tools/call shop order
+        sent to shop: tools/call order
+        event: task_ended
+        > tools/call shop order: all nine -> served
+        200 {"jsonrpc":"2.0","id":2,"result":{"structuredContent":{"order":"o1","cost":7},"content":[],"_meta":{"dev.wicketgate/label":{"source":{"server":"shop","tool":"order"},"trust":"trusted","labels":[],"trace":"0000000000000006abababababababab","record":2}}}}
+        > tools/call shop quote: intake>classify>policy>audit -> refused task_over
+        200 tool result task_over: the task `task-0000000000000005` is over: it reached a limit: `cost`: 6 units (of `task-0000000000000005`); nothing more is done in it
     "#;
 
     bytes_moved_out_end_a_task: r#"
@@ -115,11 +118,10 @@ scripts! {
         > tools/call bank balance: all nine -> served [private]
         sent to bank: ping
         > ping bank: all nine -> served
-        sent to bank: tools/list
-        > tools/list bank: all nine -> served
-        200 {"jsonrpc":"2.0","id":4,"result":{"tools":[{"name":"balance","description":"The tool balance.","inputSchema":{"type":"object"}},{"name":"pay","description":"The tool pay.","inputSchema":{"type":"object","properties":{"to":{"type":"string"},"amount":{"type":"integer"}},"required":["to","amount"]}}]}}
-        sent to bank: ping
-        > ping bank: all nine -> served
+        event: task_ended
+        > tools/call bank balance: intake>classify>policy>audit -> refused task_over
+        200 tool result task_over: the task `task-0000000000000005` is over: it reached a limit: `elapsed_s`: 60 seconds (of `task-0000000000000005`); nothing more is done in it
+        > ping bank: intake>classify>policy>audit -> refused task_over
     "#;
 
     approval_prompts_end_a_task: r#"
@@ -136,7 +138,7 @@ scripts! {
         > tools/call bank pay: intake>classify>policy>guardrail>audit -> refused approval_unavailable
         event: task_ended
         > tools/call bank pay: intake>classify>policy>guardrail>audit -> refused task_over
-        200 tool result task_over: the task `task-0000000000000005` is over: it reached a limit: `approvals`: 1 calls put to a person (of `task-0000000000000005`); nothing more is done in it Tools of `bank` that remain open to you: balance.
+        200 tool result task_over: the task `task-0000000000000005` is over: it reached a limit: `approvals`: 1 calls put to a person (of `task-0000000000000005`); nothing more is done in it
         approvals 1
     "#;
 
@@ -301,7 +303,8 @@ scripts! {
         event: task_ended
         > tools/call bank balance: intake>classify>policy>audit -> refused task_over
         200 tool result task_over: the task `task-0000000000000003` is over: it reached a limit: `steps`: 1 tool calls (of `task-0000000000000003`); nothing more is done in it
-        > tools/call bank balance: intake>audit -> refused task_over
+        sent to bank: tools/call balance
+        > tools/call bank balance: all nine -> served [private]
     "#;
 
     the_limits_of_a_caller_refuse_and_end_nothing: r#"
@@ -334,7 +337,7 @@ scripts! {
         asked for owner: bank pay
         > tools/call bank pay: intake>classify>policy>guardrail>audit -> refused approval_unavailable
         > tools/call bank pay: intake>classify>policy>guardrail>audit -> refused limit_reached
-        200 tool result limit_reached: a limit is reached: `approvals`: 1 calls put to a person (yours, over all your tasks); try again later Tools of `bank` that remain open to you: balance.
+        200 tool result limit_reached: a limit is reached: `approvals`: 1 calls put to a person (yours, over all your tasks); try again later
     "#;
 
     the_limits_of_a_server_refuse_everybody_and_end_nothing: r#"

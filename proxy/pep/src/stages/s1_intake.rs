@@ -46,16 +46,15 @@ pub(crate) fn admit(mut frame: Frame, gate: &Arc<Gate>) -> Result<Call<Proposed>
     let snapshot = gate.snapshots.current();
     let mut entry = open_record(&frame, &snapshot, ports, now_us);
     let direction = direction_of(&frame.content);
-    let mut address =
-        Address { direction, kind: FrameKind::Unreadable, id: None, method: None, modern: false, channel: None };
+    let mut address = Address::unread(direction);
     let refuse = |entry, address, refusal| Stopped::new(entry, Box::new(address), refusal);
     if let Err(fault) = ports.ledger.health() {
         let words = format!("the ledger cannot take the record ({fault}); no call is made until it can");
         return Err(refuse(entry, address, Refusal::new(Code::LedgerUnavailable, words)));
     }
-    let principal = match &frame.caller.principal {
-        Ok(principal) => principal.clone(),
-        Err(refusal) => return Err(refuse(entry, address, refusal.clone())),
+    let principal = match frame.caller.principal.clone() {
+        Ok(principal) => principal,
+        Err(refusal) => return Err(refuse(entry, address, refusal)),
     };
     entry.write(|record| record.principal = Some(principal.clone()));
     let mut message = match read(&frame, ports.limits.depth_max) {
@@ -88,8 +87,8 @@ pub(crate) fn admit(mut frame: Frame, gate: &Arc<Gate>) -> Result<Call<Proposed>
     if version.is_none() {
         entry.write(|record| record.protocol = channel.protocol().map(str::to_owned));
     }
-    let underway = (message.kind == FrameKind::Request && direction == Direction::ToServer)
-        .then(|| channel.begin(message.envelope.id.as_deref().unwrap_or_default()));
+    let asks = message.kind == FrameKind::Request && direction == Direction::ToServer;
+    let underway = asks.then(|| channel.begin(message.envelope.id.as_deref().unwrap_or_default()));
     let head = Head {
         caller: frame.caller,
         principal,
