@@ -18,8 +18,8 @@ use pdp::fault::SourceFile;
 use pdp::record::{Entry, Saying, Voice};
 use pdp::snapshot::{Snapshot, Sources};
 use pdp::task::{Allowed, Profile, Scope};
-use pep::ports::{Ledger as _, SendFault, Verdict};
-use pep::{Cause, Frame, Opening, Over, Speaker, Task};
+use pep::ports::{Clock as _, Ledger as _, SendFault, Verdict};
+use pep::{Cause, Frame, Opening, Over, Speaker, Task, Token};
 use serde_json::Value;
 
 use crate::gate::bundle::Bundle;
@@ -222,8 +222,8 @@ impl Run {
             self.calls
         );
         let token = self.opened.last().unwrap().1.clone();
-        let headers = vec![("wicketgate-task".to_owned(), token)];
-        let frame = Frame::message(caller("ann"), server, None, headers, Bytes::from(text));
+        let frame = Frame::message(caller("ann"), server, None, Vec::new(), Bytes::from(text));
+        let frame = frame.with_tokens(vec![Token::presented(&token)]);
         Arc::clone(&self.world).carry(frame).await;
     }
 
