@@ -76,7 +76,7 @@ impl Seen {
             self.methods.extend(method.map(str::to_owned));
         }
         match record.decision.as_ref().map(|d| &d.decision) {
-            Some(Decision::Allow(obligations)) => self.obligations.extend(obligations),
+            Some(Decision::Allow(obligations)) => self.obligations.extend(obligations.iter().cloned()),
             Some(Decision::Escalate(_) | Decision::Deny(_)) | None => {}
         }
     }
