@@ -15,7 +15,7 @@ use crate::path;
 use crate::world::{self, trail::Seen};
 
 /// What no script meets, and why.
-const EXEMPT: [(&str, &str); 0] = [];
+const EXEMPT: [(&str, &str); 1] = [("EntryWithheld", "tests/it/flow.rs meets it, in a world that has memories")];
 
 fn seen() -> Seen {
     let mut seen = Seen::default();
@@ -46,8 +46,9 @@ fn complete<T: Ord + Debug>(what: &str, every: impl IntoIterator<Item = T>, met:
 
 /// Every obligation. The match makes a new one fail to compile until it stands here.
 fn obligations() -> Vec<Obligation> {
+    let declassify = Obligation::named("declassify:private").unwrap().imposed_by("published");
     match Obligation::Quote {
-        Obligation::Quote => vec![Obligation::Quote],
+        Obligation::Quote | Obligation::Declassify { .. } => vec![Obligation::Quote, declassify],
     }
 }
 

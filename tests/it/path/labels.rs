@@ -204,4 +204,25 @@ scripts! {
         > ping mail: all nine -> served
         none
     "#;
+
+    a_policy_takes_a_label_off_one_result_and_not_off_the_task: r#"
+        given > tools/list files
+        law @id("published") @obligation("declassify:private") permit (principal, action == files::Action::"read", resource) when { context.args.path == "/public" };
+        > tools/call files read {"path":"/public"}
+        show task
+        show record /flow
+        > tools/call files read {"path":"/a"}
+        > tools/call files read {"path":"/public"}
+        show task
+    "# => r#"
+        sent to files: tools/call read
+        > tools/call files read: all nine -> served
+        none
+        {"declassified":[{"by":"published","label":"private"}]}
+        sent to files: tools/call read
+        > tools/call files read: all nine -> served [private]
+        sent to files: tools/call read
+        > tools/call files read: all nine -> served
+        private
+    "#;
 }
