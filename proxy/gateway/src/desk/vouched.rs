@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use pdp::label::LabelSet;
 use pdp::origin::USER;
-use pdp::policy::{Facts, Named};
+use pdp::policy::{Facts, Looked, Named};
 use pdp::registry::Tool;
 use pdp::snapshot::Snapshot;
 use serde_json::Value;
@@ -35,9 +35,12 @@ pub fn unvouched(case: &Case, snapshot: &Snapshot) -> LabelSet {
     })
 }
 
-/// The case with the labels of its sinks as they follow from the rest.
+/// The case with the labels of its sinks as they follow from the rest; as at the gate, only where a policy looks at them.
 #[must_use]
 pub fn derived(case: &Case, snapshot: &Snapshot) -> Case {
+    if !looked(case, snapshot).unvouched {
+        return case.clone();
+    }
     let facts = Facts { unvouched: unvouched(case, snapshot), ..case.facts.clone() };
     Case { facts, ..case.clone() }
 }
@@ -47,8 +50,7 @@ pub fn derived(case: &Case, snapshot: &Snapshot) -> Case {
 #[must_use]
 pub fn ways(case: &Case, snapshot: &Snapshot) -> Vec<Case> {
     let Some(tool) = tool(case, snapshot) else { return vec![case.clone()] };
-    let looked = snapshot.server(&case.server).map(|server| snapshot.policies().looks_at(server, tool));
-    let looked = looked.unwrap_or_default();
+    let looked = looked(case, snapshot);
     if looked.origin.is_empty() && !looked.unvouched {
         return vec![case.clone()];
     }
@@ -68,6 +70,12 @@ fn origins(case: &Case, labels: &LabelSet, looked: &Named, tool: &Tool) -> BTree
     let is_sink = |name: &str| tool.sinks.as_ref().is_some_and(|sinks| sinks.contains(name));
     let names = given.into_iter().map(|(name, _)| name).filter(|name| looked.has(name) || is_sink(name));
     names.filter(|_| !labels.is_empty()).map(|name| (name, labels.clone())).collect()
+}
+
+/// What the policies of a case's tool look at.
+fn looked(case: &Case, snapshot: &Snapshot) -> Looked {
+    let (server, tool) = (snapshot.server(&case.server), tool(case, snapshot));
+    server.zip(tool).map(|(server, tool)| snapshot.policies().looks_at(server, tool)).unwrap_or_default()
 }
 
 fn tool<'s>(case: &Case, snapshot: &'s Snapshot) -> Option<&'s Tool> {
