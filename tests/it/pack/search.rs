@@ -193,11 +193,9 @@ impl Pool {
         found.dedup();
         texts.extend(found.into_iter().take(if all { 4 } else { 1 }));
         numbers.dedup();
-        Self {
-            texts: texts.into_iter().collect(),
-            numbers,
-            fillers: vec!["KX-77120".to_owned(), goal.values.join(" ")],
-        }
+        let (secret, values) = ("KX-77120", goal.values.join(" "));
+        let fillers = if all { vec![secret.to_owned(), values] } else { vec![format!("{secret} {values}")] };
+        Self { texts: texts.into_iter().collect(), numbers, fillers }
     }
 
     /// Every value of an argument; nothing stands for leaving it out.
