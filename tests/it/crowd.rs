@@ -60,7 +60,7 @@ fn of_ten_thousand_calls_against_a_limit_of_a_thousand_exactly_a_thousand_run() 
         .into_iter()
         .filter_map(|entry| match entry {
             Entry::Event(event) => Some(format!("{} {}", event.what, event.detail)),
-            _ => None,
+            Entry::Intent(_) | Entry::Record(_) | Entry::Said(_) => None,
         })
         .collect();
     let [event] = events.as_slice() else { panic!("the end is told once: {events:?}") };

@@ -25,7 +25,9 @@ use super::servers::{Done, Place};
 use crate::world::block_on;
 
 /// What a user asked for, and the calls that were made of it before the search.
-const TASKS: [(&str, &[(&str, &str, &str)]); 6] = [
+type Asked = (&'static str, &'static [(&'static str, &'static str, &'static str)]);
+
+const TASKS: [Asked; 6] = [
     ("Pay 75.25 EUR to DE02120300000000202051 for the water.", &[("payments", "list", "{}")]),
     (
         "Mail tomas@office.example what the payroll says.",

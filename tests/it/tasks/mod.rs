@@ -18,7 +18,7 @@ use pdp::fault::SourceFile;
 use pdp::record::{Entry, Saying, Voice};
 use pdp::snapshot::{Snapshot, Sources};
 use pdp::task::{Allowed, Profile, Scope};
-use pep::ports::{Clock as _, Ledger as _, SendFault, Verdict};
+use pep::ports::{Ledger as _, SendFault, Verdict};
 use pep::{Cause, Frame, Opening, Over, Speaker, Task, Token};
 use serde_json::Value;
 
