@@ -137,8 +137,9 @@ scripts! {
         {"calls":1,"decision":{"allow":[]},"grants":["owner"],"labels":["untrusted"],"now_ms":1795132800000,"origin":{"url":["untrusted"]},"rules":[{"id":"staff"}]}
     "#;
 
-    /// What a person typed is given by the user; what a model wrote is not.
-    an_accepted_elicitation_is_the_users: r#"
+    /// Only a host says what the user gave. An answer to a server's question comes over the agent's channel: who typed it the
+    /// gate cannot know.
+    an_accepted_elicitation_vouches_for_nothing: r#"
         law @id("read-url") @reason("The address was read, not given") forbid (principal, action == web::Action::"fetch", resource) when { context.gate.origin.url.contains(Gate::Label::"untrusted") && !context.gate.origin.url.contains(Gate::Label::"user") };
         given > tools/list web
         lab streams
@@ -163,7 +164,7 @@ scripts! {
         > tools/call lab probe: all nine -> served
         event answer
         the stream is over
-        {"url":["user"]}
+        {"url":[]}
     "#;
 
 }

@@ -118,7 +118,6 @@ pub(crate) enum Step {
 
 /// Labels a call's answer.
 pub(crate) fn label(call: Call<Executed>, ports: &Ports) -> Result<Call<Labelled>, Stopped> {
-    window::read_answers(call.head(), &ports.limits);
     call.try_advance(|head, entry, executed: Executed| {
         let (raw, server, subject, obligations, pending) = executed.into_parts();
         let handed = match raw.0 {

@@ -188,23 +188,6 @@ pub(crate) fn read_words(head: &Head, labels: &LabelSet, words: &str, limits: &L
     read_under(head, labels, None, &text, limits);
 }
 
-/// Reads what a person answered to a server's question, in a message of the client's. A model's answer is none of theirs.
-pub(crate) fn read_answers(head: &Head, limits: &Limits) {
-    if head.direction == Direction::ToClient || !is_looked_at(head) {
-        return;
-    }
-    let result = head.envelope.part(&head.text, "result").into_iter();
-    let along = head.envelope.param_part(&head.text, "inputResponses").into_iter();
-    for answer in result.chain(along.flat_map(|all| all.members().map(|(_, answer)| answer))) {
-        // MCP, `ElicitResult`: what was typed is there where the person accepted.
-        let accepted = answer.get("action").and_then(|action| action.string()).is_some_and(|word| word == "accept");
-        if let Some(content) = answer.get("content").filter(|_| accepted) {
-            let text = format!("{{\"result\":{{\"content\":{}}}}}", content.text());
-            read_under(head, &[USER].into_iter().collect(), None, &text, limits);
-        }
-    }
-}
-
 fn message(key: &Key, kinds: Arc<Kinds>, text: &str, limits: &Limits) -> Reading {
     Message::new(key, kinds, limits.origin_bytes_max, limits.depth_max.saturating_add(1)).whole(text)
 }
