@@ -115,6 +115,7 @@ fn taint_runs_as_written() {
             "untrusted text was read in this task",
             "Balance: EUR",
             r#""labels":[]"#,
+            "Sent as s-1 to joe@partner.example",
             "private by payments-are-known",
         ],
     );
