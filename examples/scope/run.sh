@@ -59,18 +59,18 @@ echo "4. a mail is beyond it, though every policy would let it by:"
 call mail_send '{"to":"someone@example.net","subject":"m-101","body":"..."}'
 
 echo "5. part of the task is handed on to the junior, who may only read:"
-"$gate" task child "$task" --agent junior --goal "Read /notes/letter.md" --tool office/files_read --tool office/payments_send \
+"$gate" task child "$task" --agent junior --goal "Read /notes/todo.md" --tool office/files_read --tool office/payments_send \
   >"$work/opened"
 clerks_url=$url clerks_session=$session
 begin "$(of url | sed 's/{server}/office/')"
-call files_read '{"path":"/notes/letter.md"}'
+call files_read '{"path":"/notes/todo.md"}'
 call files_write '{"path":"/notes/letter.md","text":"mine"}'
 echo "   what the clerk did not have could not be handed on:"
 call payments_send '{"recipient":"x","amount":1,"reference":"x"}'
 
 echo "6. the host stops the task; the junior's ends with it:"
 "$gate" task stop "$task" --reason "carol has changed her mind"
-call files_read '{"path":"/notes/letter.md"}'
+call files_read '{"path":"/notes/todo.md"}'
 url=$clerks_url session=$clerks_session
 call files_list '{"path":"/notes"}'
 

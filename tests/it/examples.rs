@@ -5,7 +5,7 @@ use std::process::Command;
 use std::sync::Mutex;
 
 /// Runs an example's script on free ports, and looks for these lines in what it prints.
-fn runs(example: &str, lines: &[&str]) {
+fn told(example: &str) -> String {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples").join(example).join("run.sh");
     let ran = Command::new("bash")
         .arg(script)
@@ -15,8 +15,24 @@ fn runs(example: &str, lines: &[&str]) {
         .unwrap();
     let told = format!("{}\n{}", String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
     assert!(ran.status.success(), "{told}");
+    told
+}
+
+/// Runs an example's script and looks for these lines in what it tells.
+fn runs(example: &str, lines: &[&str]) {
+    let told = told(example);
     for line in lines {
         assert!(told.contains(line), "{line} is missing in:\n{told}");
+    }
+}
+
+/// Runs an example's script and looks for these lines in what it tells, in this order.
+fn runs_in_order(example: &str, lines: &[&str]) {
+    let told = told(example);
+    let mut rest = told.as_str();
+    for line in lines {
+        let at = rest.find(line).unwrap_or_else(|| panic!("{line} is missing, or not where it should be, in:\n{told}"));
+        rest = &rest[at + line.len()..];
     }
 }
 
@@ -40,8 +56,9 @@ fn the_example_of_a_scope_runs_as_written() {
     runs(
         "scope",
         &[
-            r#""name":"mail_read" "name":"files_list" "name":"files_read" "name":"files_write" "name":"files_delete" "#,
+            r#""name":"files_delete" "name":"files_list" "name":"files_read" "name":"files_write" "name":"mail_read" "#,
             "Created /notes/letter.md, 5 bytes.",
+            r#""tool":"files_read"},"trust":"trusted","labels":["private"]"#,
             "the tool `office/mail_send` is outside the scope of this task",
             "Tools within its scope: office/files_delete, office/files_list, office/files_read, office/files_write, office/mail_read.",
             "the tool `office/files_write` is outside the scope of this task, which was fixed when it was opened. Tools within its scope: office/files_read.",
@@ -80,27 +97,23 @@ fn the_schema_of_the_built_in_bundle_is_as_it_is_shown() {
     );
 }
 
-/// Runs an example's script and looks for these lines in what it tells, in this order.
-fn runs_as_written(example: &str, lines: &[&str]) {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples").join(example).join("run.sh");
-    let ran = Command::new("bash")
-        .arg(script)
-        .env("WICKETGATE", env!("CARGO_BIN_EXE_wicketgate-under-test"))
-        .env("PORT", two_free_ports().to_string())
-        .output()
-        .unwrap();
-    let told = format!("{}\n{}", String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
-    assert!(ran.status.success(), "{told}");
-    let mut rest = told.as_str();
-    for line in lines {
-        let at = rest.find(line).unwrap_or_else(|| panic!("{line} is missing, or not where it should be, in:\n{told}"));
-        rest = &rest[at + line.len()..];
-    }
+#[test]
+fn the_example_of_a_budget_runs_as_written() {
+    runs(
+        "budget",
+        &[
+            "Paid EUR 60.00 to Acme",
+            "is over: it reached a limit: `cost`: 100 units",
+            "answered again, as record",
+            "task_ended",
+            "committed, under the key",
+        ],
+    );
 }
 
 #[test]
 fn taint_runs_as_written() {
-    runs_as_written(
+    runs_in_order(
         "taint",
         &[
             "# Offsite, 10 December 2026",
@@ -122,8 +135,24 @@ fn taint_runs_as_written() {
 }
 
 #[test]
+fn the_example_of_a_rollback_runs_as_written() {
+    runs(
+        "rollback",
+        &[
+            "Created /notes/short.md, 5 bytes.",
+            "The call was undone; nothing of it stands",
+            "`payments_send` was denied for what it would do: less than 20000 would be left on the account.",
+            "the gate's own rollback, for record",
+            "the gate's own preview, for record",
+            "rolled_back",
+            "impact     balance 12480",
+        ],
+    );
+}
+
+#[test]
 fn memory_runs_as_written() {
-    runs_as_written(
+    runs_in_order(
         "memory",
         &[
             "Replaced /notes/train-times.md",

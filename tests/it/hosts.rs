@@ -1,14 +1,17 @@
 //! Tasks that hosts open and halts that operators throw, on a real gate between real sockets: by the control API, by the
 //! command line, over the URL that carries the token.
 
+use std::process::Stdio;
+
 use pdp::record::Record;
 use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 
 use crate::gate::bundle::Bundle;
 use crate::gate::child::program;
 use crate::gate::client::{Agent, Answer, Request, text_of};
 use crate::gate::server::Upstream;
-use crate::gate::{ADA, BOB, Gate, OPERATOR, ROLES, events, until};
+use crate::gate::{ADA, BOB, Gate, HANGS, OPERATOR, ROLES, events, until};
 
 /// The tokens of the viewer and of the member.
 const VIEWER: &str = ROLES[0].1;
@@ -263,6 +266,57 @@ async fn hosts_open_hand_on_end_and_stop() {
     for words in ["task_opened", "task_stopped", "enough", "task_ended", "handed on from"] {
         assert!(story.contains(words), "{words} is missing in\n{story}");
     }
+}
+
+/// A client that can only start programs.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_bridge_carries_the_tasks_token() {
+    let house = House::new().await;
+    let opened = house.open().await;
+    let config = house.gate.folder.path().join("wicketgate.toml");
+    let mut command = program(&config);
+    command.env("WICKETGATE_TOKEN", ADA).env("WICKETGATE_TASK", &opened.token);
+    command.args(["--listen", &house.gate.at().to_string(), "stdio", "--server", "web"]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let opening = r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"c","version":"1"}}}"#;
+    let mut input = child.stdin.take().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    for (message, wanted) in [(opening, "protocolVersion"), (LOOK, "hello"), (ACT, "out_of_scope")] {
+        input.write_all(format!("{message}\n").as_bytes()).await.unwrap();
+        let line = tokio::time::timeout(HANGS, lines.next_line()).await.unwrap().unwrap().unwrap();
+        assert!(line.contains(wanted), "{wanted}: {line}");
+    }
+    let record = house.record("the look", |r| r.target.as_deref() == Some("look")).await;
+    assert_eq!(record.task, opened.id);
+    drop(input);
+    child.wait().await.unwrap();
+}
+
+/// Tasks that nobody opened are bounded by the profile `default`, and a policy can ask for a host's.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_leaves_the_token_away_wins_nothing() {
+    let web = Upstream::start().await;
+    let default = "name = \"default\"\n[scope]\ntools = [\"web/look\", \"web/act\"]\n";
+    let bundle = Bundle::new().http("web", &web.url()).profile("reading", PROFILE).profile("default", default).policy(
+        r#"@id("hosted") @reason("Writing needs a task that a host opened")
+        forbid (principal, action in Gate::Action::"write", resource) unless { context.gate.task.explicit };"#,
+    );
+    let house = House { gate: Gate::start(&bundle).await, web };
+    let ada = Agent::modern(house.gate.at(), "web", ADA);
+    let echo =
+        r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo","arguments":{"text":"hello"}}}"#;
+    let said = |text: &str| ada.posting(text.to_owned());
+    assert_eq!(outcome(&said(LOOK).send(ada.to).await.message()), "hello");
+    assert_eq!(outcome(&said(echo).send(ada.to).await.message()), "out_of_scope");
+    let answer = said(ACT).send(ada.to).await.message();
+    assert!(text_of(&answer).contains("Writing needs a task that a host opened"), "{answer}");
+    let body = json!({ "profile": "default", "agent": "ada", "goal": "Write" });
+    let opened = Opened::of(&house.post("/v1/tasks", body).await);
+    let answer = said(ACT).with("wicketgate-task", &opened.token).send(ada.to).await.message();
+    assert_eq!(outcome(&answer), "hello");
+    let record = house.record("the write", |r| r.task == opened.id && r.target.as_deref() == Some("act")).await;
+    let task = record.decision.unwrap().task;
+    assert!(task.explicit && task.profile == "default" && task.depth == 0, "{task:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -301,3 +301,34 @@ async fn a_client_that_leaves_half_way_is_on_record() {
     crate::gate::until("no call holds a place", free).await;
     ground.gate.close().await;
 }
+
+/// What a long answer says is known again in later arguments, though it was never held; what does not fit the window of its
+/// task counts as untrusted.
+#[tokio::test]
+async fn a_long_answer_is_read_as_it_passes() {
+    let web = Upstream::start().await;
+    let transport = format!("kind = \"http\"\nurl = \"{}\"\n", web.url());
+    let looks = r#"@id("looks") forbid (principal, action == web::Action::"echo", resource)
+        when { context.gate.origin.text.contains(Gate::Label::"secret") };"#;
+    let bundle = Bundle::new().entry("web", "labels = [\"private\"]", &transport).policy(looks);
+    let ground = Ground { gate: Gate::start_with(&bundle, "").await, web };
+    let origin = async |id: u64, text: &str| {
+        let echo = Request::post("/web/mcp", call(id, "echo", json!({ "text": text })));
+        assert_eq!(text_of(&echo.send(ground.gate.at()).await.message()), text);
+        let record = ground.gate.record("of the echo", |record| record.request_id == Some(id.to_string())).await;
+        record.decision.unwrap().origin.into_values().map(|labels| labels.to_string()).collect::<String>()
+    };
+    let reads = async |id: &str, pieces: Vec<Bytes>| {
+        ground.web.script("raw", Script::chunks(pieces));
+        assert!(Ground::asking("act", id).receive(ground.gate.at()).await.unwrap().whole);
+    };
+    assert_eq!(origin(1, "https://first.test/").await, "");
+    let blanks = vec![Bytes::from(" ".repeat(64 << 10)); 32];
+    let words = ["see https://ev", "il.test/x now", TAIL].map(Bytes::from);
+    reads("long", [long(HEAD, &blanks, &[]), words.to_vec()].concat()).await;
+    assert_eq!(origin(2, "https://evil.test/x").await, "private");
+    assert_eq!(origin(3, "https://other.test/y").await, "");
+    reads("longer", long(HEAD, &filler(4 * HELD), &[TAIL])).await;
+    assert_eq!(origin(4, "https://other.test/y").await, "private, untrusted");
+    ground.gate.close().await;
+}

@@ -68,8 +68,16 @@ fn mentioned(policies: &[SourceFile], kind: &str) -> BTreeSet<String> {
     text.split(&mark).skip(1).filter_map(|rest| rest.split('"').next()).map(str::to_owned).collect()
 }
 
+/// Whether nothing is known of a call but who asks and which labels the task has, or the task was opened by a host and the
+/// user gave every place that the call goes to.
+#[derive(Clone, Copy, PartialEq)]
+enum Known {
+    Labels,
+    Vouched,
+}
+
 /// Somebody whom no policy names, and a member of each team and each agent that one does.
-fn principals(policies: &[SourceFile]) -> Vec<(String, Principal)> {
+fn principals(policies: &[SourceFile]) -> Vec<(String, Principal, Known)> {
     let of = |agent: &str, teams: Vec<String>| Principal {
         agent: agent.to_owned(),
         teams,
@@ -80,7 +88,13 @@ fn principals(policies: &[SourceFile]) -> Vec<(String, Principal)> {
     let mut out = vec![("anybody".to_owned(), of("anybody", Vec::new()))];
     out.extend(mentioned(policies, "Team").into_iter().map(|t| (format!("one of team {t}"), of("anybody", vec![t]))));
     out.extend(mentioned(policies, "Agent").into_iter().map(|a| (format!("agent {a}"), of(&a, Vec::new()))));
-    out
+    let vouched = out.iter().map(|(who, principal)| {
+        (format!("{who}, in an opened task, as the user said"), principal.clone(), Known::Vouched)
+    });
+    let vouched: Vec<_> = vouched.collect();
+    let mut all: Vec<_> = out.into_iter().map(|(who, principal)| (who, principal, Known::Labels)).collect();
+    all.extend(vouched);
+    all
 }
 
 /// Every set of the labels that policies mention.
@@ -107,7 +121,7 @@ fn word(decision: &Decision) -> String {
 fn row(
     snapshot: &Snapshot,
     name: &str,
-    principal: &Principal,
+    (principal, known): (&Principal, Known),
     server: &Server,
     act: Act<'_>,
     sets: &[LabelSet],
@@ -115,7 +129,12 @@ fn row(
     let mut rules = BTreeSet::new();
     let mut out = format!("  {name:<52}");
     for labels in sets {
-        let facts = Facts { labels: labels.clone(), now_ms: 1_795_132_800_000, ..Facts::default() };
+        let (labels, unvouched) = (labels.clone(), labels.clone());
+        let mut facts = Facts { labels, unvouched, now_ms: 1_795_132_800_000, ..Facts::default() };
+        if known == Known::Vouched {
+            facts.unvouched = LabelSet::default();
+            facts.task.explicit = true;
+        }
         let judgement = snapshot.judge(Query { principal, server, act, facts: &facts });
         rules.extend(judgement.rules.into_iter().map(|rule| rule.id));
         out.push_str(&format!("{:<20}", word(&judgement.decision)));
@@ -132,20 +151,22 @@ fn table() -> String {
     let sets = label_sets(&sources.policies);
     let mut out =
         "Who may do what, with which labels in the task. Made by tests/it/matrix.rs; do not edit.\n".to_owned();
-    for (who, principal) in principals(&sources.policies) {
+    for (who, principal, known) in principals(&sources.policies) {
         out.push_str(&format!("\n{who:<54}"));
         sets.iter().for_each(|set| out.push_str(&format!("{:<20}", set.to_string())));
         out.push_str("rules\n");
         for server in snapshot.registry().servers.values() {
             for tool in server.tools.values() {
-                tool_rows(&snapshot, &principal, server, &tool.name, &sets, &mut out);
+                tool_rows(&snapshot, (&principal, known), server, &tool.name, &sets, &mut out);
             }
-            for method in METHODS.iter().filter(|m| server.opens(m.name, Some(m))) {
+            // Where a method's effect goes is nothing that a user gives.
+            let methods = METHODS.iter().filter(|_| known == Known::Labels);
+            for method in methods.filter(|m| server.opens(m.name, Some(m))) {
                 let act = Act::Method { name: method.name, known: Some(method), target: "" };
                 out.push_str(&row(
                     &snapshot,
                     &format!("{} {}", server.name, method.name),
-                    &principal,
+                    (&principal, known),
                     server,
                     act,
                     &sets,
@@ -158,7 +179,7 @@ fn table() -> String {
 
 fn tool_rows(
     snapshot: &Snapshot,
-    principal: &Principal,
+    who: (&Principal, Known),
     server: &Server,
     tool: &str,
     sets: &[LabelSet],
@@ -178,7 +199,7 @@ fn tool_rows(
         let shown = if what.is_empty() { name.clone() } else { format!("{name} ({what})") };
         let arguments = Json::read(arguments, 32).unwrap();
         let act = Act::Tool { tool: reviewed, arguments: &arguments };
-        out.push_str(&row(snapshot, &shown, principal, server, act, sets));
+        out.push_str(&row(snapshot, &shown, who, server, act, sets));
     }
 }
 

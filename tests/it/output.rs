@@ -1,6 +1,8 @@
 //! Results held against the reviewed output schema, over every way by which a result reaches the client: refused, labelled
 //! or passed as the registry says.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use bytes::Bytes;
 use pdp::digest::Digest;
 use pdp::record::Ending;
@@ -9,7 +11,7 @@ use serde_json::{Value, json};
 use crate::gate::bundle::Bundle;
 use crate::gate::client::{Agent, Request, call};
 use crate::gate::server::{Script, Upstream};
-use crate::gate::{ADA, Gate};
+use crate::gate::{ADA, Gate, OPERATOR, ROLES, events};
 
 /// One tool per choice, each with the same output schema; `act` has an effect.
 const CHOICES: [(&str, &str, &str); 4] = [
@@ -27,6 +29,7 @@ fn definition(name: &str) -> Value {
 struct Lab {
     gate: Gate,
     server: Upstream,
+    calls: AtomicU64,
 }
 
 impl Lab {
@@ -45,13 +48,15 @@ impl Lab {
         }
         let bundle = Bundle::new().registered("lab", entry, json!(tools).to_string());
         let gate = Gate::start(&bundle).await;
-        Self { gate, server }
+        Self { gate, server, calls: AtomicU64::new(0) }
     }
 
     /// A call of a tool that is answered with this, and what the client gets: the code of a refusal, or the labels.
     async fn call(&self, tool: &str, says: Script) -> (String, Value) {
         self.server.script("tools/call", says);
-        let answer = Request::post("/lab/mcp", call(1, tool, json!({}))).send(self.gate.at()).await;
+        // Each a call of its own: an effect whose result is withheld is not made a second time.
+        let nth = self.calls.fetch_add(1, Ordering::Relaxed);
+        let answer = Request::post("/lab/mcp", call(1, tool, json!({ "nth": nth }))).send(self.gate.at()).await;
         let message = answer.message();
         let told = match answer.refusal() {
             Some((code, _)) => code,
@@ -170,4 +175,38 @@ async fn what_long_running_work_brings_is_held_against_its_tools_schema() {
     }
     // Whose work it is nobody knows, so it was held against nothing.
     assert_eq!(ask("tasks/result", "another", good).await, r#"["unvalidated"]"#);
+}
+
+/// What is withheld waits for somebody else than its caller; released, the very call finds it, and it is on record.
+#[tokio::test]
+async fn a_withheld_result_is_released_by_an_operator_and_found_by_its_call() {
+    let lab = Lab::new().await;
+    let misfit = json!({ "content": [{ "type": "text", "text": "kept" }], "structuredContent": { "n": "x" } });
+    lab.server.script("tools/call", Script::Json(answer(&misfit)));
+    let act = || Request::post("/lab/mcp", call(7, "act", json!({ "same": true })));
+    let (code, record) = act().send(lab.gate.at()).await.refusal().unwrap();
+    assert_eq!(code, "quarantined");
+    let (code, _) = act().send(lab.gate.at()).await.refusal().unwrap();
+    assert_eq!(code, "repeated", "it is not made again");
+    let ask = |verb: &str, path: String, token: &str| {
+        let request = Request::bare(verb, &path).token(token);
+        let to = lab.gate.control();
+        async move { request.send(to).await }
+    };
+    let listed = ask("GET", "/v1/quarantine".to_owned(), OPERATOR).await;
+    assert_eq!(listed.message()["withheld"][0]["record"], record, "{listed:?}");
+    assert!(!listed.message().to_string().contains("kept"), "nobody is shown the result: {listed:?}");
+    let release = |record: u64, token: &'static str| ask("POST", format!("/v1/quarantine/{record}/release"), token);
+    assert_eq!(release(record, ROLES[0].1).await.status, 403, "a viewer looks");
+    assert_eq!(release(record + 1000, OPERATOR).await.status, 404);
+    let released = release(record, OPERATOR).await;
+    assert_eq!((released.status, &released.message()["tool"]), (200, &json!("act")), "{released:?}");
+    let found = act().send(lab.gate.at()).await.message();
+    assert_eq!((&found["id"], &found["result"]["content"][0]["text"]), (&json!(7), &json!("kept")), "{found}");
+    let labels = &found["result"]["_meta"]["dev.wicketgate/label"]["labels"];
+    assert_eq!(*labels, json!(["unvalidated"]), "{found}");
+    assert_eq!(lab.server.seen_of("tools/call").len(), 1, "it acted once");
+    let told = events(lab.gate.close().await);
+    let event = told.iter().find(|event| event.what == "quarantine_released").unwrap();
+    assert!(event.task.is_some() && event.trace.is_some() && event.by.is_some(), "{event:?}");
 }

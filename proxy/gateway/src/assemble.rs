@@ -10,7 +10,7 @@ use pdp::digest::Digest;
 use pdp::principal::Principal;
 use pdp::record::{Entry, Event};
 use pep::ports::{Approvals, BoxFuture, Clock, Gate, Hold, Ledger, Limits, Ports, Verdict};
-use pep::{Channels, Key, Propagation, Tasks};
+use pep::{Channels, Key, Propagation, Quarantine, Tasks};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
@@ -31,6 +31,7 @@ use crate::telemetry::{Exporter, Settings};
 use crate::upstream::Upstreams;
 use crate::upstream::http::HttpUpstream;
 use crate::upstream::http_sse::{HttpSseLimits, HttpSseUpstream};
+use crate::upstream::own::OwnServer;
 use crate::upstream::stdio::{StdioLimits, StdioUpstream};
 use crate::vault::LocalVault;
 
@@ -101,9 +102,11 @@ pub async fn start(config: &Config, environment: Environment) -> anyhow::Result<
     ledger.subscribe(shown_to(Arc::downgrade(&shadow)));
     let (known, generated) = principals(config, environment.token.as_deref(), &entropy)?;
     let vault = Arc::new(LocalVault);
-    let upstreams = Arc::new(upstreams(config, Arc::clone(&vault))?);
+    let own = OwnServer::new(Arc::clone(&port), Arc::clone(&clock), config.ledger());
+    let upstreams = Arc::new(upstreams(config, Arc::clone(&vault), own)?);
     let halts = Arc::new(Halts::open(&config.data)?);
     let tasks = Tasks::new(micros(config.task_idle), config.limits.tasks_max, config.task_by_trace)
+        .limited(config.budgets.clone())
         .sealed(task_key(&config.data, &entropy)?);
     let gate = Arc::new(Gate {
         snapshots: Arc::clone(&store) as _,
@@ -116,6 +119,7 @@ pub async fn start(config: &Config, environment: Environment) -> anyhow::Result<
             approvals: Arc::new(Nobody),
             halt: Arc::clone(&halts) as _,
             tasks,
+            quarantine: Quarantine::default(),
             channels: Channels::new(config.limits.sessions_max),
             memories: crate::memory::open(&config.data).await?,
             slots: Arc::new(Semaphore::new(config.limits.calls_max)),
@@ -300,7 +304,7 @@ fn shown_to(shadow: Weak<Shadow>) -> Sink {
     })
 }
 
-fn upstreams(config: &Config, vault: Arc<LocalVault>) -> anyhow::Result<Upstreams> {
+fn upstreams(config: &Config, vault: Arc<LocalVault>, own: OwnServer) -> anyhow::Result<Upstreams> {
     let limits = &config.limits;
     let http = HttpUpstream::new(limits.message_bytes_max, limits.long_answer_bytes_max, vault)?;
     let http_sse = HttpSseUpstream::new(
@@ -318,7 +322,7 @@ fn upstreams(config: &Config, vault: Arc<LocalVault>) -> anyhow::Result<Upstream
         grace: Duration::from_millis(limits.child_grace_ms),
         starts_per_minute: limits.child_starts_per_minute_max,
     });
-    Ok(Upstreams::new(http, http_sse, stdio, limits.calls_per_server_max))
+    Ok(Upstreams::new(http, http_sse, stdio, own, limits.calls_per_server_max))
 }
 
 fn pipeline_limits(config: &Config) -> Limits {
@@ -329,6 +333,7 @@ fn pipeline_limits(config: &Config) -> Limits {
             .unwrap_or(i64::MAX)
             .saturating_mul(1_000_000),
         stream_idle_ms_max: config.limits.stream_idle_s.saturating_mul(1000),
+        origin_bytes_max: config.limits.origin_bytes_per_task_max,
         ..Limits::STANDARD
     }
 }

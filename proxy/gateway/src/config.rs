@@ -5,7 +5,7 @@
 
 mod written;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,6 +13,7 @@ use std::time::Duration;
 use pdp::fault::{Fault, SourceFile};
 use pdp::principal::Principal;
 use pdp::snapshot::Snapshot;
+use pdp::task::Limits as Budget;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::Spanned;
@@ -23,6 +24,9 @@ use self::written::{PrincipalTable, Written};
 pub(crate) const LISTEN: &str = "127.0.0.1:8640";
 /// Where operators connect unless configured.
 const CONTROL: &str = "127.0.0.1:8641";
+
+/// What the teams are called that the gate's own previews and rollbacks belong to.
+const OWN_TEAMS: &str = "wicketgate:";
 
 /// The configuration as meant.
 #[derive(Debug, Clone)]
@@ -43,6 +47,8 @@ pub struct Config {
     pub data: PathBuf,
     /// Who may come, by the SHA-256 of their token. Empty means that tokens are generated.
     pub principals: Vec<Known>,
+    /// How much principals may do, by their keys.
+    pub budgets: HashMap<String, Budget>,
     /// The bounds.
     pub limits: Limits,
     /// When an implicit task ends without a call.
@@ -153,6 +159,9 @@ pub struct Limits {
     pub sessions_max: usize,
     /// How many tasks are remembered.
     pub tasks_max: usize,
+    /// How many bytes of hashes a task keeps of what it has read, to tell where arguments came from; about as many as it has
+    /// read text. What is more counts as untrusted.
+    pub origin_bytes_per_task_max: usize,
     /// How many child processes may run.
     pub children_max: usize,
     /// How many starts one server may make within a minute.
@@ -192,6 +201,7 @@ impl Default for Limits {
             connections_max: 4096,
             sessions_max: 10_000,
             tasks_max: 10_000,
+            origin_bytes_per_task_max: pdp::origin::BYTES_MAX,
             children_max: 256,
             child_starts_per_minute_max: 60,
             child_idle_s: 1800,
@@ -233,6 +243,7 @@ impl Limits {
             ("connections_max", size(self.connections_max), 1, COUNT_MAX),
             ("sessions_max", size(self.sessions_max), 1, COUNT_MAX),
             ("tasks_max", size(self.tasks_max), 1, COUNT_MAX),
+            ("origin_bytes_per_task_max", size(self.origin_bytes_per_task_max), 1024, BYTES_MAX),
             ("children_max", size(self.children_max), 1, COUNT_MAX),
             ("child_starts_per_minute_max", size(self.child_starts_per_minute_max), 1, COUNT_MAX),
             ("child_idle_s", self.child_idle_s, 0, SECONDS_MAX),
@@ -319,7 +330,8 @@ impl Config {
         };
         let listen = address(overrides.listen, &written.listen, LISTEN);
         let control = address(overrides.control, &written.control.listen, CONTROL);
-        let principals = written.principals.iter().filter_map(|p| known(file, p, &mut faults)).collect();
+        let principals: Vec<Known> = written.principals.iter().filter_map(|p| known(file, p, &mut faults)).collect();
+        let budgets = written.principals.iter().filter_map(|written| budget(written.get_ref())).collect();
         let bundle = bundle(&written, base, overrides, file, &mut faults);
         let limits = written.limits.as_ref().map_or_else(Limits::default, |l| *l.get_ref());
         let limits_at = written.limits.as_ref().map_or(0, |l| l.span().start);
@@ -338,6 +350,7 @@ impl Config {
             signatures: written.signatures,
             data,
             principals,
+            budgets,
             limits,
             task_idle: Duration::from_secs(written.tasks.idle_minutes.saturating_mul(60)),
             task_by_trace: written.tasks.by_trace,
@@ -369,6 +382,10 @@ fn known(file: &SourceFile, written: &Spanned<PrincipalTable>, faults: &mut Vec<
             }
         }
     }
+    if let Some(team) = table.teams.iter().find(|team| team.starts_with(OWN_TEAMS)) {
+        let words = format!("the team `{team}` is the gate's own: its errands belong to it");
+        faults.push(Fault::at(file, written.span().start, words, "choose another name"));
+    }
     let digest = table.token_sha256.get_ref().trim_start_matches("sha256:").to_owned();
     let Some(token_sha256) = hex32(&digest) else {
         let remedy = "write the SHA-256 of the token as 64 hexadecimal digits: `printf %s TOKEN | sha256sum`";
@@ -383,6 +400,12 @@ fn known(file: &SourceFile, written: &Spanned<PrincipalTable>, faults: &mut Vec<
         method: "token".to_owned(),
     };
     Some(Known { principal, role, token_sha256 })
+}
+
+/// What one principal may do; nothing where that has no limits.
+fn budget(table: &PrincipalTable) -> Option<(String, Budget)> {
+    let budget = table.limits.filter(|budget| !budget.is_none())?;
+    Some((format!("{}/{}", table.tenant, table.agent), budget))
 }
 
 pub(crate) fn hex32(text: &str) -> Option<[u8; 32]> {

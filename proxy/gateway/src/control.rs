@@ -3,8 +3,10 @@
 //! Nothing here can send to a server or approve a call for its own caller; it looks, reloads, opens tasks, stops and halts.
 
 mod halts;
+mod quarantine;
 mod shadow;
 mod snapshots;
+mod said;
 mod tasks;
 
 use std::net::SocketAddr;
@@ -76,7 +78,9 @@ pub async fn serve(socket: TcpListener, control: Arc<Control>, stop: Cancellatio
         .route("/v1/traces/{id}", get(trace))
         .merge(snapshots::routes())
         .merge(shadow::routes())
+        .merge(quarantine::routes())
         .merge(tasks::routes())
+        .merge(said::routes())
         .merge(halts::routes())
         .fallback(|| async { error(StatusCode::NOT_FOUND, "no_route", "there is nothing here; see `/v1/health`") })
         .layer(middleware::from_fn_with_state(Arc::clone(&control), admit))

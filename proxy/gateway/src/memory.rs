@@ -4,7 +4,7 @@
 //! order changes are handed over. The pipeline keeps all of it in memory and reads it here only when the gate starts.
 
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
@@ -168,7 +168,7 @@ fn kept(connection: &Connection) -> anyhow::Result<Vec<(Place, Provenance)>> {
 }
 
 /// Writes until nobody is left to order anything.
-fn write(mut connection: Connection, orders: &Receiver<Order>, path: &PathBuf) {
+fn write(mut connection: Connection, orders: &Receiver<Order>, path: &Path) {
     while let Ok(first) = orders.recv() {
         // Whatever waits goes with it: one commit for all.
         let mut group = vec![first];

@@ -18,4 +18,5 @@ pub mod registry;
 pub mod policy;
 pub mod snapshot;
 pub mod task;
+pub mod origin;
 pub mod record;

@@ -88,6 +88,12 @@ pub enum Code {
     TaskOver,
     /// What the call touches lies outside its task's scope.
     OutOfScope,
+    /// A limit of the caller or of the server is reached.
+    LimitReached,
+    /// This call was made before, under the same key or with a result that is withheld: it is not made again.
+    Repeated,
+    /// What the call would do could not be found out beforehand, so it was not made.
+    PreviewFailed,
     /// The credential for the server cannot be had.
     CredentialUnavailable,
     /// The ledger cannot take the record.
@@ -100,6 +106,10 @@ pub enum Code {
     AnswerLost,
     /// The server's result does not fit the reviewed output schema and is withheld; the call may have had its effect.
     Quarantined,
+    /// The result was not as it must be, and the call was undone.
+    RolledBack,
+    /// The result was not as it must be, and whether the call was undone is unknown.
+    RollbackFailed,
     /// The entry of a memory has expired or is another's, and is not delivered or changed.
     EntryWithheld,
     /// The server broke the protocol in a frame of its own.
@@ -123,7 +133,7 @@ const fn line(name: &'static str, http: u16, rpc: i64, source: Source, again: bo
 
 impl Code {
     /// Every code, for coverage.
-    pub const ALL: [Self; 42] = [
+    pub const ALL: [Self; 47] = [
         Self::NoRoute,
         Self::VerbNotAllowed,
         Self::HostRefused,
@@ -157,12 +167,17 @@ impl Code {
         Self::Halted,
         Self::TaskOver,
         Self::OutOfScope,
+        Self::LimitReached,
+        Self::Repeated,
+        Self::PreviewFailed,
         Self::CredentialUnavailable,
         Self::LedgerUnavailable,
         Self::Unreachable,
         Self::TimedOut,
         Self::AnswerLost,
         Self::Quarantined,
+        Self::RolledBack,
+        Self::RollbackFailed,
         Self::EntryWithheld,
         Self::BrokenFrame,
         Self::Cancelled,
@@ -207,12 +222,17 @@ impl Code {
             Self::Halted => line("halted", 200, 40302, Policy, true),
             Self::TaskOver => line("task_over", 200, 40303, Policy, false),
             Self::OutOfScope => line("out_of_scope", 200, 40304, Policy, false),
+            Self::LimitReached => line("limit_reached", 200, 42902, Policy, true),
+            Self::Repeated => line("repeated", 200, 40901, Policy, false),
+            Self::PreviewFailed => line("preview_failed", 200, 50206, Upstream, true),
             Self::CredentialUnavailable => line("credential_unavailable", 200, 50001, Gate, true),
             Self::LedgerUnavailable => line("ledger_unavailable", 503, 50301, Gate, true),
             Self::Unreachable => line("unreachable", 200, 50202, Upstream, true),
             Self::TimedOut => line("timed_out", 200, 50401, Upstream, false),
             Self::AnswerLost => line("answer_lost", 200, 50203, Upstream, false),
             Self::Quarantined => line("quarantined", 200, 50205, Upstream, false),
+            Self::RolledBack => line("rolled_back", 200, 50207, Upstream, false),
+            Self::RollbackFailed => line("rollback_failed", 200, 50208, Upstream, false),
             Self::EntryWithheld => line("entry_withheld", 200, 41000, Policy, false),
             Self::BrokenFrame => line("broken_frame", 200, 50204, Upstream, false),
             Self::Cancelled => line("cancelled", 200, 49900, Client, false),

@@ -97,6 +97,7 @@ impl Scope {
 /// How much may be done. What is not named has no limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "TaskLimits")]
 pub struct Limits {
     /// Tool calls.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -125,6 +126,12 @@ pub struct Limits {
 }
 
 impl Limits {
+    /// Whether nothing has a limit.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// The tighter of both, limit by limit.
     #[must_use]
     pub fn tighter(&self, other: &Self) -> Self {

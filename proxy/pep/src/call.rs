@@ -10,6 +10,7 @@ use pdp::snapshot::Snapshot;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::channel::{Channel, Underway};
+use crate::effect::Errand;
 use crate::entry::OpenRecord;
 use crate::envelope::Envelope;
 use crate::frame::Caller;
@@ -44,6 +45,8 @@ pub(crate) struct Head {
     pub(crate) channel: Arc<Channel>,
     pub(crate) slot: Option<OwnedSemaphorePermit>,
     pub(crate) underway: Option<Underway>,
+    /// What the gate makes it for, if the gate makes it.
+    pub(crate) errand: Option<Errand>,
 }
 
 /// Where a refusal or answer goes, which must be known even when nothing else is.
@@ -57,14 +60,23 @@ pub(crate) struct Address {
     pub(crate) channel: Option<Arc<Channel>>,
 }
 
+impl Address {
+    /// That of a frame before it is read.
+    pub(crate) fn unread(direction: Direction) -> Self {
+        Self { direction, kind: FrameKind::Unreadable, id: None, method: None, modern: false, channel: None }
+    }
+}
+
 /// A call that will go no further, and why. It still carries its open record.
 #[must_use = "a stopped call is sealed, so that its sender is answered"]
 pub struct Stopped {
     pub(crate) entry: OpenRecord,
     pub(crate) address: Box<Address>,
-    pub(crate) refusal: Refusal,
+    pub(crate) refusal: Box<Refusal>,
     /// What the agent is told beside the refusal's sentence.
-    pub(crate) advice: Option<String>,
+    pub(crate) advice: Option<Box<str>>,
+    /// The answer that this call had before, which is handed over again.
+    pub(crate) again: Option<Arc<str>>,
 }
 
 /// `Next` may follow `Self`. One line per arrow; there are no other arrows.
@@ -128,14 +140,14 @@ impl<S> Call<S> {
                 entry.stage(<S as Precedes<T>>::STAGE);
                 Ok(Call { head, entry, state })
             }
-            Err(refusal) => Err(Stopped { entry, address, refusal, advice: None }),
+            Err(refusal) => Err(Stopped::new(entry, address, refusal)),
         }
     }
 
     /// Ends here.
     pub(crate) fn stop(self, refusal: Refusal) -> Stopped {
         let address = Box::new(self.address());
-        Stopped { entry: self.entry, address, refusal, advice: None }
+        Stopped::new(self.entry, address, refusal)
     }
 
     pub(crate) fn head(&self) -> &Head {
@@ -224,9 +236,20 @@ impl Call<Labelled> {
 }
 
 impl Stopped {
+    /// A frame that ends here.
+    pub(crate) fn new(entry: OpenRecord, address: Box<Address>, refusal: Refusal) -> Self {
+        Self { entry, address, refusal: Box::new(refusal), advice: None, again: None }
+    }
+
+    /// With an answer that is handed over again, instead of words.
+    pub(crate) fn answer_again(mut self, answer: Arc<str>) -> Self {
+        self.again = Some(answer);
+        self
+    }
+
     /// With words for the agent beside the refusal's sentence.
     pub(crate) fn advise(mut self, advice: String) -> Self {
-        self.advice = Some(advice);
+        self.advice = Some(advice.into_boxed_str());
         self
     }
 }

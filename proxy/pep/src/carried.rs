@@ -268,7 +268,9 @@ pub(crate) fn settle(
     }
     match &context.pending.presumption {
         Some(presumption) => presumption.settle(&carried),
-        None => head.task.gather(&carried),
+        None => {
+            head.task.gather(&carried);
+        }
     }
     Ok(Settled { carried, text: handed })
 }

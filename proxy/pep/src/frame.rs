@@ -8,6 +8,7 @@ use pdp::principal::Principal;
 use pdp::refusal::Refusal;
 
 use crate::channel::Channel;
+use crate::effect::Errand;
 use crate::task::{Task, Token};
 
 /// Who sent a frame.
@@ -27,6 +28,8 @@ pub struct Frame {
     pub(crate) session: Option<String>,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) belongs: Belongs,
+    /// What the gate makes it for, if the gate makes it.
+    pub(crate) errand: Option<Errand>,
     pub(crate) content: Content,
 }
 
@@ -123,7 +126,7 @@ impl Frame {
         headers: Vec<(String, String)>,
         content: Content,
     ) -> Self {
-        Self { caller, server: server.to_owned(), session, headers, belongs: Belongs::UNSAID, content }
+        Self { caller, server: server.to_owned(), session, headers, belongs: Belongs::UNSAID, errand: None, content }
     }
 
     /// With the task tokens that came beside the message.
@@ -135,6 +138,11 @@ impl Frame {
     /// Made by the gate in the course of this task.
     pub(crate) fn within(self, task: &Arc<Task>) -> Self {
         Self { belongs: Belongs::Within(Arc::clone(task)), ..self }
+    }
+
+    /// Made by the gate to run an errand of a call in this task.
+    pub(crate) fn errand(self, task: &Arc<Task>, errand: Errand) -> Self {
+        Self { errand: Some(errand), ..self.within(task) }
     }
 
     /// The value of a header, by lower-case name.

@@ -9,11 +9,13 @@ mod call;
 mod carried;
 mod channel;
 mod content;
+mod effect;
 mod entry;
 mod envelope;
 mod fair;
 mod frame;
 mod headers;
+mod inside;
 mod job;
 mod long;
 mod memories;
@@ -30,7 +32,9 @@ mod validation;
 
 pub use call::{Call, Stopped};
 pub use channel::{Channel, Channels};
+pub use effect::{Quarantine, ReleaseFault, Withheld};
 pub use frame::{Caller, Frame};
+pub use inside::Inside;
 pub use long::{CutOff, LongAnswer, PieceSource};
 pub use memories::Memories;
 pub use reply::{Answer, Body, Reply};
@@ -46,7 +50,10 @@ pub use stages::{
     s9_audit::IntentReceipt,
 };
 pub use stream::{Event, EventSource, EventStream};
-pub use task::{Cause, Key, OpenFault, Opened, Opening, Over, Task, Tasks, Terms, Token};
+pub use task::{
+    Cause, Claims, Heard, Key, OpenFault, Opened, Opening, Over, PlanState, SayFault, Speaker, Task, Tasks, Terms,
+    Token, Unsaid, WaitingCall,
+};
 pub use trace::{Propagation, TraceContext};
 
 use std::sync::Arc;
@@ -68,7 +75,7 @@ async fn flow(frame: Frame, gate: &Arc<Gate>) -> Result<Call<Labelled>, Stopped>
     let call = s2_classify::classify(call, gate).await?;
     let call = s3_policy::judge(call, &gate.ports)?;
     let call = s4_guardrail::clear(call, &gate.ports)?;
-    let call = s5_approval::authorize(call, &gate.ports).await?;
+    let call = s5_approval::authorize(call, gate).await?;
     let call = s6_credential::equip(call, &gate.ports).await?;
     let call = s7_action::execute(call, &gate.ports).await?;
     s8_outcome::label(call, &gate.ports)

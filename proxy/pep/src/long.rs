@@ -18,6 +18,7 @@ use crate::rewrite::passing::Passing;
 use crate::stages::s7_action::CANCELLED;
 use crate::stages::s8_outcome::is_answer_to;
 use crate::stages::s9_audit;
+use crate::task::window;
 
 /// Where the pieces of a long answer come from.
 pub trait PieceSource: Send {
@@ -41,6 +42,8 @@ pub struct LongAnswer {
     ready: VecDeque<Bytes>,
     bytes: u64,
     patience: Duration,
+    /// Reads what passes, where a policy looks at where arguments come from.
+    read: Option<window::Passing>,
     gate: Arc<Gate>,
 }
 
@@ -50,13 +53,14 @@ pub(crate) struct Passage {
     pub(crate) passing: Passing,
     /// How long the next piece may take.
     pub(crate) patience: Duration,
+    pub(crate) read: Option<window::Passing>,
 }
 
 impl LongAnswer {
     pub(crate) fn new(head: Box<Head>, entry: OpenRecord, passage: Box<Passage>, gate: Arc<Gate>) -> Self {
-        let Passage { source, passing, patience } = *passage;
+        let Passage { source, passing, patience, read } = *passage;
         let (passing, ready) = (Some(passing), VecDeque::new());
-        Self { head, entry: Some(entry), source, passing, ready, bytes: 0, patience, gate }
+        Self { head, entry: Some(entry), source, passing, ready, bytes: 0, patience, read, gate }
     }
 
     /// The next piece for the client; nothing at the end.
@@ -78,6 +82,9 @@ impl LongAnswer {
                 Ok(Some(Err(fault))) => fault,
                 Ok(Some(Ok(piece))) => match passing.take(&piece) {
                     Ok(pieces) => {
+                        if let Some(read) = &mut self.read {
+                            read.take(&self.head, &piece, &self.gate.ports.limits);
+                        }
                         let count = |sum: u64, piece: &Bytes| sum.saturating_add(piece.len() as u64);
                         self.bytes = pieces.iter().fold(self.bytes, count);
                         self.ready.extend(pieces);
@@ -98,12 +105,27 @@ impl LongAnswer {
         }
     }
 
+    /// The whole answer; nothing where it was cut off or is longer than this. For the gate's own requests.
+    pub(crate) async fn whole(&mut self, bytes_max: usize) -> Option<String> {
+        let mut all = Vec::new();
+        while let Some(piece) = self.next().await {
+            all.extend_from_slice(&piece.ok()?);
+            if all.len() > bytes_max {
+                return None;
+            }
+        }
+        String::from_utf8(all).ok()
+    }
+
     /// The server has said all: is it the answer, and is it recorded?
     async fn ended(&mut self) -> Result<(), String> {
         let Some(passing) = self.passing.take() else { return Ok(()) };
         let passed = passing.finish()?;
         if !is_answer_to(passed.id.as_deref(), passed.failed, &self.head.envelope) {
             return Err("it is not the answer to this request".to_owned());
+        }
+        if let Some(read) = self.read.take() {
+            read.finish(&self.head, &self.gate.ports.limits);
         }
         let Some(mut entry) = self.entry.take() else { return Ok(()) };
         let (is_error, bytes) = (passed.is_error, self.bytes.saturating_add(passed.tail.len() as u64));

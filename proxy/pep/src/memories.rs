@@ -340,10 +340,11 @@ mod tests {
     fn at_once<T>(future: impl Future<Output = T>) -> T {
         let mut future = std::pin::pin!(future);
         let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-        match future.as_mut().poll(&mut context) {
-            std::task::Poll::Ready(done) => done,
-            std::task::Poll::Pending => unreachable!("it waits for nothing"),
-        }
+        let done = match future.as_mut().poll(&mut context) {
+            std::task::Poll::Ready(done) => Some(done),
+            std::task::Poll::Pending => None,
+        };
+        done.unwrap()
     }
 
     #[test]

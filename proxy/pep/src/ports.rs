@@ -1,6 +1,6 @@
 //! What the stages ask of the outside world. Adapters live in the gateway; fakes in the tests.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Debug};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use std::sync::Arc;
 use pdp::digest::Digest;
 use pdp::flow::memory::{Place, Provenance};
 use pdp::label::LabelSet;
-use pdp::policy::Rule;
+use pdp::policy::{Impact, Rule};
 use pdp::principal::Principal;
 use pdp::record::Entry;
 use pdp::registry::Server;
@@ -16,6 +16,7 @@ use pdp::snapshot::Snapshot;
 use tokio::sync::Semaphore;
 
 use crate::channel::Channels;
+use crate::effect::Quarantine;
 use crate::memories::Memories;
 use crate::reply::Answer;
 use crate::stages::s7_action::{Dispatch, Secret};
@@ -56,6 +57,8 @@ pub struct Ports {
     pub tasks: Tasks,
     /// The open channels.
     pub channels: Channels,
+    /// The results that are withheld.
+    pub quarantine: Quarantine,
     /// What is known of the entries of memory servers.
     pub memories: Memories,
     /// How many requests may be under way.
@@ -79,6 +82,8 @@ pub struct Limits {
     pub stream_idle_ms_max: u64,
     /// How many pages of a tool listing are read.
     pub listing_pages_max: usize,
+    /// How many bytes of hashes a task keeps of what it has read, to tell where arguments came from.
+    pub origin_bytes_max: usize,
 }
 
 impl Limits {
@@ -89,6 +94,7 @@ impl Limits {
         listing_age_us_max: 300 * 1_000_000,
         stream_idle_ms_max: 30 * 60 * 1000,
         listing_pages_max: 64,
+        origin_bytes_max: pdp::origin::BYTES_MAX,
     };
 }
 
@@ -245,12 +251,16 @@ pub struct Hold {
     pub arguments: String,
     /// The labels the task had gathered.
     pub labels: LabelSet,
+    /// For each argument the labels of what its value was found in, as far as it was found: a lower bound.
+    pub origin: BTreeMap<String, LabelSet>,
     /// The snapshot it was judged by.
     pub snapshot: Digest,
     /// The grants it needs.
     pub grants: BTreeSet<String>,
     /// The rules that ask for them.
     pub rules: Vec<Rule>,
+    /// What a preview of the call found.
+    pub impact: Option<BTreeMap<String, Impact>>,
 }
 
 // Written by hand: a derived `Debug` would print arguments into logs.

@@ -47,6 +47,9 @@ impl fmt::Debug for Body {
     }
 }
 
+/// How long an answer to the gate's own requests may be.
+const OWN_ANSWER_BYTES_MAX: usize = 4 << 20;
+
 impl Reply {
     pub(crate) fn new(status: u16, headers: Vec<(String, String)>, body: Body) -> Self {
         Self { status, headers, body }
@@ -58,14 +61,20 @@ impl Reply {
         (self.status, self.headers, self.body)
     }
 
+    /// Reads an answer to its end. For the gate's own requests.
+    pub(crate) async fn into_answer(self) -> Option<String> {
+        match self.body {
+            Body::Json(text) => Some(text),
+            Body::Stream(mut stream) => stream.answer_alone().await,
+            Body::Long(mut answer) => answer.whole(OWN_ANSWER_BYTES_MAX).await,
+            Body::Empty | Body::ToServer(_) => None,
+        }
+    }
+
     /// Reads a listing's answer to its end, and answers its cursor. For the gate's own listings.
     pub(crate) async fn into_next_cursor(self) -> Option<String> {
-        let text = match self.body {
-            Body::Json(text) => text,
-            Body::Stream(mut stream) => stream.answer_alone().await?,
-            // A listing is always read whole.
-            Body::Empty | Body::Long(_) | Body::ToServer(_) => return None,
-        };
+        // A listing is always read whole.
+        let text = self.into_answer().await?;
         let envelope = Envelope::read(&text, usize::MAX).ok()?;
         let raw = member(text.get(envelope.result?)?, "nextCursor")?;
         json::string(raw).ok().map(|cursor| cursor.into_owned())

@@ -133,11 +133,11 @@ impl EventStream {
     async fn answered(&mut self, mut event: Event, told: Result<String, Refusal>) -> Event {
         let told = match (told, self.entry.take()) {
             (told, None) => told,
-            (Ok(text), Some(entry)) => s9_audit::close(entry, Ending::Served, &self.gate.ports).await.map(|()| text),
-            (Err(refusal), Some(entry)) => {
-                refuse(&self.gate, entry, refusal.clone()).await;
-                Err(refusal)
+            (Ok(text), Some(mut entry)) => {
+                entry.handed(&text);
+                s9_audit::close(entry, Ending::Served, &self.gate.ports).await.map(|()| text)
             }
+            (Err(refusal), Some(entry)) => Err(s9_audit::withhold(entry, refusal, &self.gate).await),
         };
         let address = self.head.address();
         event.data =

@@ -51,7 +51,9 @@ pub(crate) fn of_passing(subject: &Subject) -> LabelSet {
 
 /// Whether an answer must be read whole, so that none of it is handed on if it does not fit.
 pub(crate) fn reads_whole(subject: &Subject) -> bool {
-    subject.tool().is_some_and(|tool| tool.is_validated() && tool.misfit == Misfit::Refuse)
+    subject
+        .tool()
+        .is_some_and(|tool| (tool.is_validated() && tool.misfit == Misfit::Refuse) || tool.around.reads_results())
 }
 
 fn settled(entry: &mut OpenRecord, tool: &Tool, misfit: Option<String>) -> Result<LabelSet, Refusal> {

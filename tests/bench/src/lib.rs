@@ -10,6 +10,7 @@ pub mod load;
 pub mod loading;
 pub mod memory;
 pub mod message;
+pub mod origin;
 pub mod path;
 pub mod process;
 pub mod proxy;

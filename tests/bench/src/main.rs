@@ -26,6 +26,12 @@ enum What {
         #[arg(long)]
         gate: Option<PathBuf>,
     },
+    /// Measure what it costs to tell where arguments come from, in the pipeline alone.
+    Origin {
+        /// How often each way is measured; the median counts.
+        #[arg(long, default_value_t = 15)]
+        rounds: usize,
+    },
     /// Serve as the null server (started by `run`).
     Upstream,
     /// Serve as the bare proxy in front of an address (started by `run`).
@@ -68,6 +74,10 @@ fn main() -> anyhow::Result<()> {
             out: arguments.out,
         })),
         What::Instructions { gate } => single_threaded(run::print_costs(gate.as_deref())),
+        What::Origin { rounds } => single_threaded(async {
+            let told = bench::origin::measure(rounds).await?;
+            Ok(std::io::stdout().write_all(told.as_bytes())?)
+        }),
         What::Upstream => single_threaded(async {
             let listener = listen().await?;
             bench::upstream::serve(listener).await

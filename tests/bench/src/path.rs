@@ -32,6 +32,21 @@ pub struct Path {
     text: String,
 }
 
+/// What is measured, and under what.
+#[derive(Debug, Clone, Copy)]
+pub struct Setup<'a> {
+    /// How large the bundle is.
+    pub size: Size,
+    /// How many bytes of text an answer holds.
+    pub bytes: usize,
+    /// Which tools are called.
+    pub kind: Kind,
+    /// Policies beside the bundle's.
+    pub law: &'a str,
+    /// How many bytes of text the task reads before anything is measured.
+    pub read_first: usize,
+}
+
 /// The session's id.
 const SESSION: &str = "bench-0000000000000001";
 
@@ -41,6 +56,15 @@ impl Path {
     /// # Errors
     /// When the bundle does not build or the session does not open.
     pub async fn open(size: Size, bytes: usize) -> anyhow::Result<Self> {
+        Self::open_with(Setup { size, bytes, kind: Kind::Read, law: "", read_first: 0 }).await
+    }
+
+    /// Opens a session as [`Self::open`] does, for calls of other tools, under more policies, or after much was read.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub async fn open_with(setup: Setup<'_>) -> anyhow::Result<Self> {
+        let Setup { size, bytes, kind, law, read_first } = setup;
         let text = message::text(bytes);
         let principal = Principal {
             agent: "bench".to_owned(),
@@ -49,10 +73,10 @@ impl Path {
             tenant: "default".to_owned(),
             method: "token".to_owned(),
         };
-        let tools = bundle::tools_of(Kind::Read, size.tools).take(16);
+        let tools = bundle::tools_of(kind, size.tools).take(16);
         let bodies = tools.map(|tool| message::call(&tool, bytes, Answer::Json, Era::Legacy).into()).collect();
         let out = Self {
-            gate: gate(size, &text)?,
+            gate: gate(size, &text, law, read_first)?,
             caller: Caller { principal: Ok(principal.into()), address: Some("127.0.0.1".to_owned()) },
             bodies,
             headers: vec![
@@ -69,6 +93,14 @@ impl Path {
         ensure!(status == 200, "initialize was answered with {status}");
         let (status, _, _) = pep::run(frame(Some(SESSION), message::INITIALIZED), &out.gate).await.into_parts();
         ensure!(status == 202, "notifications/initialized was answered with {status}");
+        if read_first > 0 {
+            let tool = bundle::tools_of(Kind::Read, size.tools).next().context("no tool reads")?;
+            let body = message::call(&tool, read_first, Answer::Json, Era::Legacy);
+            let (caller, session) = (out.caller.clone(), Some(SESSION.to_owned()));
+            let frame = Frame::message(caller, SERVER, session, out.headers.clone(), body.into());
+            let (status, _, _) = pep::run(frame, &out.gate).await.into_parts();
+            ensure!(status == 200, "what is read first was answered with {status}");
+        }
         // The first call lists the tools, and shows that answers are right; the others only count.
         out.call(0).await.and_then(|answer| {
             ensure!(answer.contains(&out.text), "not the server's text: {answer}");
@@ -103,11 +135,11 @@ impl Path {
     }
 }
 
-fn gate(size: Size, text: &str) -> anyhow::Result<Arc<Gate>> {
+fn gate(size: Size, text: &str, law: &str, read_first: usize) -> anyhow::Result<Arc<Gate>> {
     let file = |path: &str, text| SourceFile { path: path.to_owned(), text };
     let registry = bundle::registry(size.tools, "http://127.0.0.1:9/mcp")?;
     let sources = Sources {
-        policies: vec![file("bench.cedar", bundle::policies(size))],
+        policies: vec![file("bench.cedar", bundle::policies(size)), file("more.cedar", law.to_owned())],
         registry: vec![
             file("servers/bench.toml", registry),
             file("servers/bench.tools.json", bundle::definitions(size.tools)),
@@ -122,13 +154,16 @@ fn gate(size: Size, text: &str) -> anyhow::Result<Arc<Gate>> {
         entropy: Arc::clone(&still) as _,
         ledger: Arc::clone(&still) as _,
         upstream: Arc::new(NullUpstream {
-            answer: format!("{{\"jsonrpc\":\"2.0\",\"id\":{FIRST_ID}{BEFORE_TEXT}{text}{AFTER_TEXT}").into(),
+            answer: answer(text),
+            read: answer(&message::text(read_first)),
+            read_first: format!("\"bytes\":{read_first},"),
             listing,
         }),
         vault: Arc::clone(&still) as _,
         approvals: Arc::clone(&still) as _,
         halt: still,
         tasks: Tasks::new(3_600_000_000, 100, true),
+        quarantine: Default::default(),
         channels: Channels::new(100),
         memories: Memories::unkept(100),
         slots: Arc::new(Semaphore::new(100)),
@@ -136,6 +171,10 @@ fn gate(size: Size, text: &str) -> anyhow::Result<Arc<Gate>> {
         propagation: Propagation::ALL,
     };
     Ok(Arc::new(Gate { snapshots: Arc::new(Fixed(Arc::new(snapshot))), ports }))
+}
+
+fn answer(text: &str) -> Bytes {
+    format!("{{\"jsonrpc\":\"2.0\",\"id\":{FIRST_ID}{BEFORE_TEXT}{text}{AFTER_TEXT}").into()
 }
 
 /// One snapshot for ever.
@@ -152,6 +191,9 @@ impl Snapshots for Fixed {
 #[derive(Debug)]
 struct NullUpstream {
     answer: Bytes,
+    /// The answer to the call that asks for what is read first, and how that asks.
+    read: Bytes,
+    read_first: String,
     listing: String,
 }
 
@@ -161,7 +203,8 @@ impl Upstream for NullUpstream {
             return Box::pin(std::future::ready(Err(SendFault::NoSession)));
         };
         let raw = if message.contains("\"tools/call\"") {
-            Raw::whole(200, Vec::new(), self.answer.clone())
+            let first = self.read.len() > self.answer.len() && message.contains(&self.read_first);
+            Raw::whole(200, Vec::new(), if first { self.read.clone() } else { self.answer.clone() })
         } else {
             self.other(&message)
         };

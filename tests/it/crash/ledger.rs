@@ -85,6 +85,7 @@ impl Ledger {
                 Entry::Intent(intent) => ("intent", Some(intent.number), None),
                 Entry::Record(record) => ("record", Some(record.number), Some(record.ending.word())),
                 Entry::Event(_) => ("event", None, None),
+                Entry::Said(said) => ("said", said.number, None),
             };
             let columns = (row.kind.as_str(), row.number, row.ending.as_deref());
             ensure(columns == (kind, number, ending), || format!("columns {columns:?} of {}", row.body))?;
@@ -93,6 +94,8 @@ impl Ledger {
                 Entry::Intent(intent) => self.intent(intent)?,
                 Entry::Record(record) => settled.extend(self.record(std::sync::Arc::unwrap_or_clone(record))?),
                 Entry::Event(event) => self.event(&event, &left, &settled)?,
+                // It settles nothing and opens nothing.
+                Entry::Said(_) => {}
             }
         }
         self.number_max = largest;

@@ -200,7 +200,7 @@ impl House {
             let entries: Vec<Entry> = text.lines().map(|line| Entry::read(line).unwrap()).collect();
             let tells = |entry: &&Entry| match entry {
                 Entry::Record(record) => record.number == number && record.ending == Ending::Indeterminate,
-                Entry::Intent(_) | Entry::Event(_) => false,
+                Entry::Intent(_) | Entry::Event(_) | Entry::Said(_) => false,
             };
             assert_eq!(entries.iter().filter(tells).count(), times, "record {number} in:\n{text}");
             let told = program(&self.config).arg("trace").arg(number.to_string()).output().await.unwrap();
@@ -217,7 +217,7 @@ fn recorded_as_indeterminate(path: &std::path::Path) -> Vec<u64> {
     let found = Reader::open(path).unwrap().query(&filter).unwrap();
     let numbers = found.into_iter().map(|(_, entry)| match entry {
         Entry::Record(record) => record.number,
-        Entry::Intent(_) | Entry::Event(_) => panic!("only a record has an ending"),
+        Entry::Intent(_) | Entry::Event(_) | Entry::Said(_) => panic!("only a record has an ending"),
     });
     numbers.collect()
 }

@@ -174,7 +174,7 @@ pub(crate) fn entries(ledger: &Path) -> Vec<Entry> {
 pub(crate) fn records(entries: Vec<Entry>) -> Vec<Record> {
     let each = entries.into_iter().filter_map(|entry| match entry {
         Entry::Record(record) => Some(std::sync::Arc::unwrap_or_clone(record)),
-        Entry::Intent(_) | Entry::Event(_) => None,
+        Entry::Intent(_) | Entry::Event(_) | Entry::Said(_) => None,
     });
     each.collect()
 }
@@ -183,7 +183,7 @@ pub(crate) fn records(entries: Vec<Entry>) -> Vec<Record> {
 pub(crate) fn events(entries: Vec<Entry>) -> Vec<Event> {
     let each = entries.into_iter().filter_map(|entry| match entry {
         Entry::Event(event) => Some(event),
-        Entry::Intent(_) | Entry::Record(_) => None,
+        Entry::Intent(_) | Entry::Record(_) | Entry::Said(_) => None,
     });
     each.collect()
 }

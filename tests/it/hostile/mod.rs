@@ -153,8 +153,8 @@ async fn the_tables_meet_every_code() {
     let cases: Vec<Case> = cases.into_iter().flatten().chain(messages::refused()).collect();
     assert!(cases.len() + servers.len() >= 100, "{} and {}", cases.len(), servers.len());
     let met: BTreeSet<Code> = cases.into_iter().map(|case| case.code).chain(servers).collect();
-    // Met beside the tables, each in a test of its own: `sockets`, `streams`, `output`, and `control` for the ledger. The switch
-    // behind `Halted` has no hand on it yet.
+    // Met beside the tables, each in a test of its own: `sockets`, `streams`, `output`, `control` for the ledger, and `hosts` for
+    // what hosts and operators end.
     let beside = [
         Code::TooManyFailures,
         Code::BodyUnreadable,
@@ -165,6 +165,14 @@ async fn the_tables_meet_every_code() {
         Code::Quarantined,
         Code::LedgerUnavailable,
         Code::Halted,
+        Code::TokenRefused,
+        Code::TaskOver,
+        Code::OutOfScope,
+        Code::LimitReached,
+        Code::Repeated,
+        Code::PreviewFailed,
+        Code::RolledBack,
+        Code::RollbackFailed,
     ];
     let missing: Vec<&str> =
         Code::ALL.iter().filter(|code| !met.contains(code) && !beside.contains(code)).map(|code| code.name()).collect();

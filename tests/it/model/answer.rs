@@ -83,7 +83,13 @@ impl<'l> Model<'l> {
         let misfit = subject.tool.and_then(|tool| tool.output).filter(|_| *says != Says::IsError);
         let mut labels = subject.labels.clone();
         match misfit {
-            Some(Misfit::Refused) => return Err(Code::Quarantined),
+            Some(Misfit::Refused) => {
+                if let Some(call) = subject.acting(frame).filter(|_| frame.kind == Kind::Request) {
+                    let at = self.now_s;
+                    self.tasks.entry(frame.task.clone()).or_default().withheld.insert(call, at);
+                }
+                return Err(Code::Quarantined);
+            }
             Some(Misfit::Labelled) => {
                 labels.insert("unvalidated");
                 self.raise(frame, &labels);

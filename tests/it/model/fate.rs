@@ -21,12 +21,17 @@ const LISTING_AGE_S: i64 = 300;
 /// How long a rolling task may be idle, in seconds.
 const TASK_IDLE_S: i64 = 3_600;
 
+/// How long a result is kept that is withheld.
+const WITHHELD_S: i64 = 3600;
+
 /// A task.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Task {
     pub(super) labels: Labels,
     pub(super) calls: i64,
     last_s: i64,
+    /// The calls whose result is withheld, and since when: they are not made again.
+    pub(super) withheld: BTreeMap<String, i64>,
 }
 
 /// What is known of one caller at one server.
@@ -202,6 +207,9 @@ impl<'l> Model<'l> {
         if self.is_halted() {
             return Err(Code::Halted);
         }
+        if subject.acting(frame).is_some_and(|call| self.is_withheld(frame, &call)) {
+            return Err(Code::Repeated);
+        }
         record.stages.push("guardrail");
         let quoted = match first.verdict {
             Verdict::Allow { quoted } => quoted,
@@ -295,6 +303,9 @@ impl<'l> Model<'l> {
         let now_s = self.now_s;
         let fresh = |channel: &Channel| channel.listed.clone().filter(|(at, _)| now_s - at <= LISTING_AGE_S);
         if fresh(self.channel(frame)).is_none() {
+            if self.is_halted() {
+                return Err(Code::Halted);
+            }
             let listing = Frame {
                 method: "tools/list",
                 named: Named::Nothing,
@@ -391,6 +402,9 @@ impl<'l> Model<'l> {
                 return Err(Code::LedgerUnavailable);
             }
             record.acted = true;
+            if self.is_halted() {
+                return Err(Code::Halted);
+            }
         }
         let word = match (subject.tool, frame.kind) {
             (Some(tool), _) => format!("tools/call {}", tool.name),
@@ -414,6 +428,10 @@ impl<'l> Model<'l> {
             Act::Hangs => Err(Code::TimedOut),
             Act::Answers(_) | Act::Status(_) | Act::Html | Act::Notifies | Act::Doubles | Act::Streams(_) => Ok(act),
         }
+    }
+
+    fn is_withheld(&self, frame: &Frame<'l>, call: &str) -> bool {
+        self.tasks[&frame.task].withheld.get(call).is_some_and(|at| self.now_s - at <= WITHHELD_S)
     }
 
     pub(super) fn channel(&mut self, frame: &Frame<'l>) -> &mut Channel {
@@ -448,6 +466,14 @@ impl<'l> Model<'l> {
 }
 
 impl<'a> Subject<'a> {
+    /// Which call of a tool with an effect this is: its server, its name, its arguments in canonical form.
+    pub(super) fn acting(&self, frame: &Frame<'_>) -> Option<String> {
+        let tool = self.tool.filter(|_| !self.is_harmless())?;
+        let text = frame.arguments.text().filter(|text| text != "null").unwrap_or_else(|| "{}".to_owned());
+        let canonical = pdp::json::canonical(&pdp::json::Json::read(&text, 9).unwrap());
+        Some(format!("{} {} {canonical}", self.server.name, tool.name))
+    }
+
     fn plain(server: &'a Server, method: &'a str, target: &'a str) -> Self {
         Self { server, tool: None, method, target, labels: server.labels.clone(), quoted: server.quoted }
     }

@@ -56,7 +56,7 @@ impl<'l> Real<'l> {
         let records: Vec<Record> = entries
             .filter_map(|entry| match entry {
                 Entry::Record(record) => Some(std::sync::Arc::unwrap_or_clone(record)),
-                Entry::Intent(_) | Entry::Event(_) => None,
+                Entry::Intent(_) | Entry::Event(_) | Entry::Said(_) => None,
             })
             .collect();
         lines.extend(records.iter().filter_map(decided));

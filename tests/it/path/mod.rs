@@ -27,6 +27,9 @@ pub(crate) mod law;
 pub(crate) mod labels;
 pub(crate) mod scope;
 pub(crate) mod tokens;
+pub(crate) mod stops;
+pub(crate) mod effects;
+pub(crate) mod origin;
 pub(crate) mod failures;
 
 /// Every script there is.
@@ -43,6 +46,9 @@ pub(crate) fn all() -> impl Iterator<Item = &'static (&'static str, &'static str
         labels::ALL,
         scope::ALL,
         tokens::ALL,
+        stops::ALL,
+        effects::ALL,
+        origin::ALL,
         failures::ALL,
     ]
     .into_iter()

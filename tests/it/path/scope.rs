@@ -11,6 +11,13 @@ scripts! {
         > tools/call mail search {"query":"x"}
         task show t
     "# => r#"
+        event: task_opened
+        > tools/call mail read: intake>classify>policy>audit -> refused out_of_scope
+        200 tool result out_of_scope: the tool `mail/read` is outside the scope of this task, which was fixed when it was opened. Tools within its scope: bank/balance, mail/search.
+        attempted expansion: the tool `mail/read` is outside the task's scope
+        sent to mail: tools/call search
+        > tools/call mail search: all nine -> served [untrusted]
+        t: open; untrusted; 1 expansions
     "#;
 
     /// Not even the gate asks a server that the task may not touch.
@@ -26,6 +33,15 @@ scripts! {
         show notes
         task show t
     "# => r#"
+        event: task_opened
+        > tools/call bank balance: intake>audit -> refused out_of_scope
+        200 tool result out_of_scope: the server `bank` is outside the scope of this task, which was fixed when it was opened. Tools within its scope: mail/purge, mail/read, mail/search, mail/send.
+        > tools/list bank: intake>classify>policy>audit -> refused out_of_scope
+        > initialize bank: intake>classify>policy>audit -> refused out_of_scope
+        >~ stream lab: intake>classify>policy>audit -> refused out_of_scope
+        >! notifications/initialized bank: intake>classify>policy>audit -> refused out_of_scope
+        attempted expansion: the server `bank` is outside the task's scope
+        t: open; none; 5 expansions
     "#;
 
     a_system_outside_is_refused: r#"
@@ -36,6 +52,11 @@ scripts! {
         given > tools/list mail
         > tools/call mail search {"query":"x"}
     "# => r#"
+        event: task_opened
+        > tools/call bank balance: intake>audit -> refused out_of_scope
+        200 tool result out_of_scope: the system `Ledger of the bank`, on which `bank` acts, is outside the scope of this task, which was fixed when it was opened. Tools within its scope: mail/purge, mail/read, mail/search, mail/send.
+        sent to mail: tools/call search
+        > tools/call mail search: all nine -> served [untrusted]
     "#;
 
     resources_are_held_as_they_are_written_and_as_they_are_meant: r#"
@@ -52,6 +73,18 @@ scripts! {
         > resources/directory/read lab {"uri":"file:///secret"}
         show notes
     "# => r#"
+        event: task_opened
+        sent to mail: resources/read
+        > resources/read mail file:///notes/a: all nine -> served [untrusted]
+        > resources/read mail file:///secret: intake>classify>policy>audit -> refused out_of_scope
+        200 error 40304 out_of_scope: the resource "file:///secret" is outside the scope of this task, which was fixed when it was opened. Resources within its scope: file:///notes/*.
+        > resources/read mail file:///notes/../secret: intake>classify>policy>audit -> refused out_of_scope
+        > resources/read mail file:///notes/%2e%2e/secret: intake>classify>policy>audit -> refused out_of_scope
+        > resources/subscribe mail file:///secret: intake>classify>policy>audit -> refused out_of_scope
+        > resources/unsubscribe mail file:///secret: intake>classify>policy>audit -> refused out_of_scope
+        > skills/get lab file:///secret: intake>classify>policy>audit -> refused out_of_scope
+        > resources/directory/read lab file:///secret: intake>classify>policy>audit -> refused out_of_scope
+        attempted expansion: the resource "file:///secret" is outside the task's scope
     "#;
 
     what_rides_along_is_held_too: r#"
@@ -62,6 +95,11 @@ scripts! {
         > subscriptions/listen lab {"notifications":{"resourceSubscriptions":["file:///notes/a","file:///secret"]}}
         show notes
     "# => r#"
+        event: task_opened
+        > completion/complete lab: intake>classify>policy>audit -> refused out_of_scope
+        along: resources/read file:///secret/{x}; attempted expansion: the resource "file:///secret/{x}" is outside the task's scope
+        > subscriptions/listen lab: intake>classify>policy>audit -> refused out_of_scope
+        along: resources/subscribe file:///notes/a; along: resources/subscribe file:///secret; attempted expansion: the resource "file:///secret" is outside the task's scope
     "#;
 
     /// Work that a tool of the server's began elsewhere is that tool's; of work that nobody remembers, any tool's.
@@ -75,6 +113,13 @@ scripts! {
         show
         > tasks/result lab {"taskId":"unknown"}
     "# => r#"
+        intent: tools/call lab probe
+        sent to lab: tools/call probe
+        > tools/call lab probe: all nine -> served
+        event: task_opened
+        > tasks/get lab j1: intake>classify>policy>audit -> refused out_of_scope
+        200 error 40304 out_of_scope: the tool `lab/probe` is outside the scope of this task, which was fixed when it was opened. Tools within its scope: lab/survey.
+        > tasks/result lab unknown: intake>classify>policy>audit -> refused out_of_scope
     "#;
 
     a_listing_shows_what_is_within: r#"
@@ -86,6 +131,13 @@ scripts! {
         token none
         > tools/list mail
     "# => r#"
+        event: task_opened
+        sent to mail: tools/list
+        > tools/list mail: all nine -> served
+        200 {"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"search","description":"The tool search.","inputSchema":{"type":"object","properties":{"query":{"type":"string"}}}},{"name":"send","description":"The tool send.","inputSchema":{"type":"object","properties":{"to":{"type":"string"},"body":{"type":"string"}},"required":["to"],"additionalProperties":false}}]}}
+        withheld: "read": outside the task's scope; "purge": outside the task's scope; "draft": nobody has reviewed it (`reviewed_by` and `reviewed_at` are missing)
+        sent to mail: tools/list
+        > tools/list mail: all nine -> served
     "#;
 
     a_denial_tells_only_of_what_is_within: r#"
@@ -95,6 +147,9 @@ scripts! {
         > tools/call mail purge
         show
     "# => r#"
+        event: task_opened
+        > tools/call mail purge: intake>classify>audit -> refused denied
+        200 tool result denied: `purge` was denied: An agent does not purge mail. Tools of `mail` that remain open to you: search.
     "#;
 
     /// An approver can lift what a policy forbids, and nothing that the scope leaves out.
@@ -105,6 +160,8 @@ scripts! {
         approver grants owner
         > tools/call bank pay {"to":"joe","amount":101}
     "# => r#"
+        event: task_opened
+        > tools/call bank pay: intake>classify>policy>audit -> refused out_of_scope
     "#;
 
     /// Nor does a change of the law, a new session, or another route to the same server.
@@ -118,5 +175,9 @@ scripts! {
         > tools/call bank pay {"to":"joe","amount":1}
         show
     "# => r#"
+        event: task_opened
+        > tools/call bank pay: intake>classify>policy>audit -> refused out_of_scope
+        > tools/call bank pay: intake>classify>policy>audit -> refused out_of_scope
+        200 complete out_of_scope: the tool `bank/pay` is outside the scope of this task, which was fixed when it was opened. Tools within its scope: bank/balance.
     "#;
 }

@@ -83,7 +83,7 @@ scripts! {
         > tools/call web gauge: all nine -> served [untrusted]
         sent to web: tools/call gauge
         > tools/call web gauge: intake>classify>policy>guardrail>approval>credential>action>audit -> failed quarantined
-        200 tool result quarantined: the result of `gauge` is withheld: it does not fit the output schema that was reviewed (/unit fails /properties/unit/enum); the call may have had its effect, so do not simply repeat it
+        200 tool result quarantined: the result of `gauge` is withheld: it does not fit the output schema that was reviewed (/unit fails /properties/unit/enum); the call may have had its effect, so do not simply repeat it. It is kept as record 3; once somebody has released it, this very call finds it
         the result does not fit the reviewed output schema: /unit fails /properties/unit/enum
     "#;
 

@@ -10,6 +10,8 @@ const MAY_USE: [(&str, &[&str]); 2] = [
     (
         "pdp",
         &[
+            // Decodes what was read, in memory.
+            "base64",
             "cedar-policy",
             // Verifies reviewers' signatures: pure, and the loader withholds what bears none.
             "ed25519-dalek",
@@ -26,6 +28,8 @@ const MAY_USE: [(&str, &[&str]); 2] = [
             "strsim",
             "thiserror",
             "toml",
+            // One text in two spellings is one text.
+            "unicode-normalization",
             "url",
         ],
     ),
@@ -159,15 +163,17 @@ pub(super) fn no_world(files: &[Source]) -> Vec<Fault> {
 }
 
 /// What every stage may use beside the state of the stage before it.
-const FOR_ALL: [&str; 17] = [
+const FOR_ALL: [&str; 19] = [
     "asides",
     "headers",
     "call",
     "channel",
     "content",
+    "effect",
     "entry",
     "envelope",
     "frame",
+    "inside",
     "job",
     "long",
     "ports",
@@ -180,7 +186,9 @@ const FOR_ALL: [&str; 17] = [
 ];
 
 /// Envelopes and evidence, declared where they are opened or minted: whoever seals or needs one may name it.
-const SEALED: [(&str, &str); 6] = [
+const SEALED: [(&str, &str); 8] = [
+    ("s2_classify", "s4_guardrail::ended"),
+    ("s5_approval", "s4_guardrail::beyond"),
     ("s6_credential", "s7_action::Secret"),
     ("s7_action", "s2_classify::Subject"),
     ("s7_action", "s4_guardrail::halted"),

@@ -4,8 +4,10 @@ use super::source::Source;
 use super::{Fault, fault};
 
 /// What proves that something happened. Whoever could make one could skip it.
-const EVIDENCE: [&str; 15] = [
+const EVIDENCE: [&str; 20] = [
     "Answer",
+    "Answered",
+    "Attempted",
     "Authorized",
     "Call",
     "Classified",
@@ -16,14 +18,18 @@ const EVIDENCE: [&str; 15] = [
     "IntentReceipt",
     "Judged",
     "Labelled",
+    "Planned",
     "Proposed",
     "Raw",
     "Reply",
+    "Reservation",
     "Secret",
+    "Undoing",
 ];
 
 /// What may hold a message's text, arguments or a secret: its `Debug` is written by hand.
-const HOLDS_BODIES: [&str; 9] = ["Answer", "Call", "Content", "Event", "EventOf", "Hold", "Outbound", "Raw", "Secret"];
+const HOLDS_BODIES: [&str; 12] =
+    ["Answer", "Call", "Content", "Event", "EventOf", "Hold", "Kept", "Once", "Order", "Outbound", "Raw", "Secret"];
 
 fn inner(file: &&Source) -> bool {
     file.is_rust() && file.path.starts_with("proxy/pep/src/")

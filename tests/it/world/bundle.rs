@@ -29,7 +29,7 @@ const fn tool(name: &'static str, lines: &'static str, schema: &'static str) -> 
 
 const NOTHING: &str = r#"{"type":"object"}"#;
 
-const SERVERS: [ServerText; 5] = [
+const SERVERS: [ServerText; 7] = [
     ServerText {
         name: "mail",
         head: r#"
@@ -107,7 +107,8 @@ const SERVERS: [ServerText; 5] = [
             ),
             tool(
                 "pay",
-                r#"effect = ["spend"]"#,
+                r#"effect = ["spend"]
+                sinks = ["to"]"#,
                 r#"{"type":"object","properties":{"to":{"type":"string"},"amount":{"type":"integer"}},"required":["to","amount"]}"#,
             ),
         ],
@@ -158,6 +159,71 @@ const SERVERS: [ServerText; 5] = [
             ),
         ],
     },
+    // Everything that may surround a call.
+    ServerText {
+        name: "shop",
+        head: r#"
+            [transport]
+            kind = "http"
+            url = "https://shop.test/mcp"
+        "#,
+        tools: &[
+            tool(
+                "order",
+                r#"effect = ["spend"]
+                cost = { call = 1, argument = "/count", result = "/structuredContent/cost" }
+                preview = { argument = "dry_run", impact = { total = { at = "/structuredContent/total", is = "long" } } }
+                check = { fields = [
+                    { at = "/structuredContent/order" },
+                    { at = "/structuredContent/total", min = "0", max = "100", optional = true },
+                ] }
+                rollback = { tool = "cancel", arguments = { order = { result = "/structuredContent/order" }, why = { text = "gate" } } }"#,
+                r#"{"type":"object","properties":{"item":{"type":"string"},"count":{"type":"integer"},"dry_run":{"type":"boolean"}},"required":["item"]}"#,
+            ),
+            tool(
+                "cancel",
+                r#"effect = ["write"]"#,
+                r#"{"type":"object","properties":{"order":{"type":"string"},"why":{"type":"string"}},"required":["order"]}"#,
+            ),
+            tool(
+                "quote",
+                r#"effect = ["read"]"#,
+                r#"{"type":"object","properties":{"item":{"type":"string"}},"required":["item"]}"#,
+            ),
+            tool(
+                "rent",
+                r#"effect = ["spend"]
+                preview = { tool = "quote", arguments = { item = "/item" }, impact = { price = { at = "/structuredContent/price", is = "decimal" } } }"#,
+                r#"{"type":"object","properties":{"item":{"type":"string"},"days":{"type":"integer"}},"required":["item"]}"#,
+            ),
+            tool(
+                "post",
+                r#"effect = ["write"]
+                labels = ["private"]
+                check = { bytes_max = 120, fields = [{ at = "/structuredContent/text", same_as = "/text", optional = true }] }"#,
+                r#"{"type":"object","properties":{"text":{"type":"string"}},"required":["text"]}"#,
+            ),
+        ],
+    },
+    // A server with limits of its own.
+    ServerText {
+        name: "kiosk",
+        head: r#"
+            limits = { steps = 2, bytes_out = 40, cost = 9, repeats = 1, in_flight = 1, failures_in_row = 1, elapsed_s = 60 }
+            [transport]
+            kind = "http"
+            url = "https://kiosk.test/mcp"
+        "#,
+        tools: &[
+            tool(
+                "sell",
+                r#"effect = ["spend"]
+                cost = { call = 1, argument = "/price" }"#,
+                r#"{"type":"object","properties":{"what":{"type":"string"},"price":{"type":"number"}}}"#,
+            ),
+            tool("look", r#"effect = ["read"]"#, r#"{"type":"object","properties":{"at":{"type":"string"}}}"#),
+        ],
+    },
 ];
 
 /// The standard policies.
@@ -182,6 +248,18 @@ forbid (principal, action == bank::Action::"pay", resource) when { context.args.
 
 @id("no-purge") @reason("An agent does not purge mail")
 forbid (principal, action == mail::Action::"purge", resource);
+
+@id("dear-order") @reason("The order would cost more than 50") @approval("owner")
+forbid (principal, action == shop::Action::"order", resource)
+when { context.gate has impact && context.gate.impact has total && context.gate.impact.total > 50 };
+
+@id("ruinous-order") @reason("The order would cost more than 500")
+forbid (principal, action == shop::Action::"order", resource)
+when { context.gate has impact && context.gate.impact has total && context.gate.impact.total > 500 };
+
+@id("dear-rent") @reason("The rent would be above 9.50")
+forbid (principal, action == shop::Action::"rent", resource)
+when { context.gate has impact && context.gate.impact has price && context.gate.impact.price.greaterThan(decimal("9.5")) };
 "#;
 
 /// The names of the servers.
@@ -217,6 +295,15 @@ fn registry() -> Vec<SourceFile> {
         files.push(SourceFile { path: format!("servers/{}.tools.json", server.name), text: listed });
     }
     files
+}
+
+/// A snapshot of the standard registry under the standard policies, with a profile for tasks that nobody opened.
+pub(crate) fn limited(limits: &str) -> Arc<Snapshot> {
+    let policies = vec![SourceFile { path: "law.cedar".to_owned(), text: LAW.to_owned() }];
+    let mut registry = registry();
+    let text = format!("name = \"default\"\n[limits]\n{limits}\n");
+    registry.push(SourceFile { path: "tasks/default.toml".to_owned(), text });
+    Arc::new(Snapshot::build(&Sources { policies, registry }).unwrap())
 }
 
 /// A snapshot of the standard registry under these policies.

@@ -166,7 +166,7 @@ impl FakeLedger {
     pub(crate) fn records(&self) -> Vec<Record> {
         let records = self.entries().into_iter().filter_map(|entry| match entry {
             Entry::Record(record) => Some(Arc::unwrap_or_clone(record)),
-            Entry::Intent(_) | Entry::Event(_) => None,
+            Entry::Intent(_) | Entry::Event(_) | Entry::Said(_) => None,
         });
         records.collect()
     }
@@ -211,6 +211,7 @@ impl Ledger for FakeLedger {
             let name = match &entry {
                 Entry::Intent(_) => "intent",
                 Entry::Record(_) | Entry::Event(_) => "record",
+                Entry::Said(_) => "said",
             };
             let refused = {
                 let mut state = lock(&self.state);

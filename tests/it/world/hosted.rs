@@ -39,6 +39,12 @@ impl Hosted {
                 let said = format!("{name}: {over}; {}; {} expansions", task.labels(), task.expansions());
                 world.journal.write(said);
             }
+            ["used", name] => {
+                let task = ports.tasks.find(&self.0[*name].0).expect("it is remembered");
+                let used = task.used().into_iter().filter(|(_, used)| *used > 0);
+                let said = used.map(|(name, used)| format!("{name} {used}")).collect::<Vec<_>>().join(", ");
+                world.journal.write(said);
+            }
             other => panic!("no host can {other:?}"),
         }
     }
@@ -89,7 +95,10 @@ impl Hosted {
             by: "default/host".to_owned(),
             labels: labels.iter().map(String::as_str).collect(),
             scope,
-            limits: Default::default(),
+            limits: terms
+                .get("limits")
+                .map(|limits| serde_json::from_value(limits.clone()).unwrap())
+                .unwrap_or_default(),
             lifetime_s: terms["lifetime_s"].as_u64(),
             parent: parent.map(|name| ports.tasks.find(&self.0[name].0).expect("it is remembered")),
         };

@@ -7,12 +7,14 @@ mod script;
 pub(crate) mod trail;
 pub(crate) mod upstream;
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use pdp::principal::Principal;
 use pdp::refusal::{Code, Refusal};
 use pdp::snapshot::Snapshot;
+use pdp::task::Limits as Budget;
 use pep::ports::{Gate, Limits, Ports};
 use pep::{Body, Caller, Channels, Event, Frame, Key, Memories, Propagation, Tasks};
 use serde_json::Value;
@@ -68,7 +70,8 @@ impl World {
             vault: Arc::clone(&vault) as _,
             approvals: Arc::clone(&approvals) as _,
             halt: Arc::clone(&halt) as _,
-            tasks: Tasks::new(3_600_000_000, 100, true).sealed(Key::new([7; 32])),
+            tasks: Tasks::new(3_600_000_000, 100, true).sealed(Key::new([7; 32])).limited(narrow()),
+            quarantine: Default::default(),
             channels: Channels::new(100),
             memories: Memories::unkept(1000),
             slots: Arc::new(Semaphore::new(100)),
@@ -136,7 +139,17 @@ fn event_words(event: &Event) -> String {
     out
 }
 
-/// The callers of the scripts: `ann` is staff, `bob` is not, `eve` is another tenant's, anybody else is nobody.
+/// The limits of the caller `low`, over all its tasks.
+fn narrow() -> HashMap<String, Budget> {
+    [(
+        "default/low".to_owned(),
+        Budget { steps: Some(2), approvals: Some(1), elapsed_s: Some(60), ..Budget::default() },
+    )]
+    .into()
+}
+
+/// The callers of the scripts: `ann` is staff, and so is `low`, who has limits; `bob` is not, `eve` is another tenant's,
+/// anybody else is nobody.
 pub(crate) fn caller(name: &str) -> Caller {
     let principal = |teams: &[&str], tenant: &str| Principal {
         agent: name.to_owned(),
@@ -146,7 +159,7 @@ pub(crate) fn caller(name: &str) -> Caller {
         method: "token".to_owned(),
     };
     let principal = match name {
-        "ann" => Ok(principal(&["staff"], "default")),
+        "ann" | "low" => Ok(principal(&["staff"], "default")),
         "bob" => Ok(principal(&[], "default")),
         "eve" => Ok(principal(&["staff"], "other")),
         _ => Err(Refusal::new(Code::Unauthenticated, "no valid credential")),

@@ -142,6 +142,10 @@ impl Stage {
                 slots.add_permits(rest.parse().unwrap());
             }
             "approver" => self.approver(rest),
+            "user" => {
+                let said = rest.strip_prefix("says: ").expect("what the user says");
+                world.gate.ports.tasks.open().iter().for_each(|task| task.given(said));
+            }
             "vault" => *lock(&world.vault.empty) = rest == "is empty",
             "ledger" => self.ledger(rest),
             "halt" => match rest.strip_prefix("at look ").and_then(|r| r.split_once(": ")) {
@@ -149,6 +153,18 @@ impl Stage {
                 None => world.halt.halt(1, rest),
             },
             "resume" => world.halt.resume(),
+            "limits" => *lock(&world.snapshots.0) = bundle::limited(rest),
+            "pardon" => {
+                let (record, by) = cut(rest);
+                let ports = &world.gate.ports;
+                let now_us = pep::ports::Clock::now_us(&*world.clock);
+                let by = format!("default/{by}");
+                let said = match ports.quarantine.release(record.parse().unwrap(), &by, now_us) {
+                    Ok(one) => format!("released: {} {} of {}, {} bytes", one.server, one.tool, one.owner, one.bytes),
+                    Err(fault) => format!("not released: {fault}"),
+                };
+                world.journal.write(said);
+            }
             "law" => {
                 let policies = format!("{}\n{}", bundle::LAW, rest);
                 *lock(&world.snapshots.0) = bundle::snapshot(&policies);

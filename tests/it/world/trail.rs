@@ -19,6 +19,7 @@ pub(crate) fn entry(entry: &Entry) -> String {
         }
         Entry::Record(record) => self::record(record),
         Entry::Event(event) => format!("event: {}", event.what),
+        Entry::Said(said) => format!("said by the {}: {}", said.voice.word(), said.said.word()),
     }
 }
 

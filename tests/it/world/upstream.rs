@@ -66,9 +66,16 @@ struct Side {
     sessions: usize,
 }
 
+/// What the servers are played by where their tools are to do more than say `done`.
+pub(crate) trait Plays: std::fmt::Debug + Send + Sync {
+    /// The result of a tool call.
+    fn play(&self, server: &str, tool: &str, arguments: &Value) -> Value;
+}
+
 /// Every server at once.
 #[derive(Debug)]
 pub(crate) struct FakeUpstream {
+    player: Option<Arc<dyn Plays>>,
     journal: Arc<Journal>,
     points: Arc<Points>,
     sides: Mutex<HashMap<String, Side>>,
@@ -90,7 +97,12 @@ impl FakeUpstream {
     ) -> Self {
         let side = |tools| Side { tools, page: 100, next: VecDeque::new(), next_listing: VecDeque::new(), sessions: 0 };
         let sides = servers.into_iter().map(|(name, tools)| (name, side(tools))).collect();
-        Self { journal, points, sides: Mutex::new(sides), sent: Mutex::default() }
+        Self { player: None, journal, points, sides: Mutex::new(sides), sent: Mutex::default() }
+    }
+
+    /// The same servers, whose tools are played by this.
+    pub(crate) fn played_by(self, player: Arc<dyn Plays>) -> Self {
+        Self { player: Some(player), ..self }
     }
 
     /// Every server forgets what it was told to do next, and what it was sent.
@@ -150,7 +162,13 @@ impl FakeUpstream {
                 Act::Whole(202, Vec::new(), String::new())
             }
             (FrameKind::Request, Some("tools/list")) => answer(self.listing(server, message)),
-            (FrameKind::Request, Some("tools/call")) => answer(r#"{"content":[{"type":"text","text":"done"}]}"#.into()),
+            (FrameKind::Request, Some("tools/call")) => {
+                let params = &message["params"];
+                let tool = params["name"].as_str().unwrap_or_default();
+                let played = self.player.as_ref().map(|player| player.play(server, tool, &params["arguments"]));
+                let done = || r#"{"content":[{"type":"text","text":"done"}]}"#.to_owned();
+                answer(played.map_or_else(done, |result| result.to_string()))
+            }
             (FrameKind::Request, Some("resources/read")) => {
                 answer(r#"{"contents":[{"uri":"file:///a","text":"words"}]}"#.into())
             }

@@ -82,6 +82,7 @@ impl House {
             approvals: Arc::new(Nothing),
             halt: Arc::new(Nothing),
             tasks: Tasks::new(3_600_000_000, 8, true),
+            quarantine: Default::default(),
             channels: Channels::new(8),
             memories: Memories::unkept(100),
             slots: Arc::new(Semaphore::new(8)),
@@ -132,7 +133,7 @@ impl House {
         let entries = self.ledger.entries.lock().unwrap();
         let records = entries.iter().filter_map(|entry| match entry {
             Entry::Record(record) => Some((**record).clone()),
-            Entry::Intent(_) | Entry::Event(_) => None,
+            Entry::Intent(_) | Entry::Event(_) | Entry::Said(_) => None,
         });
         records.collect()
     }

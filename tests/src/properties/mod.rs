@@ -14,6 +14,7 @@ mod framing;
 mod house;
 mod json;
 mod messages;
+mod reading;
 pub mod record;
 
 pub use cedar::{arguments, numbers};
@@ -21,17 +22,19 @@ pub use files::{configuration, policies, registry};
 pub use framing::{lines, sse};
 pub use json::json;
 pub use messages::{answers, envelope, headers};
+pub use reading::reading;
 pub use record::record;
 
 /// A target: its name, and what must hold for every input.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target, by the name of its folder of seeds.
-pub const TARGETS: [Target; 12] = [
+pub const TARGETS: [Target; 13] = [
     ("json", json),
     ("envelope", envelope),
     ("headers", headers),
     ("answers", answers),
+    ("reading", reading),
     ("sse", sse),
     ("lines", lines),
     ("numbers", numbers),

@@ -37,7 +37,7 @@ fn without_arguments(entry: Entry) -> Entry {
             Arc::make_mut(&mut record).arguments = None;
             Entry::Record(record)
         }
-        Entry::Intent(_) | Entry::Event(_) => entry,
+        Entry::Intent(_) | Entry::Event(_) | Entry::Said(_) => entry,
     }
 }
 

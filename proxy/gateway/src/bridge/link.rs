@@ -47,6 +47,7 @@ pub(super) struct Link {
     client: reqwest::Client,
     url: String,
     token: HeaderValue,
+    task: Option<HeaderValue>,
     session: Mutex<Session>,
 }
 
@@ -67,7 +68,10 @@ impl Link {
         let token = HeaderValue::try_from(format!("Bearer {}", door.token));
         let mut token = token.map_err(|_| "the token holds what no header can".to_owned())?;
         token.set_sensitive(true);
-        Ok(Self { client, url: door.url.clone(), token, session: Mutex::default() })
+        let task = door.task.as_ref().map(HeaderValue::try_from).transpose();
+        let mut task = task.map_err(|_| "the task's token holds what no header can".to_owned())?;
+        task.iter_mut().for_each(|task| task.set_sensitive(true));
+        Ok(Self { client, url: door.url.clone(), token, task, session: Mutex::default() })
     }
 
     /// Whether the client speaks the modern era, which has no sessions.
@@ -146,6 +150,9 @@ impl Link {
     fn request(&self, method: Method, modern: bool) -> reqwest::RequestBuilder {
         let state = self.state();
         let mut request = self.client.request(method, &self.url).header(AUTHORIZATION, self.token.clone());
+        if let Some(task) = &self.task {
+            request = request.header("wicketgate-task", task.clone());
+        }
         if let Some(id) = state.id.as_ref().filter(|_| !modern) {
             request = request.header("mcp-session-id", id);
         }

@@ -33,6 +33,8 @@ pub struct Door {
     pub url: String,
     /// The agent's token.
     pub token: String,
+    /// The token of the task it works in, where a host opened one for it.
+    pub task: Option<String>,
 }
 
 // Written by hand: a derived `Debug` would print the token.

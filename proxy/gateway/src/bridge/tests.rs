@@ -9,7 +9,7 @@ use super::{Door, carry};
 
 #[tokio::test]
 async fn a_token_that_no_header_can_hold_is_told_before_anything_is_read() {
-    let door = Door { url: "http://127.0.0.1:1/x/mcp".to_owned(), token: "a\nb".to_owned() };
+    let door = Door { url: "http://127.0.0.1:1/x/mcp".to_owned(), token: "a\nb".to_owned(), task: None };
     let told = carry(&door, tokio::io::empty(), tokio::io::sink()).await;
     assert_eq!(told.map_err(|e| e.to_string()), Err("the token holds what no header can".to_owned()));
     assert!(!format!("{door:?}").contains("a\\nb"), "a token is never printed");
@@ -17,7 +17,7 @@ async fn a_token_that_no_header_can_hold_is_told_before_anything_is_read() {
 
 #[tokio::test]
 async fn nothing_said_is_nothing_done() {
-    let door = Door { url: "http://127.0.0.1:1/x/mcp".to_owned(), token: "t".to_owned() };
+    let door = Door { url: "http://127.0.0.1:1/x/mcp".to_owned(), token: "t".to_owned(), task: None };
     let input: &[u8] = b"\n  \r\n\n";
     assert!(carry(&door, input, tokio::io::sink()).await.is_ok());
 }
@@ -79,7 +79,8 @@ type Shared = std::sync::Arc<std::sync::Mutex<Gate>>;
 
 async fn gate() -> (Shared, Door) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let door = Door { url: format!("http://{}/x/mcp", listener.local_addr().unwrap()), token: "t".to_owned() };
+    let door =
+        Door { url: format!("http://{}/x/mcp", listener.local_addr().unwrap()), token: "t".to_owned(), task: None };
     let gate = Shared::default();
     let shared = Shared::clone(&gate);
     tokio::spawn(async move {

@@ -69,7 +69,11 @@ async fn play(folder: &Path) -> anyhow::Result<()> {
 
 /// The acts of the demo. Answers the trace id of the task.
 async fn acts(running: &Running, folder: &Path, token: String, operator: &str) -> anyhow::Result<String> {
-    let mut agent = Agent::connect(format!("http://{}/office/mcp", running.address), token).await?;
+    title("0. The host opens a task", "what the user asked for is the user's own word, wherever it is read again");
+    let goal = "See what is new in my notes and my mail, then mail tomas@office.example that Thursday is fine.";
+    print::line(&format!("   the user asked: {goal}"));
+    let task = open_task(running, operator, goal).await?;
+    let mut agent = Agent::connect(format!("http://{}/office/mcp", running.address), token, task).await?;
 
     title("1. An allowed read", "the agent looks at its notes");
     let listed = agent.call("files_list", json!({ "path": "/notes" })).await?;
@@ -86,7 +90,7 @@ async fn acts(running: &Running, folder: &Path, token: String, operator: &str) -
     let payment = json!({ "recipient": "Northwind Recovery", "amount": 900, "reference": "Late fee 4471" });
     show(&agent.call("payments_send", payment).await?);
 
-    title("4. The user's own mail still goes out", "mail_send inside the office");
+    title("4. The user's own mail still goes out", "mail_send to whom the user named");
     let mail = json!({ "to": "tomas@office.example", "subject": "Lunch", "body": "Thursday is fine." });
     show(&agent.call("mail_send", mail.clone()).await?);
 
@@ -107,19 +111,31 @@ async fn acts(running: &Running, folder: &Path, token: String, operator: &str) -
     Ok(trace)
 }
 
+/// Opens a task as the agent's host does, and answers its token.
+async fn open_task(running: &Running, operator: &str, goal: &str) -> anyhow::Result<String> {
+    let client = reqwest::Client::builder().no_proxy().build()?;
+    let url = format!("http://{}/v1/tasks", running.control);
+    let asked = json!({ "profile": "office", "agent": "local", "goal": goal });
+    let answer: Value = client.post(url).bearer_auth(operator).json(&asked).send().await?.json().await?;
+    let token = answer.get("token").and_then(Value::as_str);
+    token.map(str::to_owned).ok_or_else(|| anyhow!("no task was opened: {answer}"))
+}
+
 /// A minimal agent: enough of MCP's streamable HTTP to hold a session.
 struct Agent {
     client: reqwest::Client,
     url: String,
     token: String,
+    /// Its task's token.
+    task: String,
     session: Option<String>,
     next: u64,
 }
 
 impl Agent {
-    async fn connect(url: String, token: String) -> anyhow::Result<Self> {
+    async fn connect(url: String, token: String, task: String) -> anyhow::Result<Self> {
         let client = reqwest::Client::builder().no_proxy().build()?;
-        let mut agent = Self { client, url, token, session: None, next: 1 };
+        let mut agent = Self { client, url, token, task, session: None, next: 1 };
         let opening = json!({
             "protocolVersion": "2025-11-25", "capabilities": {},
             "clientInfo": { "name": "wicketgate-demo", "version": env!("CARGO_PKG_VERSION") },
@@ -151,6 +167,7 @@ impl Agent {
             .client
             .post(&self.url)
             .bearer_auth(&self.token)
+            .header("wicketgate-task", &self.task)
             .header("accept", "application/json, text/event-stream")
             .json(&message);
         if let Some(session) = &self.session {

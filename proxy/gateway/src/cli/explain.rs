@@ -1,10 +1,13 @@
 //! `wicketgate policy explain`: one call, imagined or recorded, and why it is decided as it is.
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use clap::Args;
+use pdp::label::LabelSet;
 use pdp::policy::{Facts, TaskFacts};
 use pdp::principal::Principal;
+use pdp::snapshot::Snapshot;
 use pep::ports::Clock as _;
 use serde_json::json;
 
@@ -13,7 +16,7 @@ use crate::clock::SystemClock;
 use crate::desk::case::{Asked, Case};
 use crate::desk::explain::{Explanation, Recorded, Spoke, explain, recorded};
 use crate::desk::law::Law;
-use crate::desk::telling;
+use crate::desk::{telling, vouched};
 use crate::ledger::Reader;
 
 /// What is to be explained.
@@ -47,6 +50,12 @@ pub(super) struct Explain {
     /// The labels the task has gathered
     #[arg(long, value_delimiter = ',', value_name = "LABEL")]
     labels: Vec<String>,
+    /// What an argument's value was found in, or `user`: `--origin to=user --origin to=untrusted`
+    #[arg(long, value_name = "ARGUMENT=LABEL", value_parser = found)]
+    origin: Vec<(String, String)>,
+    /// The labels of the sinks that the user did not give [default: as they follow from --origin, --labels and the registry]
+    #[arg(long, value_delimiter = ',', value_name = "LABEL")]
+    unvouched: Option<Vec<String>>,
     /// The grants the call holds
     #[arg(long, value_delimiter = ',', value_name = "GRANT")]
     grants: Vec<String>,
@@ -126,7 +135,7 @@ fn explained(places: &Places, asked: &Explain) -> Result<String, String> {
             let (case, record) = recorded(&reader, id, &loaded.snapshot).map_err(|e| e.to_string())?;
             (case, Some(record))
         }
-        None => (Ok(imagined(asked, &known)), None),
+        None => (Ok(imagined(asked, &known, &loaded.snapshot)), None),
     };
     let law = Law::of(&loaded.snapshot, &loaded.sources.policies);
     let explanation = case
@@ -150,13 +159,25 @@ fn explained(places: &Places, asked: &Explain) -> Result<String, String> {
     Ok(out)
 }
 
-fn imagined(asked: &Explain, known: &[Principal]) -> Case {
+/// `ARGUMENT=LABEL`.
+fn found(written: &str) -> Result<(String, String), String> {
+    let (argument, label) = written.split_once('=').ok_or("write ARGUMENT=LABEL, such as to=user")?;
+    Ok((argument.to_owned(), label.to_owned()))
+}
+
+fn imagined(asked: &Explain, known: &[Principal], snapshot: &Snapshot) -> Case {
     let what = match (&asked.tool, &asked.method) {
         (Some(tool), _) => Asked::Tool { name: tool.clone(), arguments: asked.args.clone() },
         (None, method) => Asked::Method { name: method.clone().unwrap_or_default(), target: asked.target.clone() },
     };
     let now_ms = asked.now.map_or_else(|| SystemClock::start().now_us() / 1000, |now| now.as_millisecond());
+    let mut origin: BTreeMap<String, LabelSet> = BTreeMap::new();
+    for (argument, label) in &asked.origin {
+        origin.entry(argument.clone()).or_default().raise(&[label.as_str()].into_iter().collect());
+    }
     let facts = Facts {
+        origin,
+        unvouched: asked.unvouched.iter().flatten().map(String::as_str).collect(),
         labels: asked.labels.iter().map(String::as_str).collect(),
         grants: asked.grants.iter().cloned().collect(),
         task: TaskFacts::of("imagined"),
@@ -165,7 +186,8 @@ fn imagined(asked: &Explain, known: &[Principal]) -> Case {
         ..Facts::default()
     };
     let server = asked.server.clone().unwrap_or_default();
-    Case { principal: asked.who.principal(known), server, asked: what, facts }
+    let case = Case { principal: asked.who.principal(known), server, asked: what, facts };
+    if asked.unvouched.is_some() { case } else { vouched::derived(&case, snapshot) }
 }
 
 fn record_lines(record: &Recorded) -> String {

@@ -137,6 +137,9 @@ enum Command {
     /// The built-in demo server, spoken to over standard input and output
     #[command(hide = true)]
     Office,
+    /// The gate's own tools, for a scan of their definitions over standard input and output
+    #[command(hide = true)]
+    Gate,
 }
 
 /// Runs the command line.
@@ -174,6 +177,10 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Schemas { folder } => check::schemas(&folder),
         Command::Office => {
             crate::office::serve_stdio().await?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Gate => {
+            crate::upstream::own::serve_stdio().await?;
             Ok(ExitCode::SUCCESS)
         }
     }

@@ -11,6 +11,9 @@ use crate::bridge::{self, Door};
 use crate::import::{TOKEN, token_file};
 use crate::telemetry::logs;
 
+/// The variable that may hold the token of the task the client works in.
+const TASK: &str = "WICKETGATE_TASK";
+
 #[derive(Debug, Args)]
 pub(super) struct Stdio {
     /// The server's name on the gate
@@ -46,7 +49,9 @@ pub(super) async fn run(places: &Places, asked: &Stdio) -> anyhow::Result<ExitCo
         },
     };
     let url = format!("http://{}/{}/mcp", import::reachable(config.listen), asked.server);
-    let door = Door { url, token: token.trim().to_owned() };
+    // In the environment alone: an argument is seen by every user of the machine.
+    let task = std::env::var(TASK).ok().map(|token| token.trim().to_owned()).filter(|token| !token.is_empty());
+    let door = Door { url, token: token.trim().to_owned(), task };
     bridge::carry(&door, tokio::io::stdin(), tokio::io::stdout()).await?;
     Ok(ExitCode::SUCCESS)
 }

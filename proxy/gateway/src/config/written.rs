@@ -7,6 +7,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::Spanned;
 
+use pdp::task::Limits as Budget;
+
 use super::{Limits, Role, Signatures};
 
 /// The gate's own configuration. Everything has a default. What changes while traffic flows, policies and registry, is in
@@ -81,6 +83,9 @@ pub(super) struct PrincipalTable {
     #[serde(default)]
     #[schemars(with = "Vec<Role>")]
     pub(super) roles: Vec<Spanned<String>>,
+    /// How much it may do, over all its tasks together. What goes beyond is refused and ends no task; `elapsed_s` says after
+    /// how many seconds the counts begin anew, a day unless said.
+    pub(super) limits: Option<Budget>,
     /// The SHA-256 of its token, as 64 hexadecimal digits: `printf %s TOKEN | sha256sum`.
     #[schemars(with = "String", regex(pattern = "^(sha256:)*[0-9A-Fa-f]{64}$"))]
     pub(super) token_sha256: Spanned<String>,

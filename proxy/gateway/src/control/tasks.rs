@@ -3,6 +3,7 @@
 //! Whoever may open a task for an agent can act as that agent by its token, so for another's than one's own it needs an
 //! operator. The token is told once, in the answer to the opening, and nowhere else.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Router;
@@ -104,7 +105,7 @@ impl Narrowing {
     }
 }
 
-type Failed = Box<Response>;
+pub(super) type Failed = Box<Response>;
 
 fn bad(words: &str) -> Failed {
     Box::new(error(StatusCode::BAD_REQUEST, "bad_request", words))
@@ -267,6 +268,7 @@ fn told(control: &Control, task: &Arc<Task>, whole: bool) -> Value {
         members.insert("goal".to_owned(), json!(task.goal()));
         members.insert("scope".to_owned(), json!(task.scope()));
         members.insert("limits".to_owned(), json!(task.limits()));
+        members.insert("used".to_owned(), json!(BTreeMap::from(task.used())));
     }
     body
 }
@@ -277,7 +279,7 @@ fn unknown(id: &str) -> Failed {
 }
 
 /// A task that this visitor may end or hand on: one of their own, or for an operator any.
-fn owned(control: &Control, visitor: &Asked, id: &str) -> Result<Arc<Task>, Failed> {
+pub(super) fn owned(control: &Control, visitor: &Asked, id: &str) -> Result<Arc<Task>, Failed> {
     needs(visitor, Role::Member)?;
     let task = control.gate.ports.tasks.find(id).ok_or_else(|| unknown(id))?;
     let key = visitor.principal.key();

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use pdp::decision::Reason;
 use pdp::digest::DEPTH_MAX;
 use pdp::json::Json;
+use pdp::label::LabelSet;
 use pdp::method;
 use pdp::policy::{Act, Facts, Judgement, Query, Question};
 use pdp::principal::Principal;
@@ -121,7 +122,8 @@ impl Case {
         let known = |word: &str, words: &BTreeSet<String>| {
             if words.contains(word) { Ok(()) } else { Err(CaseFault::Word(word.to_owned())) }
         };
-        self.facts.labels.iter().try_for_each(|label| known(label.as_str(), &registry.labels))?;
+        let origins = self.facts.origin.values().chain([&self.facts.labels, &self.facts.unvouched]);
+        origins.flat_map(LabelSet::iter).try_for_each(|label| known(label.as_str(), &registry.labels))?;
         self.facts.grants.iter().try_for_each(|grant| known(grant, &registry.grants))?;
         let ask = |act| ask(Query { principal: &self.principal, server, act, facts: &self.facts });
         match &self.asked {

@@ -141,6 +141,9 @@ impl Tally {
             Ok(recorded) => recorded,
             Err(why) => return self.set_aside(why),
         };
+        if recorded.lacks_origin(record, candidate) {
+            return self.set_aside(NotComparable::OriginUnknown);
+        }
         let now = recorded.judge(candidate);
         if matches!(now, Outcome::Refused(CaseFault::Word(_))) {
             return self.set_aside(NotComparable::Vocabulary);

@@ -4,6 +4,7 @@
 //! line, the control API and the tests use the same code. Printing is the command line's.
 
 pub mod case;
+pub mod vouched;
 pub mod format;
 pub mod lint;
 pub mod suite;

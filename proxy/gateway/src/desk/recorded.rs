@@ -27,6 +27,8 @@ pub enum NotComparable {
     TargetCut,
     /// More rode along in the message than is kept.
     AlongCut,
+    /// The candidate looks at where values came from, and what decided the call did not.
+    OriginUnknown,
     /// The candidate's vocabulary lacks a label or a grant that the call had.
     Vocabulary,
     /// The snapshot that decided it decides otherwise on what the record holds.
@@ -49,6 +51,7 @@ impl NotComparable {
             Self::ArgumentWithheld => "a sensitive argument was withheld from the record".to_owned(),
             Self::TargetCut => "a target too long for the record".to_owned(),
             Self::AlongCut => "more rode along than the record keeps".to_owned(),
+            Self::OriginUnknown => "where its values came from was not looked for when it was decided".to_owned(),
             Self::Vocabulary => "had a label or grant that the candidate's vocabulary lacks".to_owned(),
             Self::NotReproduced => "its own snapshot decides otherwise on what the record holds".to_owned(),
             Self::Unreadable => "the entry cannot be read".to_owned(),
@@ -155,6 +158,22 @@ impl Recorded {
         let along = note.along.iter().map(aside).collect();
         let was = Judgement { decision: note.decision.clone(), rules: note.rules.clone() };
         Ok(Self { case, along, was })
+    }
+
+    /// Whether a snapshot looks at where values came from and the record does not say it. A task without labels has read
+    /// nothing that could matter, and what the record's own snapshot did not look at it does not need.
+    #[must_use]
+    pub fn lacks_origin(&self, record: &Record, snapshot: &Snapshot) -> bool {
+        let facts = &self.case.facts;
+        if record.snapshot == snapshot.digest() || facts.labels.is_empty() {
+            return false;
+        }
+        let Asked::Tool { name, .. } = &self.case.asked else { return false };
+        let Some(server) = snapshot.server(&self.case.server) else { return false };
+        let Some(tool) = server.tools.get(name) else { return false };
+        let looked = snapshot.policies().looks_at(server, tool);
+        let unsaid = facts.origin.is_empty() && facts.unvouched.is_empty();
+        unsaid && (!looked.origin.is_empty() || (looked.unvouched && !tool.is_harmless()))
     }
 
     /// Puts the call to a snapshot: all of it may pass, or none.

@@ -2,6 +2,7 @@
 
 use pdp::decision::Decision;
 use pdp::label::LabelSet;
+use pdp::origin::USER;
 use pdp::principal::Principal;
 
 use super::case::{Asked, Case};
@@ -28,6 +29,13 @@ pub fn lines(case: &Case) -> Vec<(&'static str, String)> {
         }
     }
     out.push(("after", after(&case.facts.labels)));
+    for (argument, labels) in &case.facts.origin {
+        out.push(("origin", format!("`{}`: {}", visible::text(argument), origin(labels))));
+    }
+    if !case.facts.unvouched.is_empty() {
+        let names: Vec<String> = case.facts.unvouched.iter().map(|label| visible::text(label.as_str())).collect();
+        out.push(("goes to", format!("a place the user did not give: {}", names.join(", "))));
+    }
     out.push(("holding", grants(case.facts.grants.iter())));
     if case.facts.now_ms != samples::NOW_MS {
         out.push(("at", rfc3339(case.facts.now_ms.saturating_mul(1000))));
@@ -67,6 +75,19 @@ pub fn after(labels: &LabelSet) -> String {
         [] => "nothing labelled was read in its task".to_owned(),
         [_] => format!("{} was read in its task", words::data(&names, "and")),
         _ => format!("{} were read in its task", words::data(&names, "and")),
+    }
+}
+
+/// Where a value was found, in words.
+#[must_use]
+pub fn origin(labels: &LabelSet) -> String {
+    let read: Vec<String> =
+        labels.iter().map(|label| label.as_str()).filter(|name| *name != USER).map(visible::text).collect();
+    match (labels.contains(USER), read.as_slice()) {
+        (true, []) => "given by the user".to_owned(),
+        (true, read) => format!("given by the user, and found in what is {}", read.join(", ")),
+        (false, []) => "found nowhere".to_owned(),
+        (false, read) => format!("found in what is {}", read.join(", ")),
     }
 }
 

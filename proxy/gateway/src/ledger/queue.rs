@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use pdp::record::Entry;
 use tokio::sync::oneshot;
 
-use super::row::Waiter;
+use super::row::{Waiter, is_asked};
 use pep::ports::LedgerFault;
 
 /// How many entries one transaction takes from the queue at most, so that the first of a flood need not wait for the
@@ -148,9 +148,9 @@ impl Queue {
     }
 
     fn take(&self, state: &mut State, entry: Entry, waiter: Option<Waiter>) -> Result<(), LedgerFault> {
-        // An intent that is refused is not carried out, so nothing is lost with it. A record or an event is of
+        // An intent that is refused is not carried out, so nothing is lost with it, nor with what is said. A record or an event is of
         // something that happened: it has the last quarter of the queue to itself, and is kept while the disk is away.
-        let plan = matches!(entry, Entry::Intent(_));
+        let plan = is_asked(&entry);
         let room = if plan { self.capacity - self.capacity / 4 } else { self.capacity };
         let fault = match (state.phase, state.fault(self.stall)) {
             (Phase::Closing | Phase::Closed, _) => Some(LedgerFault::Closed),
@@ -303,7 +303,7 @@ impl Queue {
             state.phase = Phase::Closed;
         }
         state.writing_since = None;
-        let unwritten = state.queue.iter().filter(|pending| !matches!(pending.entry, Entry::Intent(_))).count();
+        let unwritten = state.queue.iter().filter(|pending| !is_asked(&pending.entry)).count();
         state.lost += (unwritten + state.in_hand) as u64;
         // The waiters of what is left hear of it by the loss of their senders.
         state.in_hand += unwritten;

@@ -224,7 +224,7 @@ impl Reader {
         self.select("SELECT seq, body FROM entries WHERE task = ? ORDER BY seq", vec![task.to_owned().into()])
     }
 
-    /// Everything of one frame: its intent, if it had one, and its record.
+    /// Everything of one frame: its intent, if it had one, its record, and what its agent said of the task by it.
     ///
     /// # Errors
     /// When the database or an entry cannot be read.
@@ -259,7 +259,9 @@ impl Reader {
             let seq = row.get::<_, i64>(1).map_err(asked)?.unsigned_abs();
             let record = match Entry::read(&row.get::<_, String>(2).map_err(asked)?) {
                 Ok(Entry::Record(record)) => Ok(record),
-                Ok(Entry::Intent(_) | Entry::Event(_)) => Err(JsonFault::Syntax("it is no record".to_owned())),
+                Ok(Entry::Intent(_) | Entry::Event(_) | Entry::Said(_)) => {
+                    Err(JsonFault::Syntax("it is no record".to_owned()))
+                }
                 Err(fault) => Err(fault),
             };
             found.push(PageRow { seq, at_us, record });

@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::fault::StoreFault;
 
 /// The version of the tables below, in `PRAGMA user_version`.
-pub(super) const VERSION: i64 = 1;
+pub(super) const VERSION: i64 = 2;
 
 /// Marks the file as ours, in `PRAGMA application_id`: "WGLD" in ASCII.
 const APPLICATION: i64 = 0x5747_4c44;
@@ -28,7 +28,7 @@ const PAGE_BYTES: i64 = 8192;
 const TABLES: &str = "
 CREATE TABLE entries (
     seq        INTEGER PRIMARY KEY,
-    kind       TEXT NOT NULL CHECK (kind IN ('intent', 'record', 'event')),
+    kind       TEXT NOT NULL CHECK (kind IN ('intent', 'record', 'event', 'said')),
     number     INTEGER,
     at_us      INTEGER NOT NULL,
     trace      TEXT,
@@ -150,6 +150,27 @@ enum Kind {
     Ledger,
 }
 
+/// Brings the tables of an older version up to this one. Version 1 knew no entries of the kind `said`: its rows are as they
+/// should be, so only the table's text changes, by the way SQLite documents for that (ALTER TABLE, section 7).
+fn upgrade(connection: &mut Connection) -> rusqlite::Result<()> {
+    let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if found >= VERSION {
+        return Ok(());
+    }
+    let schema: i64 = connection.pragma_query_value(None, "schema_version", |row| row.get(0))?;
+    let change = connection.transaction()?;
+    change.execute_batch(&format!(
+        "PRAGMA writable_schema = ON;
+         UPDATE sqlite_schema SET sql = replace(sql, '''event''))', '''event'', ''said''))')
+             WHERE type = 'table' AND name = 'entries';
+         PRAGMA schema_version = {};
+         PRAGMA user_version = {VERSION};
+         PRAGMA writable_schema = RESET;",
+        schema + 1
+    ))?;
+    change.commit()
+}
+
 fn kind(connection: &Connection, path: &Path) -> Result<Kind, StoreFault> {
     let asked = StoreFault::database(path, "open");
     let tables: i64 =
@@ -182,6 +203,9 @@ pub(super) fn prepare_writer(connection: &mut Connection, path: &Path) -> Result
         return Err(StoreFault::file(path, "write the ledger")(why));
     }
     connection.pragma_update(None, "synchronous", "full").map_err(asked)?;
+    if kind == Kind::Ledger {
+        upgrade(connection).map_err(StoreFault::database(path, "bring up to date"))?;
+    }
     // The writer moves the log into the database itself, when no call waits for it.
     connection.pragma_update(None, "wal_autocheckpoint", 0).map_err(asked)?;
     connection.pragma_update(None, "cache_size", -2048).map_err(asked)?;

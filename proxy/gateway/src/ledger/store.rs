@@ -89,7 +89,7 @@ impl Store {
         for (seq, body) in recovery::unsettled(&self.connection, signed(settled)).map_err(asked)? {
             match Entry::read(&body).map_err(|source| self.unreadable(seq, source))? {
                 Entry::Intent(intent) => intents.push((seq, intent)),
-                Entry::Record(_) | Entry::Event(_) => {
+                Entry::Record(_) | Entry::Event(_) | Entry::Said(_) => {
                     return Err(self.unreadable(seq, JsonFault::Kind("an intent, as its row says")));
                 }
             }

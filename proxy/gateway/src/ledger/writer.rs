@@ -14,7 +14,7 @@ use pdp::record::{Entry, Event};
 use super::fault::StoreFault;
 use super::file::Lock;
 use super::queue::{Pending, Queue};
-use super::row::Row;
+use super::row::{Row, is_asked};
 use super::store::{Store, Tail};
 use pep::ports::{Clock, LedgerFault};
 
@@ -93,7 +93,7 @@ impl Writer {
     /// Makes rows of entries.
     fn take(&mut self, group: impl IntoIterator<Item = Pending>) {
         for Pending { entry, waiter } in group {
-            let given_up_on_failure = matches!(entry, Entry::Intent(_)) && waiter.is_some();
+            let given_up_on_failure = is_asked(&entry) && waiter.is_some();
             match Row::of(entry) {
                 Ok(row) => self.rows.push(Row { waiter, given_up_on_failure, ..row }),
                 Err(fault) => {

@@ -15,7 +15,7 @@ use pep::{Caller, Frame, Token};
 use super::serve::Listener;
 
 /// Headers that the gate checks or forwards. Nothing else of the client's reaches a server: no cookie, no credential.
-const FORWARDED: [&str; 8] = [
+const FORWARDED: [&str; 9] = [
     "accept",
     "last-event-id",
     "mcp-protocol-version",
@@ -24,6 +24,7 @@ const FORWARDED: [&str; 8] = [
     "traceparent",
     "tracestate",
     "baggage",
+    "idempotency-key",
 ];
 
 /// The header that may carry the token of the task a request is of. It is never forwarded.

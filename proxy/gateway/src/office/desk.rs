@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Number;
+use serde_json::{Number, Value, json};
 
 use super::amount::Cents;
 use super::content;
@@ -170,6 +170,12 @@ impl Desk {
         }
         out.push_str(&format!("Balance: EUR {}\n", self.balance));
         out
+    }
+
+    /// The account as members: the balance, and how many payments were made from it.
+    pub(super) fn account(&self) -> Value {
+        let balance: Option<Number> = serde_json::from_str(&self.balance.to_string()).ok();
+        json!({ "balance": balance, "payments": self.payments.len() })
     }
 
     /// Pays `amount` EUR to `recipient`.

@@ -5,10 +5,11 @@
 
 use rmcp::handler::server::router::tool::ToolRouter;
 use rmcp::handler::server::wrapper::Parameters;
+use rmcp::model::{CallToolResult, ContentBlock};
 use rmcp::schemars::JsonSchema;
 use rmcp::{tool, tool_router};
 use serde::Deserialize;
-use serde_json::Number;
+use serde_json::{Number, Value, json};
 
 use super::Office;
 
@@ -140,8 +141,12 @@ impl Office {
         description = "Creates a file, or replaces the whole text of one that exists.",
         annotations(read_only_hint = false, destructive_hint = true, idempotent_hint = true, open_world_hint = false)
     )]
-    fn files_write(&self, Parameters(FilesWrite { path, text }): Parameters<FilesWrite>) -> Result<String, String> {
-        self.desk().files_write(&path, &text)
+    fn files_write(
+        &self,
+        Parameters(FilesWrite { path, text }): Parameters<FilesWrite>,
+    ) -> Result<CallToolResult, String> {
+        let said = self.desk().files_write(&path, &text)?;
+        Ok(with_members(said, json!({ "path": path, "bytes": text.len() })))
     }
 
     #[tool(
@@ -158,8 +163,9 @@ impl Office {
         description = "Lists the payments made: id, date, amount, recipient, reference; and the balance of the account.",
         annotations(read_only_hint = true, open_world_hint = false)
     )]
-    fn payments_list(&self, Parameters(NoArguments {}): Parameters<NoArguments>) -> String {
-        self.desk().payments_list()
+    fn payments_list(&self, Parameters(NoArguments {}): Parameters<NoArguments>) -> CallToolResult {
+        let desk = self.desk();
+        with_members(desk.payments_list(), desk.account())
     }
 
     #[tool(
@@ -170,9 +176,18 @@ impl Office {
     fn payments_send(
         &self,
         Parameters(PaymentsSend { recipient, amount, reference }): Parameters<PaymentsSend>,
-    ) -> Result<String, String> {
-        self.desk().payments_send(&recipient, &amount, &reference)
+    ) -> Result<CallToolResult, String> {
+        let mut desk = self.desk();
+        let said = desk.payments_send(&recipient, &amount, &reference)?;
+        Ok(with_members(said, desk.account()))
     }
+}
+
+/// A sentence for people, and beside it what it says as members for programs.
+fn with_members(said: String, members: Value) -> CallToolResult {
+    let mut result = CallToolResult::success(vec![ContentBlock::text(said)]);
+    result.structured_content = Some(members);
+    result
 }
 
 impl Office {

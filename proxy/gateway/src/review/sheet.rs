@@ -237,6 +237,15 @@ fn terms(tool: &Tool) -> String {
         let names: Vec<String> = tool.sensitive.iter().map(|name| shown(name)).collect();
         out.push_str(&format!("; sensitive {}", names.join(",")));
     }
+    if let Some(sinks) = &tool.sinks {
+        let names: Vec<String> = sinks.iter().map(|name| shown(name)).collect();
+        out.push_str(&format!("; sinks {}", if names.is_empty() { "none".to_owned() } else { names.join(",") }));
+    }
+    if !tool.kinds.is_empty() {
+        let kinds: Vec<String> =
+            tool.kinds.iter().map(|(name, kind)| format!("{}={}", shown(name), shown(kind))).collect();
+        out.push_str(&format!("; kinds {}", kinds.join(",")));
+    }
     out
 }
 

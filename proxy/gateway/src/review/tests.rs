@@ -332,6 +332,8 @@ fn a_signature_holds_for_the_entry_as_it_stands_and_for_nothing_else() {
         ("effect = [\"write\"]", "effect = [\"write\"]\ntimeout_ms = 5"),
         ("effect = [\"write\"]", "effect = [\"write\"]\noutput = \"pass\""),
         ("effect = [\"write\"]", "effect = [\"write\"]\nsensitive = [\"a\"]"),
+        ("effect = [\"write\"]", "effect = [\"write\"]\nsinks = []"),
+        ("effect = [\"write\"]", "effect = [\"write\"]\nkinds = { a = \"b\" }"),
         ("effect = [\"write\"]", "effect = [\"write\"]\ndeliver = \"quoted\""),
         ("effect = [\"write\"]", "effect = [\"write\"]\naccepted_findings = [\"hidden\"]"),
         ("labels = [\"untrusted\"]", "labels = []"),

@@ -4,11 +4,13 @@ use jiff::Timestamp;
 use pdp::decision::{Decision, Obligation, Reason};
 use pdp::digest::Digest;
 use pdp::flow::memory::Role;
+use pdp::policy::Impact;
 use pdp::record::{
-    Attempt, DecisionNote, Declassified, Direction, Ending, FlowNote, FrameKind, Intent, MemoryNote, Record, ResultNote,
+    Attempt, DecisionNote, Declassified, Direction, EffectNote, Ending, FlowNote, FrameKind, Intent, MemoryNote,
+    Record, ResultNote,
 };
 
-use super::visible;
+use super::{said, visible};
 
 /// A frame as the ledger knows it: what was about to be done, what came of it, or both.
 #[derive(Debug, Clone, Copy)]
@@ -175,6 +177,12 @@ fn record_lines(record: &Record, intent: Option<&Intent>) -> Vec<(&'static str, 
     if let Some(note) = &record.decision {
         decision_lines(note, &mut lines);
     }
+    if let Some(note) = &record.plan {
+        lines.push(("plan", said::step_words(note)));
+    }
+    if let Some(errand) = &record.errand {
+        lines.push(("errand", format!("the gate's own {}, for record {}", errand.what.word(), errand.of)));
+    }
     if let Some(credential) = &record.credential {
         lines.push(("credential", visible::text(credential)));
     }
@@ -196,6 +204,9 @@ fn record_lines(record: &Record, intent: Option<&Intent>) -> Vec<(&'static str, 
     }
     if let Some(refusal) = &record.refusal {
         lines.push(("refusal", format!("{}: {}", refusal.code.name(), visible::text(&refusal.message))));
+    }
+    if let Some(effect) = &record.effect {
+        effect_lines(effect, &mut lines);
     }
     lines.push((
         "ending",
@@ -258,6 +269,12 @@ fn memory_words(memory: &MemoryNote) -> String {
 }
 
 fn decision_lines(note: &DecisionNote, lines: &mut Vec<(&'static str, String)>) {
+    for (argument, labels) in &note.origin {
+        lines.push(("origin", format!("{}: {labels}", visible::text(argument))));
+    }
+    if !note.unvouched.is_empty() {
+        lines.push(("goes to", format!("a place the user did not give: {}", note.unvouched)));
+    }
     let words = match &note.decision {
         Decision::Allow(obligations) if obligations.is_empty() => "allow".to_owned(),
         Decision::Allow(obligations) => {
@@ -286,10 +303,48 @@ fn decision_lines(note: &DecisionNote, lines: &mut Vec<(&'static str, String)>) 
         let reason = if rule.reason.is_empty() { String::new() } else { format!(": {}", visible::text(&rule.reason)) };
         lines.push(("rule", format!("{}{reason}", visible::text(&rule.id))));
     }
+    if let Some(found) = note.impact.as_ref().filter(|found| !found.is_empty()) {
+        let found: Vec<String> =
+            found.iter().map(|(name, value)| format!("{} {}", visible::text(name), impact(value))).collect();
+        lines.push(("impact", found.join(", ")));
+    }
     if !note.grants.is_empty() {
         let grants: Vec<String> = note.grants.iter().map(|grant| visible::text(grant)).collect();
         lines.push(("grants", grants.join(", ")));
     }
+}
+
+fn impact(value: &Impact) -> String {
+    match value {
+        Impact::Bool(value) => value.to_string(),
+        Impact::Decimal(digits) => visible::text(digits),
+        Impact::Long(value) => value.to_string(),
+        Impact::String(text) => visible::text(text),
+    }
+}
+
+/// What became of the effect, and what was found on the way.
+fn effect_lines(effect: &EffectNote, lines: &mut Vec<(&'static str, String)>) {
+    if let Some(preview) = &effect.preview {
+        let found = match (&preview.fault, &preview.result) {
+            (Some(fault), _) => format!("found nothing: {}", visible::text(fault)),
+            (None, Some(digest)) => format!("answered {digest}"),
+            (None, None) => "found nothing".to_owned(),
+        };
+        lines.push(("preview", format!("{} {found}", visible::text(&preview.tool))));
+    }
+    if let Some(fault) = &effect.fault {
+        lines.push(("withheld", visible::text(fault)));
+    }
+    if let Some(rollback) = &effect.rollback {
+        let how = rollback
+            .fault
+            .as_deref()
+            .map_or_else(|| "done".to_owned(), |why| format!("unknown: {}", visible::text(why)));
+        lines.push(("rollback", format!("{} {how}", visible::text(&rollback.tool))));
+    }
+    let key = effect.key.as_ref().map(|key| format!(", under the key {}", visible::text(key))).unwrap_or_default();
+    lines.push(("outcome", format!("{}{key}", effect.state.word())));
 }
 
 /// Each stage with the time it took: the record holds when it was done.

@@ -6,10 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pdp::digest::Digest;
 use pdp::json::quoted;
-use pdp::record::{Entry, Event, Intent, Record};
+use pdp::record::{Entry, Event, Intent, Record, Said};
 
 use super::frame::{self, Frame, Mood};
-use super::visible;
+use super::{said, visible};
 use crate::ledger::ranges;
 
 /// How a story is told.
@@ -56,21 +56,63 @@ fn json_line(entry: &Entry) -> String {
 /// Entries sorted into what a person asks about.
 struct Story<'e> {
     frames: Vec<Frame<'e>>,
-    events: Vec<&'e Event>,
+    /// What happened to the task itself and what was said of it, in time.
+    asides: Vec<Aside<'e>>,
+}
+
+/// What stands between the frames of a story.
+enum Aside<'e> {
+    /// Something that happened to the task.
+    Event(&'e Event),
+    /// Something that was said of it.
+    Said(&'e Said),
+}
+
+impl<'e> Aside<'e> {
+    fn at_us(&self) -> i64 {
+        match self {
+            Self::Event(event) => event.at_us,
+            Self::Said(said) => said.at_us,
+        }
+    }
+
+    /// Whether it stands before a frame that arrived at this time. A task opens before its first frame; what is said in a
+    /// frame stands behind it.
+    fn comes_before(&self, started_us: i64) -> bool {
+        match self {
+            Self::Event(event) => event.at_us <= started_us,
+            Self::Said(said) => said.at_us < started_us,
+        }
+    }
+
+    fn trace(&self) -> Option<&'e str> {
+        match self {
+            Self::Event(event) => event.trace.as_deref(),
+            Self::Said(said) => Some(&said.trace),
+        }
+    }
+
+    fn task(&self) -> Option<&'e str> {
+        match self {
+            Self::Event(event) => event.task.as_deref(),
+            Self::Said(said) => Some(&said.task),
+        }
+    }
 }
 
 impl<'e> Story<'e> {
     fn of(entries: &'e [Entry]) -> Self {
         let mut intents: BTreeMap<u64, &Intent> = BTreeMap::new();
         let mut records: Vec<&Record> = Vec::new();
-        let mut events = Vec::new();
+        let mut asides = Vec::new();
         for entry in entries {
             match entry {
                 Entry::Intent(intent) => {
                     intents.entry(intent.number).or_insert(intent);
                 }
                 Entry::Record(record) => records.push(record),
-                Entry::Event(event) => events.push(event),
+                Entry::Event(event) => asides.push(Aside::Event(event)),
+                Entry::Said(said) => asides.push(Aside::Said(said)),
             }
         }
         let recorded: BTreeSet<u64> = records.iter().map(|record| record.number).collect();
@@ -79,8 +121,8 @@ impl<'e> Story<'e> {
         let mut frames: Vec<Frame<'e>> = open.collect();
         frames.extend(records.into_iter().map(|record| Frame::Recorded(record, intents.get(&record.number).copied())));
         frames.sort_by_key(|frame| (frame.started_us(), frame.number()));
-        events.sort_by_key(|event| event.at_us);
-        Self { frames, events }
+        asides.sort_by_key(Aside::at_us);
+        Self { frames, asides }
     }
 
     fn write_head(&self, page: &mut Page) {
@@ -99,8 +141,8 @@ impl<'e> Story<'e> {
                 format!("{}{user}, by {}", principal.key(), principal.method)
             }));
         }
-        traces.extend(self.events.iter().filter_map(|event| event.trace.as_deref()));
-        tasks.extend(self.events.iter().filter_map(|event| event.task.as_deref()));
+        traces.extend(self.asides.iter().filter_map(Aside::trace));
+        tasks.extend(self.asides.iter().filter_map(Aside::task));
         traces.iter().for_each(|trace| page.line(0, "trace", &visible::text(trace)));
         tasks.iter().for_each(|task| page.line(0, "task", &visible::text(task)));
         callers.iter().for_each(|caller| page.line(0, "caller", &visible::text(caller)));
@@ -116,7 +158,13 @@ impl<'e> Story<'e> {
             *outcomes.entry(frame.outcome()).or_default() += 1;
         }
         let counts: Vec<String> = outcomes.iter().map(|(outcome, count)| format!("{count} {outcome}")).collect();
-        page.line(0, "frames", &format!("{}: {}", self.frames.len(), counts.join(", ")));
+        let counts = if counts.is_empty() { "none".to_owned() } else { counts.join(", ") };
+        page.line(0, "frames", &format!("{}: {counts}", self.frames.len()));
+        let claims = self.asides.iter().filter(|aside| matches!(aside, Aside::Said(_))).count();
+        if claims > 0 {
+            let words = "said of the task by its host or agent, and marked so: the gate saw nothing of it";
+            page.line(0, "claims", &format!("{claims}, {words}"));
+        }
     }
 
     /// Which law was in force for which frames.
@@ -148,10 +196,10 @@ impl<'e> Story<'e> {
             }
         }
         let mut today = self.frames.first().map(|frame| frame::day(frame.started_us()));
-        let mut events = self.events.iter().peekable();
+        let mut asides = self.asides.iter().peekable();
         for frame in top {
-            while let Some(event) = events.next_if(|event| event.at_us <= frame.started_us()) {
-                page.event(event);
+            while let Some(aside) = asides.next_if(|aside| aside.comes_before(frame.started_us())) {
+                page.aside(aside);
             }
             let day = frame::day(frame.started_us());
             if today.as_ref() != Some(&day) {
@@ -163,7 +211,7 @@ impl<'e> Story<'e> {
                 page.frame(INDENT, frame);
             }
         }
-        events.for_each(|event| page.event(event));
+        asides.for_each(|aside| page.aside(aside));
     }
 }
 
@@ -177,9 +225,27 @@ struct Page {
 impl Page {
     fn frame(&mut self, indent: usize, frame: &Frame<'_>) {
         self.out.push('\n');
-        self.head(indent, frame);
+        let title = format!("{}  {}", frame::time(frame.started_us()), frame.title());
+        let (verdict, mood) = frame.verdict();
+        self.head(indent, &format!("#{}", frame.number()), &title, &verdict, mood);
         for (label, text) in frame.lines() {
             self.line(indent + INDENT, label, &text);
+        }
+    }
+
+    fn aside(&mut self, aside: &Aside<'_>) {
+        match aside {
+            Aside::Event(event) => self.event(event),
+            Aside::Said(said) => self.said(said),
+        }
+    }
+
+    /// A claim: no number at its head, and no verdict of the gate's.
+    fn said(&mut self, said: &Said) {
+        self.out.push('\n');
+        self.head(0, "~", &said::title(said), said::VERDICT, Mood::Doubtful);
+        for (label, text) in said::lines(said) {
+            self.line(INDENT, label, &text);
         }
     }
 
@@ -191,21 +257,18 @@ impl Page {
         self.line(0, "event", &visible::text(&words));
     }
 
-    /// The frame's head, with its verdict at the right edge, or below where there is no room.
-    fn head(&mut self, indent: usize, frame: &Frame<'_>) {
-        let number = format!("#{}", frame.number());
-        let title = format!("{}  {}", frame::time(frame.started_us()), frame.title());
-        let (verdict, mood) = frame.verdict();
-        let room = self.width.saturating_sub(indent + number.chars().count() + 2);
-        let mut lines = visible::wrap(&title, room.max(20)).into_iter();
+    /// A head: a mark, a title, and a verdict at the right edge, or below where there is no room.
+    fn head(&mut self, indent: usize, mark: &str, title: &str, verdict: &str, mood: Mood) {
+        let room = self.width.saturating_sub(indent + mark.chars().count() + 2);
+        let mut lines = visible::wrap(title, room.max(20)).into_iter();
         let mut last = lines.next().unwrap_or_default();
-        self.out.push_str(&format!("{}{}  ", " ".repeat(indent), self.paint("1", &number)));
+        self.out.push_str(&format!("{}{}  ", " ".repeat(indent), self.paint("1", mark)));
         for line in lines {
             self.out.push_str(&format!("{last}\n{}", " ".repeat(indent + INDENT)));
             last = line;
         }
         let used = last.chars().count() + verdict.chars().count() + 2;
-        let painted = self.paint(mood.colour(), &verdict);
+        let painted = self.paint(mood.colour(), verdict);
         if used <= room {
             let gap = " ".repeat(room - used + 2);
             self.out.push_str(&format!("{last}{gap}{painted}\n"));

@@ -6,6 +6,7 @@
 pub(crate) mod visible;
 mod frame;
 mod layout;
+mod said;
 #[cfg(test)]
 mod tests;
 

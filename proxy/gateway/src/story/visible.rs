@@ -17,14 +17,19 @@ const ARGUMENTS_MAX: usize = 1200;
 
 /// A text in one line, its backslashes doubled so that an escape cannot be forged.
 pub(crate) fn text(text: &str) -> String {
+    at_most(text, TEXT_MAX)
+}
+
+/// A text as [`text`] writes it, at most so many characters of it.
+pub(super) fn at_most(text: &str, max: usize) -> String {
     let mut out = String::new();
-    for character in text.chars().take(TEXT_MAX) {
+    for character in text.chars().take(max) {
         match character {
             '\\' => out.push_str("\\\\"),
             other => push(other, &mut out),
         }
     }
-    out.push_str(&left_out(text.chars().skip(TEXT_MAX).count()));
+    out.push_str(&left_out(text.chars().skip(max).count()));
     out
 }
 

@@ -32,6 +32,13 @@ pub(super) fn of_frame(span: &mut Span<'_>, record: &Record, options: &Options) 
         of_decision(span, note);
     }
     labels(span, names::LABELS_RESULT, &record.labels);
+    if let Some(effect) = &record.effect {
+        span.text(names::EFFECT_STATE, effect.state.word());
+    }
+    if let Some(errand) = &record.errand {
+        span.text(names::ERRAND, errand.what.word());
+        span.number(names::ERRAND_OF, errand.of);
+    }
     span.text(names::ENDING, record.ending.word());
     maybe(span, names::REFUSAL, record.refusal.as_ref().map(|r| r.code.name()));
 }

@@ -84,6 +84,12 @@ pub const REFUSAL: &str = "wicketgate.refusal";
 pub const PRINCIPAL: &str = "wicketgate.principal";
 /// The effects of the tool, as reviewed.
 pub const EFFECTS: &str = "wicketgate.effects";
+/// How the effect ended: `denied`, `committed`, `rolled_back`, `quarantined` or `indeterminate`.
+pub const EFFECT_STATE: &str = "wicketgate.effect.state";
+/// For a call of the gate's own: `preview` or `rollback`.
+pub const ERRAND: &str = "wicketgate.errand";
+/// The number of the record it was made for.
+pub const ERRAND_OF: &str = "wicketgate.errand.of";
 /// The digest of the canonical arguments.
 pub const ARGUMENTS_DIGEST: &str = "wicketgate.arguments.digest";
 /// The digest of the session's id.

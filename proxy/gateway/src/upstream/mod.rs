@@ -1,4 +1,5 @@
-//! The way out: one adapter for streamable HTTP, one for HTTP+SSE, one for child processes, chosen by the registry.
+//! The way out: one adapter for streamable HTTP, one for HTTP+SSE, one for child processes, one for the gate's
+//! own tools, chosen by the registry.
 //!
 //! Sends only what a [`Dispatch`] carries, so nothing leaves that was not judged and recorded. A server that is dead or
 //! slow holds up nobody but its own callers: each has its own connections, processes and places.
@@ -7,6 +8,7 @@ mod conversation;
 pub mod http;
 pub mod http_sse;
 pub mod lines;
+pub mod own;
 mod route;
 pub mod sse;
 pub mod stdio;
@@ -21,6 +23,7 @@ use tokio::sync::Semaphore;
 
 use self::http::HttpUpstream;
 use self::http_sse::HttpSseUpstream;
+use self::own::OwnServer;
 use self::stdio::StdioUpstream;
 
 /// Every server, by whatever way it is reached.
@@ -29,6 +32,7 @@ pub struct Upstreams {
     http: HttpUpstream,
     http_sse: HttpSseUpstream,
     stdio: StdioUpstream,
+    own: OwnServer,
     bulkheads: Mutex<HashMap<String, Arc<Semaphore>>>,
     per_server_max: usize,
 }
@@ -36,8 +40,14 @@ pub struct Upstreams {
 impl Upstreams {
     /// All ways out. At most `per_server_max` attempts wait for one server at once.
     #[must_use]
-    pub fn new(http: HttpUpstream, http_sse: HttpSseUpstream, stdio: StdioUpstream, per_server_max: usize) -> Self {
-        Self { http, http_sse, stdio, bulkheads: Mutex::default(), per_server_max }
+    pub fn new(
+        http: HttpUpstream,
+        http_sse: HttpSseUpstream,
+        stdio: StdioUpstream,
+        own: OwnServer,
+        per_server_max: usize,
+    ) -> Self {
+        Self { http, http_sse, stdio, own, bulkheads: Mutex::default(), per_server_max }
     }
 
     /// Ends every session over HTTP+SSE, and every child process: standard input closed, then signals. Bounded by
@@ -77,6 +87,9 @@ impl Upstream for Upstreams {
         Box::pin(async move {
             let bulkhead = self.bulkhead(&dispatch.server().name);
             let _place = bulkhead.try_acquire().map_err(|_| SendFault::Busy)?;
+            if dispatch.server().transport.is_own() {
+                return self.own.send(dispatch).await;
+            }
             match dispatch.server().transport {
                 Transport::Http { .. } => self.http.send(dispatch).await,
                 Transport::Sse { .. } => self.http_sse.send(dispatch).await,

@@ -87,7 +87,7 @@ impl Test {
     pub fn form_of(name: Option<&str>, patterns: &BTreeSet<String>) -> Form {
         match name.map_or(Form::Any, |name| Form::of(name, "")) {
             Form::Any if patterns.iter().all(|pattern| pattern.contains('@')) && !patterns.is_empty() => Form::Address,
-            form => form,
+            form @ (Form::Any | Form::Path | Form::Url | Form::Host | Form::Address) => form,
         }
     }
 

@@ -23,6 +23,7 @@ use serde::de::{Deserializer, Visitor};
 pub use canonical::canonical;
 pub use edit::{Edit, replaced, with_member};
 pub use layout::{Layout, Part, Reading};
+pub use pointer::Pointer;
 pub use scan::Kind;
 
 /// Why a text is not acceptable JSON.

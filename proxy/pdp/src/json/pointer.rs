@@ -6,6 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::Json;
 use super::layout::{Layout, Part, Reading};
 use super::scan::Kind;
 use crate::digest::DEPTH_MAX;
@@ -18,7 +19,7 @@ const STEPS_MAX: usize = 32;
 const TEXTS_MAX: usize = 2;
 
 /// Where values stand: from the outermost on, member by member.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Pointer {
     steps: Vec<Step>,
 }
@@ -94,6 +95,24 @@ impl Pointer {
         if walk.left == 0 {
             (walk.show)(Met::Missing);
         }
+    }
+
+    /// What stands there in a value that was read; nothing for a pointer to every item. The pointer without steps, which
+    /// nobody can write, is to the whole.
+    #[must_use]
+    pub fn of<'j, 't>(&self, whole: &'j Json<'t>) -> Option<&'j Json<'t>> {
+        self.steps.iter().try_fold(whole, |value, step| match (value, step) {
+            (Json::Object(_), Step::Name(name)) => value.get(name),
+            (Json::List(items), Step::Name(number)) => items.get(number.parse::<usize>().ok()?),
+            (Json::Object(_) | Json::List(_), Step::Every)
+            | (Json::Null | Json::Bool(_) | Json::Number(_) | Json::Text(_), _) => None,
+        })
+    }
+
+    /// Whether it is to one place, and not to every item of a list.
+    #[must_use]
+    pub fn is_one(&self) -> bool {
+        self.steps.iter().all(|step| step.name().is_some())
     }
 
     /// The one value at this place, as JSON text: nothing where there is none or where there are several.

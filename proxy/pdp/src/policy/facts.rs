@@ -6,6 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::number;
+use crate::json::Json;
 use crate::label::{LabelSet, Readers};
 
 /// The circumstances of a call.
@@ -114,6 +116,18 @@ pub enum ImpactKind {
 }
 
 impl ImpactKind {
+    /// What a preview's result says, read as this type; nothing where it has no exact form of it.
+    #[must_use]
+    pub fn read(self, value: &Json<'_>) -> Option<Impact> {
+        match (self, value) {
+            (Self::Bool, Json::Bool(value)) => Some(Impact::Bool(*value)),
+            (Self::Decimal, Json::Number(digits)) => number::decimal(digits).map(Impact::Decimal),
+            (Self::Long, Json::Number(digits)) => number::long(digits).map(Impact::Long),
+            (Self::String, Json::Text(text)) => Some(Impact::String(text.to_string())),
+            (Self::Bool | Self::Decimal | Self::Long | Self::String, _) => None,
+        }
+    }
+
     /// The type in Cedar's schema language.
     pub(super) fn cedar_type(self) -> &'static str {
         match self {

@@ -81,6 +81,8 @@ pub struct Policies {
     pub(super) methods: HashMap<&'static str, Unit>,
     warnings: Vec<Fault>,
     people: Arc<People>,
+    /// Whether any policy can see where a value came from.
+    looks_at_origin: bool,
 }
 
 /// The entity stores: nothing in them changes from call to call.
@@ -128,6 +130,7 @@ impl Policies {
             Some(same) => Arc::clone(&same.lean),
             None => Arc::new(Schema::from_cedarschema_str(&lean_text).map_err(|e| broken(&e))?.0),
         };
+        let looks_at_origin = looks_at_origin(registry, &tools);
         let Compiled { policies, warnings, known, warned } = compiled;
         let written = policies.into_iter().map(|placed| (placed.policy.id().clone(), placed.policy)).collect();
         let policies = Self {
@@ -143,6 +146,7 @@ impl Policies {
             methods,
             warnings,
             people,
+            looks_at_origin,
         };
         Ok(policies)
     }
@@ -156,6 +160,12 @@ impl Policies {
     /// What a policy says of itself.
     pub(super) fn notes(&self, id: &PolicyId) -> Option<&Notes> {
         self.written.get(id).map(|written| &written.notes)
+    }
+
+    /// Whether any policy can see where an argument's value came from: only then is what tasks read worth remembering.
+    #[must_use]
+    pub fn looks_at_origin(&self) -> bool {
+        self.looks_at_origin
     }
 
     /// The generated Cedar schema, as text.
@@ -203,6 +213,19 @@ impl Policies {
         known.insert(principal.clone(), Arc::clone(&entities));
         Ok(entities)
     }
+}
+
+/// Whether the answer of any policy can depend on what a value was found in: its origin, or the labels of a sink that is
+/// looked for. A tool without sinks has the task's labels, for which nothing is looked for.
+fn looks_at_origin(registry: &Registry, tools: &HashMap<String, HashMap<String, Unit>>) -> bool {
+    let seen = |server: &str, tool: &str, has_sinks: bool| {
+        let needs = tools.get(server).and_then(|tools| tools.get(tool)).map(|unit| &unit.parts.needs);
+        needs.is_some_and(|needs| !needs.origin.is_empty() || (has_sinks && needs.gate.has("unvouched")))
+    };
+    registry.servers.values().any(|server| {
+        let has_sinks = |tool: &crate::registry::Tool| tool.sinks.as_ref().is_some_and(|sinks| !sinks.is_empty());
+        server.tools.values().any(|tool| seen(&server.name, &tool.name, has_sinks(tool)))
+    })
 }
 
 /// The entity stores: those of before, where they would be the same.

@@ -26,10 +26,12 @@ mod reach;
 mod written;
 
 pub use canonical::canonical_target;
+pub(crate) use canonical::plain_form;
 pub use evaluate::{Act, Judgement, Query, Rule};
 pub use facts::{Facts, Impact, ImpactKind, Looked, Named, TaskFacts};
 pub use form::Form;
 pub use load::{Policies, groups_above};
+pub use number::ten_thousandths;
 pub use printed::{PrintFault, Question};
 pub use reach::Reach;
 pub use schema::groups;

@@ -46,8 +46,10 @@ pub(super) fn long(digits: &str) -> Option<i64> {
     (scale == 0).then(|| i64::try_from(mantissa).ok()).flatten()
 }
 
-/// The number in ten-thousandths, which a Cedar `decimal` counts: at most four places, 64 bits in all.
-pub(super) fn ten_thousandths(digits: &str) -> Option<i64> {
+/// A JSON number, as its digits were written, in ten-thousandths, which a Cedar `decimal` counts: at most four places, 64 bits
+/// in all. Nothing where it has no such form.
+#[must_use]
+pub fn ten_thousandths(digits: &str) -> Option<i64> {
     if let Ok(plain) = digits.parse::<i64>() {
         return plain.checked_mul(10_000);
     }

@@ -110,8 +110,13 @@ impl Shape {
         format!("{{ {} }}", members.collect::<Vec<_>>().join(", "))
     }
 
+    /// Whether this outermost argument is declared as true or false.
+    pub(crate) fn is_flag(&self, name: &str) -> bool {
+        self.fields.iter().any(|field| field.name == name && field.kind == Kind::Bool)
+    }
+
     /// The names of the declared arguments.
-    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.fields.iter().map(|field| field.name.as_str())
     }
 

@@ -11,8 +11,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use super::{
-    Attempt, DecisionNote, Direction, Ending, Entry, Event, FlowNote, FrameKind, Intent, Note, Record, ResultNote,
-    StageTime, Tag,
+    Attempt, DecisionNote, Direction, EffectNote, Ending, Entry, ErrandNote, Event, FlowNote, FrameKind, Intent, Note,
+    PlanNote, Record, ResultNote, Said, Saying, StageTime, Standing, Tag, Voice,
 };
 use crate::digest::Digest;
 use crate::effect::Effect;
@@ -77,6 +77,7 @@ impl Serialize for Entry {
             Self::Intent(intent) => IntentText::of(intent).serialize(serializer),
             Self::Record(record) => RecordText::of(record).serialize(serializer),
             Self::Event(event) => EventText::of(event).serialize(serializer),
+            Self::Said(said) => SaidText::of(said).serialize(serializer),
         }
     }
 }
@@ -97,10 +98,14 @@ struct RecordText<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     decision: Option<&'a DecisionNote>,
     direction: Direction,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    effect: Option<&'a EffectNote>,
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     effects: &'a BTreeSet<Effect>,
     ending: Ending,
     entry: Tag,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    errand: Option<&'a ErrandNote>,
     #[serde(skip_serializing_if = "Option::is_none")]
     flow: Option<&'a FlowNote>,
     kind: FrameKind,
@@ -117,6 +122,8 @@ struct RecordText<'a> {
     parent: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pin: Option<Digest>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    plan: Option<&'a PlanNote>,
     #[serde(skip_serializing_if = "Option::is_none")]
     principal: Option<&'a Arc<Principal>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -157,9 +164,11 @@ impl<'a> RecordText<'a> {
             credential: whole.credential.as_deref(),
             decision: whole.decision.as_ref(),
             direction: whole.direction,
+            effect: whole.effect.as_ref(),
             effects: &whole.effects,
             ending: whole.ending,
             entry: Tag::Record,
+            errand: whole.errand.as_ref(),
             flow: whole.flow.as_deref(),
             kind: whole.kind,
             labels: &whole.labels,
@@ -169,6 +178,7 @@ impl<'a> RecordText<'a> {
             number: whole.number,
             parent: whole.parent.as_deref(),
             pin: whole.pin,
+            plan: whole.plan.as_ref(),
             principal: whole.principal.as_ref(),
             protocol: whole.protocol.as_deref(),
             refusal: whole.refusal.as_ref(),
@@ -252,6 +262,36 @@ impl<'a> EventText<'a> {
             task: whole.task.as_deref(),
             trace: whole.trace.as_deref(),
             what: &whole.what,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct SaidText<'a> {
+    at_us: i64,
+    by: &'a str,
+    entry: Tag,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    number: Option<u64>,
+    said: &'a Saying,
+    standing: Standing,
+    task: &'a str,
+    trace: &'a str,
+    voice: Voice,
+}
+
+impl<'a> SaidText<'a> {
+    fn of(whole: &'a Said) -> Self {
+        Self {
+            at_us: whole.at_us,
+            by: &whole.by,
+            entry: Tag::Said,
+            number: whole.number,
+            said: &whole.said,
+            standing: whole.standing,
+            task: &whole.task,
+            trace: &whole.trace,
+            voice: whole.voice,
         }
     }
 }

@@ -5,7 +5,9 @@
 //! members in the order of RFC 8785, so that writing them once gives canonical bytes.
 
 mod canonical;
+mod effect;
 mod flow;
+pub mod said;
 #[cfg(test)]
 mod tests;
 
@@ -16,7 +18,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 pub use canonical::CanonicalJson;
+pub use effect::{EffectNote, EffectState, Errand, ErrandNote, PreviewNote, RollbackNote};
 pub use flow::{Declassified, FlowNote, KEYS_MAX, MemoryNote};
+pub use said::{PlanNote, PlanStep, Said, Saying, Standing, Voice};
 
 use crate::decision::Decision;
 use crate::digest::Digest;
@@ -319,6 +323,15 @@ pub struct Record {
     /// The credential that was lent, by reference.
     #[serde(default)]
     pub credential: Option<String>,
+    /// Which step of the task's plan it took, where one was recorded.
+    #[serde(default)]
+    pub plan: Option<PlanNote>,
+    /// The life of its effect, for a tool call that may have one.
+    #[serde(default)]
+    pub effect: Option<EffectNote>,
+    /// For a call of the gate's own: for which frame it was made.
+    #[serde(default)]
+    pub errand: Option<ErrandNote>,
     /// The labels its answer carries.
     #[serde(default)]
     pub labels: LabelSet,
@@ -383,7 +396,8 @@ pub struct Event {
     pub at_us: i64,
     /// What: `started`, `stopped`, `snapshot`, `snapshot_refused`, `snapshot_promoted`, `snapshot_rolled_back`,
     /// `promotion_settled`, `promotion_torn`, `shadow_begun`, `shadow_ended`, `recovered`, `authentication_limited`,
-    /// `ledger_resumed`, `task_opened`, `task_ended`, `task_stopped`, `task_expired`, `halt_on`, `halt_off`.
+    /// `ledger_resumed`, `task_opened`, `task_ended`, `task_stopped`, `task_expired`, `halt_on`, `halt_off`,
+    /// `quarantine_released`.
     pub what: String,
     /// Who caused it, as far as known.
     #[serde(default)]
@@ -420,6 +434,8 @@ pub enum Entry {
     Record(Arc<Record>),
     /// About the gate itself.
     Event(Event),
+    /// What a host or an agent says of a task: a claim.
+    Said(Said),
 }
 
 /// The shapes of entries, as [`Entry::read`] takes them: for their schema alone.
@@ -433,6 +449,8 @@ enum Shape {
     Record(Arc<Record>),
     /// About the gate itself.
     Event(Event),
+    /// What a host or an agent says of a task: a claim.
+    Said(Said),
 }
 
 /// The JSON Schema of the ledger's entries, as `wicketgate trace --json` prints them (draft 2020-12).
@@ -448,6 +466,7 @@ enum Tag {
     Intent,
     Record,
     Event,
+    Said,
 }
 
 impl Entry {
@@ -476,12 +495,13 @@ impl Entry {
             Tag::Intent => Self::Intent(of(text)?),
             Tag::Record => Self::Record(of(text)?),
             Tag::Event => Self::Event(of(text)?),
+            Tag::Said => Self::Said(of(text)?),
         };
         match &entry {
             Self::Record(record) if record.v != RECORD_VERSION => {
                 Err(JsonFault::Syntax(format!("record version {} is not known", record.v)))
             }
-            Self::Record(_) | Self::Intent(_) | Self::Event(_) => Ok(entry),
+            Self::Record(_) | Self::Intent(_) | Self::Event(_) | Self::Said(_) => Ok(entry),
         }
     }
 }

@@ -43,6 +43,14 @@ fn full(text: &str, number: u64, arguments: &str) -> Record {
         target: Some(words()),
         pin: Some(digest),
         effects: BTreeSet::from([Effect::Read, Effect::Egress]),
+        effect: Some(EffectNote {
+            fault: Some(words()),
+            key: Some(words()),
+            preview: Some(PreviewNote { fault: Some(words()), result: Some(digest), tool: words() }),
+            rollback: Some(RollbackNote { fault: Some(words()), tool: words() }),
+            state: EffectState::RolledBack,
+        }),
+        errand: Some(ErrandNote { of: number, what: Errand::Preview }),
         arguments_digest: Some(digest),
         arguments: Some(CanonicalJson::of(&Json::read(arguments, 9).unwrap())),
         snapshot: digest,
@@ -61,6 +69,7 @@ fn full(text: &str, number: u64, arguments: &str) -> Record {
             unvouched: labels.clone(),
         }),
         credential: Some(words()),
+        plan: Some(PlanNote { by: Voice::Host, out_of_order: true, revision: 1, step: Some(2), steps: 3 }),
         labels,
         flow: Some(Box::new(flow(text, number))),
         stages: vec![StageTime { at_us: number, stage: words().into() }],
@@ -107,8 +116,11 @@ fn entries(text: &str, number: u64, arguments: &str) -> Vec<Entry> {
         principal: None,
         arguments: None,
         decision: None,
+        plan: Some(PlanNote { by: Voice::Agent, out_of_order: false, revision: 0, step: None, steps: 1 }),
         result: None,
         labels: LabelSet::default(),
+        effect: None,
+        errand: None,
         effects: BTreeSet::new(),
         notes: Vec::new(),
         attempts: Vec::new(),
@@ -130,7 +142,33 @@ fn entries(text: &str, number: u64, arguments: &str) -> Vec<Entry> {
     };
     let event =
         Event { by: Some(words()), task: Some(words()), trace: Some(words()), ..Event::new(-1, words(), words()) };
-    vec![Entry::Record(record.into()), Entry::Record(bare.into()), Entry::Intent(intent), Entry::Event(event)]
+    let mut all =
+        vec![Entry::Record(record.into()), Entry::Record(bare.into()), Entry::Intent(intent), Entry::Event(event)];
+    all.extend(sayings(text).into_iter().enumerate().map(|(n, said)| {
+        let voice = if n % 2 == 0 { Voice::Host } else { Voice::Agent };
+        let number = (voice == Voice::Agent).then_some(number);
+        let standing = Standing::SelfReported;
+        Entry::Said(Said { at_us: 3, by: words(), number, said, standing, task: words(), trace: words(), voice })
+    }));
+    all
+}
+
+/// One of each kind, with and without what may be left out.
+fn sayings(text: &str) -> Vec<Saying> {
+    let words = || text.to_owned();
+    let steps = vec![
+        PlanStep { many: true, note: words(), tool: words() },
+        PlanStep { many: false, note: String::new(), tool: words() },
+    ];
+    vec![
+        Saying::Prompt { text: words() },
+        Saying::Context { origin: words(), text: words() },
+        Saying::Plan { steps: steps.clone() },
+        Saying::Revision { steps, text: words() },
+        Saying::AbandonedBranch { steps: vec![2, 1], text: words() },
+        Saying::AbandonedBranch { steps: vec![], text: words() },
+        Saying::Note { text: words() },
+    ]
 }
 
 proptest! {
@@ -147,10 +185,11 @@ proptest! {
 
 #[test]
 fn an_entry_says_what_it_is_and_a_later_version_is_not_read() {
-    let [record, _, intent, event] = &entries("x", 7, "{}")[..] else { panic!("four entries") };
-    for (entry, tag) in [(record, "record"), (intent, "intent"), (event, "event")] {
+    let [record, _, intent, event, said, ..] = &entries("x", 7, "{}")[..] else { panic!("five entries") };
+    for (entry, tag) in [(record, "record"), (intent, "intent"), (event, "event"), (said, "said")] {
         assert!(entry.canonical().unwrap().contains(&format!("\"entry\":\"{tag}\"")));
     }
+    assert!(said.canonical().unwrap().contains("\"standing\":\"self_reported\""), "what is said is marked");
     let later = record.canonical().unwrap().replace("\"v\":1}", "\"v\":2}");
     assert_eq!(Entry::read(&later), Err(JsonFault::Syntax("record version 2 is not known".to_owned())));
     assert!(Entry::read("{\"entry\":\"receipt\"}").is_err() && Entry::read("{}").is_err());

@@ -3,6 +3,7 @@
 //! A tool whose review is missing or whose schema cannot be used is withheld, not a fault: one draft must not keep a
 //! bundle from loading, nor its siblings from working. Does not read files.
 
+mod around;
 mod flow;
 mod profile;
 mod tool;
@@ -15,7 +16,7 @@ use toml::Spanned;
 
 use self::tool::retired;
 use super::written::{CredentialTable, ServerFile, TransportTable, VocabularyFile};
-use super::{CredentialRule, Deliver, Identity, Registry, Reviewers, Server, Transport, UNVALIDATED};
+use super::{CredentialRule, Deliver, Identity, OWN_SERVER, Registry, Reviewers, Server, Transport, UNVALIDATED};
 use crate::digest::{DEPTH_MAX, Digest};
 use crate::fault::{Fault, SourceFile};
 use crate::json::{self, Json};
@@ -202,6 +203,11 @@ impl Reader<'_> {
         let deliver = self.deliver(written.deliver.as_ref()).unwrap_or_default();
         let timeout_ms = self.timeout(written.timeout_ms.as_ref()).unwrap_or(TIMEOUT_MS);
         let transport = self.transport(&written.transport);
+        if (name == OWN_SERVER) != transport.is_own() {
+            let words = format!("`{OWN_SERVER}` is the name of the gate's own tools");
+            let remedy = "give this name to `kind = \"builtin\"`, `server = \"gate\"` alone, and no other to it";
+            self.fault(written.name.span().start, words, remedy);
+        }
         let credential = written.credential.as_ref().and_then(|c| self.credential(c));
         let open = written.open.iter().filter_map(|word| self.open(word)).collect();
         let mut server = Server {
@@ -216,6 +222,7 @@ impl Reader<'_> {
             transport,
             credential,
             timeout_ms,
+            limits: written.limits.unwrap_or_default(),
             identity: written.identity.map(|written| Identity {
                 is: written.is,
                 claimed_name: written.claimed_name,
@@ -239,6 +246,9 @@ impl Reader<'_> {
                     server.unscanned.insert(name.clone());
                 }
             }
+        }
+        for table in written.tools.values() {
+            self.named_tools(table.get_ref(), &server);
         }
         server.closed = self.closed(&server);
         Some(server)
@@ -269,7 +279,7 @@ impl Reader<'_> {
                 "use lower-case letters, digits, `-` and `_`, at most 64, a letter first",
             );
         }
-        if ["gate", "v1", "healthz"].contains(&name.as_str()) {
+        if ["v1", "healthz"].contains(&name.as_str()) {
             self.fault(written.span().start, format!("`{name}` is reserved"), "choose another name");
         }
         let stem = stem(&self.file.path).1.trim_end_matches(".toml");
@@ -351,8 +361,9 @@ impl Reader<'_> {
                 headers: self.headers(headers, written.span().start),
             },
             TransportTable::Builtin { server } => {
-                if server != "office" {
-                    self.fault(written.span().start, format!("there is no built-in server `{server}`"), "use `office`");
+                if !["office", OWN_SERVER].contains(&server.as_str()) {
+                    let words = format!("there is no built-in server `{server}`");
+                    self.fault(written.span().start, words, "use `office` or `gate`");
                 }
                 Transport::Builtin { server: server.clone() }
             }

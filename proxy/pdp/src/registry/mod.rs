@@ -3,6 +3,7 @@
 //! A registry is built whole by [`load`] and never changed. It knows nothing of live servers; comparing a live
 //! definition with the reviewed one is the enforcement point's work, by [`Tool::pin`].
 
+mod around;
 mod identity;
 mod load;
 mod mirror;
@@ -21,10 +22,12 @@ use crate::effect::Effect;
 use crate::flow::{Carried, ServerFlow, ToolFlow};
 use crate::label::LabelSet;
 use crate::method::{Feature, Method};
+use crate::origin::Kinds;
 use crate::policy::ImpactKind;
 use crate::policy::shape::Shape;
-use crate::task::Profile;
+use crate::task::{Limits, Profile};
 
+pub use around::{Around, Checks, Cost, Field, Finding, Preview, PreviewBy, Rollback, Taken};
 pub use load::{fixed_header, load, load_on, namespace};
 pub use mirror::{Mirror, mirrors};
 pub use signature::{KEY_PREFIX, Reviewers, hex, statement};
@@ -88,6 +91,9 @@ pub struct Server {
     pub credential: Option<CredentialRule>,
     /// How long one call may take, in milliseconds.
     pub timeout_ms: u64,
+    /// How much may be done with it, by everybody together.
+    #[serde(skip_serializing_if = "Limits::is_none")]
+    pub limits: Limits,
     /// What it was when it was reviewed; nothing until then.
     pub identity: Option<Identity>,
     /// Since when and why it is out of use; nothing while it is in use.
@@ -154,10 +160,20 @@ pub struct Tool {
     pub review: Option<Review>,
     /// Argument names whose values are not to be stored.
     pub sensitive: BTreeSet<String>,
+    /// The arguments that say where an effect goes, such as a mail's recipients. Nothing where no reviewer has said; an empty
+    /// set where no argument does, because the place is fixed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sinks: Option<BTreeSet<String>>,
+    /// What short numbers and names in its arguments and results are of, where the names of their fields do not tell.
+    #[serde(skip_serializing_if = "Kinds::is_empty")]
+    pub kinds: Arc<Kinds>,
     /// How long one call may take, in milliseconds.
     pub timeout_ms: u64,
     /// What a preview of a call finds out, by the names policies know it by.
     pub impact: BTreeMap<String, ImpactKind>,
+    /// What surrounds a call.
+    #[serde(skip_serializing_if = "Around::is_none")]
+    pub around: Around,
     /// What becomes of a result that does not fit the reviewed output schema.
     pub misfit: Misfit,
     /// Kinds of findings that the reviewer saw and accepted, such as `hidden`.
@@ -360,14 +376,27 @@ pub enum Transport {
         /// Headers sent with every request, none of them secret.
         headers: BTreeMap<String, String>,
     },
-    /// A server that is part of the gate's own program, run as a child process.
+    /// A server that is part of the gate's own program: run as a child process, or inside the gate where it serves the
+    /// gate's own tools.
     Builtin {
         /// Which one.
         server: String,
     },
 }
 
+/// The built-in server of the gate's own tools, and the only name it can have.
+pub const OWN_SERVER: &str = "gate";
+
 impl Transport {
+    /// Whether this is the server of the gate's own tools, which runs inside the gate.
+    #[must_use]
+    pub fn is_own(&self) -> bool {
+        match self {
+            Self::Builtin { server } => server == OWN_SERVER,
+            Self::Stdio { .. } | Self::Http { .. } | Self::Sse { .. } => false,
+        }
+    }
+
     /// A short name for spans and records.
     #[must_use]
     pub fn kind(&self) -> &'static str {

@@ -10,12 +10,13 @@ use serde::Serialize;
 
 use super::load::{stem, toml_fault};
 use super::written::ReviewersFile;
-use super::{CredentialRule, Deliver, Misfit, Server, Tool, Transport};
+use super::{Around, CredentialRule, Deliver, Misfit, Server, Tool, Transport};
 use crate::digest::Digest;
 use crate::effect::Effect;
 use crate::fault::{Fault, SourceFile};
 use crate::flow::{ServerFlow, ToolFlow};
 use crate::label::LabelSet;
+use crate::origin::Kinds;
 use crate::snapshot::canonical_text;
 
 /// What a public key or a signature begins with where it is written; its bytes follow in hexadecimal digits.
@@ -106,8 +107,15 @@ struct Statement<'a> {
     deliver: Deliver,
     output: Misfit,
     sensitive: Vec<&'a str>,
+    /// Left out where nothing is said, so that reviews signed before there was such a thing still hold.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sinks: Option<&'a BTreeSet<String>>,
+    #[serde(skip_serializing_if = "Kinds::is_empty")]
+    kinds: &'a Kinds,
     timeout_ms: u64,
     accepted_findings: Vec<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    around: Option<&'a Around>,
     reviewed_by: &'a str,
     reviewed_at: &'a str,
 }
@@ -134,8 +142,11 @@ pub fn statement(server: &Server, tool: &Tool) -> Option<String> {
         deliver: tool.deliver,
         output: tool.misfit,
         sensitive: tool.sensitive.iter().map(String::as_str).collect(),
+        sinks: tool.sinks.as_ref(),
+        kinds: &tool.kinds,
         timeout_ms: tool.timeout_ms,
         accepted_findings: tool.accepted.iter().map(String::as_str).collect(),
+        around: Some(&tool.around).filter(|around| !around.is_none()),
         reviewed_by: &review.by,
         reviewed_at: &review.at,
     };

@@ -60,6 +60,31 @@ fn what_cannot_be_meant_is_told() {
     }
 }
 
+/// A sink that is misspelt would guard nothing; that nobody has listed any is not the same as that there is none.
+#[test]
+fn sinks_are_arguments_of_the_reviewed_schema() {
+    let definition = r#"{"name":"send","inputSchema":{"type":"object","properties":{"to":{"type":"string"},"cc":{}}}}"#;
+    let pin = crate::digest::Digest::of_json(definition).unwrap();
+    let check = |lines: &str, want: &str| {
+        let entry = format!(
+            "name = \"hub\"\n[transport]\nkind = \"stdio\"\ncommand = \"x\"\n[tools.send]\neffect = [\"egress\"]\n\
+             pin = \"{pin}\"\n{lines}\n"
+        );
+        let files = [file("servers/hub.toml", &entry), file("servers/hub.tools.json", &format!("[{definition}]"))];
+        let told = match load(&files) {
+            Ok(registry) => format!("{:?}", registry.server("hub").unwrap().tools.get("send").unwrap().sinks),
+            Err(faults) => faults.iter().map(ToString::to_string).collect(),
+        };
+        assert!(told.contains(want), "{lines}: {told}");
+    };
+    check("", "None");
+    check("sinks = []", "Some({})");
+    check("sinks = [\"to\", \"cc\"]", "Some({\"cc\", \"to\"})");
+    check("sinks = [\"To\"]", "`To` in `sinks` is no argument of the reviewed input schema");
+    check("kinds = { id = \"mail_id\" }", "None");
+    check("kinds = [\"mail_id\"]", "invalid type");
+}
+
 /// Rules may be written before a tool is scanned, and outlive a review that is withdrawn; nobody can call such a tool.
 #[test]
 fn a_rule_may_name_a_tool_that_nobody_has_scanned_or_reviewed() {

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use crate::effect::Effect;
+use crate::policy::ImpactKind;
 use crate::registry::{Deliver, Misfit};
 use crate::task::Limits;
 
@@ -66,6 +67,9 @@ pub(super) struct ServerFile {
     /// How long one call may take, in milliseconds.
     #[schemars(with = "Option<u64>", range(min = 1, max = 86_400_000))]
     pub(super) timeout_ms: Option<Spanned<u64>>,
+    /// How much may be done with it, by everybody together. What goes beyond is refused and ends no task; `elapsed_s` says
+    /// after how many seconds the counts begin anew, a day unless said.
+    pub(super) limits: Option<Limits>,
     /// How it is reached.
     #[schemars(with = "TransportTable")]
     pub(super) transport: Spanned<TransportTable>,
@@ -186,12 +190,33 @@ pub(super) struct ToolTable {
     /// Names of arguments whose values are not to be stored.
     #[serde(default)]
     pub(super) sensitive: Vec<String>,
+    /// Names of the arguments that say where an effect goes: recipients, payees, hosts. A value there that the user did not
+    /// give raises `context.gate.unvouched`. An empty list says that no argument does; without a list every call with an
+    /// effect raises it.
+    #[schemars(with = "Option<Vec<String>>")]
+    pub(super) sinks: Option<Vec<Spanned<String>>>,
+    /// What short numbers and names are of, where the name of their argument or of their field in a result does not tell:
+    /// `id = "event_id"` makes an `id` in the results one with an argument `event_id`.
+    #[serde(default)]
+    pub(super) kinds: BTreeMap<String, String>,
     /// How long one call may take, in milliseconds, instead of the server's time.
     #[schemars(with = "Option<u64>", range(min = 1, max = 86_400_000))]
     pub(super) timeout_ms: Option<Spanned<u64>>,
     /// What becomes of a result that does not fit the reviewed output schema: `refuse` unless said, `label` or `pass`.
     #[schemars(with = "Option<Misfit>")]
     pub(super) output: Option<Spanned<String>>,
+    /// What a call costs, for limits on cost.
+    #[schemars(with = "Option<CostTable>")]
+    pub(super) cost: Option<Spanned<CostTable>>,
+    /// What shows beforehand what a call would do: it runs first, and policies and approvers see what it found.
+    #[schemars(with = "Option<PreviewTable>")]
+    pub(super) preview: Option<Spanned<PreviewTable>>,
+    /// What a result must be. One that is not is withheld, or its call undone.
+    #[schemars(with = "Option<ChecksTable>")]
+    pub(super) check: Option<Spanned<ChecksTable>>,
+    /// What undoes a call whose result is not as it must be.
+    #[schemars(with = "Option<RollbackTable>")]
+    pub(super) rollback: Option<Spanned<RollbackTable>>,
     /// Kinds of findings that its reviewer saw and accepts.
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
@@ -202,6 +227,99 @@ pub(super) struct ToolTable {
     pub(super) retired_at: Option<String>,
     /// Why it is out of use.
     pub(super) retired_why: Option<String>,
+}
+
+/// What a call costs, in a unit of this registry's own.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CostTable {
+    /// What each call costs.
+    #[serde(default)]
+    pub(super) call: u64,
+    /// The place (a JSON pointer) of the argument whose value it costs beyond that, rounded up.
+    pub(super) argument: Option<String>,
+    /// The place in the result where it says what it did cost, all in all.
+    pub(super) result: Option<String>,
+}
+
+/// What shows beforehand what a call would do. Either `argument` or `tool`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PreviewTable {
+    /// The argument that makes the call itself a dry run when it is `true`.
+    pub(super) argument: Option<String>,
+    /// Another tool of this server, one that only reads.
+    pub(super) tool: Option<String>,
+    /// The arguments of `tool`, each from a place (a JSON pointer) in the call's own.
+    #[serde(default)]
+    pub(super) arguments: BTreeMap<String, String>,
+    /// What its result tells, by the names under which policies see it as `gate.impact`.
+    #[serde(default)]
+    pub(super) impact: BTreeMap<String, FindingTable>,
+}
+
+/// One thing a preview finds out.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FindingTable {
+    /// Where in the result it stands: a JSON pointer, such as `/structuredContent/total`.
+    pub(super) at: String,
+    /// What it is read as.
+    pub(super) is: ImpactKind,
+}
+
+/// What a result must be.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ChecksTable {
+    /// How many bytes the answer may have.
+    pub(super) bytes_max: Option<u64>,
+    /// What must stand in it.
+    #[serde(default)]
+    pub(super) fields: Vec<FieldTable>,
+}
+
+/// What one field of a result must be.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FieldTable {
+    /// Where it stands: a JSON pointer, such as `/structuredContent/total`.
+    pub(super) at: String,
+    /// Whether it may be missing.
+    #[serde(default)]
+    pub(super) optional: bool,
+    /// The least it may be: a number of at most four places, as a text, such as `"0.01"`.
+    pub(super) min: Option<String>,
+    /// The most it may be.
+    pub(super) max: Option<String>,
+    /// The place of the argument that it must equal.
+    pub(super) same_as: Option<String>,
+    /// The texts it may be.
+    #[serde(default)]
+    pub(super) one_of: Vec<String>,
+}
+
+/// What undoes a call: a tool of this server.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RollbackTable {
+    /// Its name.
+    pub(super) tool: String,
+    /// Its arguments, and where each is taken from.
+    #[serde(default)]
+    pub(super) arguments: BTreeMap<String, TakenTable>,
+}
+
+/// Where an argument of a rollback is taken from. One of the three.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TakenTable {
+    /// A place (a JSON pointer) in the call's arguments.
+    pub(super) argument: Option<String>,
+    /// A place in its result.
+    pub(super) result: Option<String>,
+    /// A text that is always the same.
+    pub(super) text: Option<String>,
 }
 
 /// What the server was when it was reviewed: `registry review` writes it.

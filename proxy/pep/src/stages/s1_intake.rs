@@ -15,6 +15,7 @@ use pdp::task::DEFAULT_PROFILE;
 
 use crate::call::{Address, Call, Head, Stopped};
 use crate::channel::{Channel, Channels};
+use crate::effect::Errand;
 use crate::entry::OpenRecord;
 use crate::envelope::Envelope;
 use crate::frame::{Belongs, Content, Frame};
@@ -44,20 +45,16 @@ pub(crate) fn admit(mut frame: Frame, gate: &Arc<Gate>) -> Result<Call<Proposed>
     let now_us = ports.clock.now_us();
     let snapshot = gate.snapshots.current();
     let mut entry = open_record(&frame, &snapshot, ports, now_us);
-    if matches!(&frame.content, Content::Event(event) if event.own) {
-        entry.note("made by the gate: by its registry the tools that may be listed have changed");
-    }
     let direction = direction_of(&frame.content);
-    let mut address =
-        Address { direction, kind: FrameKind::Unreadable, id: None, method: None, modern: false, channel: None };
-    let refuse = |entry, address, refusal| Stopped { entry, address: Box::new(address), refusal, advice: None };
+    let mut address = Address::unread(direction);
+    let refuse = |entry, address, refusal| Stopped::new(entry, Box::new(address), refusal);
     if let Err(fault) = ports.ledger.health() {
         let words = format!("the ledger cannot take the record ({fault}); no call is made until it can");
         return Err(refuse(entry, address, Refusal::new(Code::LedgerUnavailable, words)));
     }
-    let principal = match &frame.caller.principal {
-        Ok(principal) => principal.clone(),
-        Err(refusal) => return Err(refuse(entry, address, refusal.clone())),
+    let principal = match frame.caller.principal.clone() {
+        Ok(principal) => principal,
+        Err(refusal) => return Err(refuse(entry, address, refusal)),
     };
     entry.write(|record| record.principal = Some(principal.clone()));
     let mut message = match read(&frame, ports.limits.depth_max) {
@@ -83,15 +80,15 @@ pub(crate) fn admit(mut frame: Frame, gate: &Arc<Gate>) -> Result<Call<Proposed>
     if let Err(refusal) = headers_agree(&frame, &message, address.modern, version.as_deref()) {
         return Err(refuse(entry, address, refusal));
     }
-    let slot = match slot(&message, direction, ports) {
+    let slot = match slot(&frame, &message, direction, ports) {
         Ok(slot) => slot,
         Err(refusal) => return Err(refuse(entry, address, refusal)),
     };
     if version.is_none() {
         entry.write(|record| record.protocol = channel.protocol().map(str::to_owned));
     }
-    let underway = (message.kind == FrameKind::Request && direction == Direction::ToServer)
-        .then(|| channel.begin(message.envelope.id.as_deref().unwrap_or_default()));
+    let asks = message.kind == FrameKind::Request && direction == Direction::ToServer;
+    let underway = asks.then(|| channel.begin(message.envelope.id.as_deref().unwrap_or_default()));
     let head = Head {
         caller: frame.caller,
         principal,
@@ -108,6 +105,7 @@ pub(crate) fn admit(mut frame: Frame, gate: &Arc<Gate>) -> Result<Call<Proposed>
         channel,
         slot,
         underway,
+        errand: frame.errand,
     };
     Ok(Call::open(head, entry, Proposed { _made_here: () }))
 }
@@ -158,7 +156,10 @@ fn taken(message: &mut Message, depth_max: usize, of_a_client: bool) -> Result<V
 
 /// Who acts: in a task that a host opened, its agent for the user the host named.
 fn acting(frame: &mut Frame, principal: Arc<Principal>, task: &Task, entry: &mut OpenRecord) -> Arc<Principal> {
-    let Some(named) = task.principal().filter(|named| ***named != *principal && principal.method != BY_TOKEN) else {
+    // An errand's principal is the caller's already, and belongs to one more team.
+    let own = frame.errand.is_some();
+    let Some(named) = task.principal().filter(|named| !own && ***named != *principal && principal.method != BY_TOKEN)
+    else {
         return principal;
     };
     let acting = Arc::new(Principal { method: principal.method.clone(), ..(**named).clone() });
@@ -200,9 +201,11 @@ fn open_record(frame: &Frame, snapshot: &Snapshot, ports: &Ports, now_us: i64) -
             (event.task.trace().to_owned(), event.task.id().to_owned(), Some(event.parent_span.clone()))
         }
         // A frame that never reaches a task still has a trace of its own, so that it can be found.
-        Content::Message(_) | Content::Open | Content::Close | Content::Unreadable(_) => {
-            (hex_id(&ports.entropy.bytes()), String::new(), None)
-        }
+        Content::Message(_) | Content::Open | Content::Close | Content::Unreadable(_) => (
+            hex_id(&ports.entropy.bytes()),
+            String::new(),
+            frame.errand.as_ref().map(|errand| errand.span().to_owned()),
+        ),
     };
     let server = snapshot.server(&frame.server);
     let record = Record {
@@ -228,12 +231,15 @@ fn open_record(frame: &Frame, snapshot: &Snapshot, ports: &Ports, now_us: i64) -
         method: None,
         target: None,
         pin: None,
+        effect: None,
+        errand: frame.errand.as_ref().map(Errand::note),
         effects: Default::default(),
         arguments_digest: None,
         arguments: None,
         snapshot: snapshot.digest(),
         decision: None,
         credential: None,
+        plan: None,
         labels: LabelSet::default(),
         flow: None,
         stages: Vec::new(),
@@ -244,7 +250,11 @@ fn open_record(frame: &Frame, snapshot: &Snapshot, ports: &Ports, now_us: i64) -
         ending: Ending::Abandoned,
         refusal: None,
     };
-    OpenRecord::new(record, Arc::clone(&ports.ledger), Arc::clone(&ports.clock))
+    let mut entry = OpenRecord::new(record, Arc::clone(&ports.ledger), Arc::clone(&ports.clock));
+    if matches!(&frame.content, Content::Event(event) if event.own) {
+        entry.note("made by the gate: by its registry the tools that may be listed have changed");
+    }
+    entry
 }
 
 fn note_message(entry: &mut OpenRecord, frame: &Frame, message: &Message, version: Option<String>) {
@@ -390,11 +400,13 @@ fn headers_agree(frame: &Frame, message: &Message, modern: bool, version: Option
 /// Takes one of the places for requests under way. Notifications, answers and streams need none: they are short, or
 /// bounded where they are opened.
 fn slot(
+    frame: &Frame,
     message: &Message,
     direction: Direction,
     ports: &Ports,
 ) -> Result<Option<tokio::sync::OwnedSemaphorePermit>, Refusal> {
-    if message.kind != FrameKind::Request || direction == Direction::ToClient {
+    // An errand runs for a call that had a place: what that one did must not stay for want of another.
+    if message.kind != FrameKind::Request || direction == Direction::ToClient || frame.errand.is_some() {
         return Ok(None);
     }
     let words = "too many calls are under way at once; try again in a moment";

@@ -23,10 +23,12 @@ use crate::asides::{self, spelt};
 use crate::call::{Call, Stopped};
 use crate::carried::{self, Expected};
 use crate::channel::Live;
+use crate::effect;
 use crate::frame::Frame;
 use crate::headers;
 use crate::ports::{Gate, Ports};
 use crate::stages::s1_intake::Proposed;
+use crate::stages::s4_guardrail::ended;
 use crate::task::scope;
 
 /// A call whose tool, arguments and data classes are known.
@@ -189,6 +191,8 @@ pub(crate) async fn classify(mut call: Call<Proposed>, gate: &Arc<Gate>) -> Resu
         Err(refusal) => return Err(call.stop(refusal)),
     }
     let given = note(&mut call, &subject, gate.ports.limits.arguments_bytes_max);
+    let (head, entry) = call.head_and_entry();
+    effect::begin(head, entry, &subject);
     if let Subject::Tool { tool, arguments, .. } = &subject {
         let raw = arguments.clone().and_then(|at| call.head().text.get(at)).unwrap_or("{}");
         if let Err(refusal) = headers::repeat_arguments(tool, raw, &call.head().headers, call.head().modern) {
@@ -201,7 +205,7 @@ pub(crate) async fn classify(mut call: Call<Proposed>, gate: &Arc<Gate>) -> Resu
         if let Err(outside) = scope::reached(call.head(), &server) {
             return Err(scope::refuse(call, &outside));
         }
-        if let Err(refusal) = live_is_reviewed(&call, tool, gate).await {
+        if let Err(refusal) = live_is_reviewed(&call, &server, tool, gate).await {
             return Err(call.stop(refusal));
         }
     }
@@ -428,12 +432,21 @@ fn arguments_fit(tool: &Tool, value: &serde_json::Value) -> Result<(), Refusal> 
     Err(bad(format!("the arguments do not fit the tool's schema: {}", faults.join("; "))))
 }
 
-async fn live_is_reviewed(call: &Call<Proposed>, tool: &Tool, gate: &Arc<Gate>) -> Result<(), Refusal> {
+async fn live_is_reviewed(
+    call: &Call<Proposed>,
+    server: &Server,
+    tool: &Tool,
+    gate: &Arc<Gate>,
+) -> Result<(), Refusal> {
     let head = call.head();
     let limits = gate.ports.limits;
     let asked_us = gate.ports.clock.now_us();
     let mut live = head.channel.live(&tool.name, asked_us, limits.listing_age_us_max);
     if live == Live::Unknown {
+        // The gate's own listing would be refused for the same reason, and the call for want of a listing.
+        if let Some(refusal) = ended(call, server, &gate.ports) {
+            return Err(refusal);
+        }
         list_tools(call, gate).await;
         // What was listed for this very call is fresh enough for it, however short the limit.
         let now_us = gate.ports.clock.now_us();

@@ -12,7 +12,7 @@ use crate::asides;
 use crate::call::{Call, Head, Stopped};
 use crate::ports::Ports;
 use crate::stages::s2_classify::{Classified, Subject};
-use crate::task::scope;
+use crate::task::{scope, window};
 
 /// A call the decision point has answered for, and not with Deny.
 #[derive(Debug)]
@@ -40,7 +40,9 @@ impl Judged {
 
 /// Judges a call.
 pub(crate) fn judge(mut call: Call<Classified>, ports: &Ports) -> Result<Call<Judged>, Stopped> {
-    let facts = Facts { labels: call.head().labels.clone(), ..call.head().task.facts(ports.clock.now_us()) };
+    let mut facts = Facts { labels: call.head().labels.clone(), ..call.head().task.facts(ports.clock.now_us()) };
+    facts.task.off_plan = is_off_plan(&mut call);
+    window::found(call.head(), call.state().server(), call.state().subject(), &mut facts, &ports.limits);
     let (judgement, along) = ask(call.head(), call.state().server(), call.state().subject(), &facts);
     let noted = note(&judgement, along, &facts);
     call.entry().write(|record| record.decision = Some(noted));
@@ -55,6 +57,21 @@ pub(crate) fn judge(mut call: Call<Classified>, ports: &Ports) -> Result<Call<Ju
             Judged { server, subject, decision: judgement.decision, rules: judgement.rules, facts }
         })),
     }
+}
+
+/// Matches a tool call to the plan that was recorded for its task, and holds the step it takes. Without a plan nothing is off
+/// it; the gate's own tools, with which plans are made, are no part of one.
+fn is_off_plan(call: &mut Call<Classified>) -> bool {
+    let server = call.state().server();
+    let Subject::Tool { tool, .. } = call.state().subject() else { return false };
+    if server.transport.is_own() {
+        return false;
+    }
+    let Some((note, step)) = call.head().task.claims().meet(&server.name, &tool.name) else { return false };
+    let off_plan = note.step.is_none();
+    call.entry().hold_step(step);
+    call.entry().write(|record| record.plan = Some(note));
+    off_plan
 }
 
 /// Asks the decision point, under these facts. Answers with what rode along, as a record keeps it.

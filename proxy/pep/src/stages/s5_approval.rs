@@ -7,16 +7,19 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use pdp::decision::{Decision, Obligation};
+use pdp::digest::Digest;
 use pdp::json::{self, Json};
-use pdp::policy::Facts;
+use pdp::policy::{Facts, Judgement, Rule};
 use pdp::refusal::{Code, Refusal};
 use pdp::registry::Server;
 
 use crate::call::{Call, Stopped};
-use crate::ports::{Hold, Ports, Verdict};
+use crate::effect::preview::{self, Findings};
+use crate::ports::{Gate, Hold, Ports, Verdict};
 use crate::stages::s2_classify::Subject;
 use crate::stages::s3_policy::{self, name_of, reasons};
-use crate::stages::s4_guardrail::Cleared;
+use crate::stages::s4_guardrail::{Cleared, beyond};
+use crate::task::{WaitingCall, window};
 
 /// A call that may be executed once, under these obligations.
 #[derive(Debug)]
@@ -37,19 +40,33 @@ impl Authorized {
 }
 
 /// Authorizes a call.
-pub(crate) async fn authorize(mut call: Call<Cleared>, ports: &Ports) -> Result<Call<Authorized>, Stopped> {
-    let obligations = match call.state().decision().clone() {
+pub(crate) async fn authorize(mut call: Call<Cleared>, gate: &Arc<Gate>) -> Result<Call<Authorized>, Stopped> {
+    let ports = &gate.ports;
+    let foreseen = match foreseen(&mut call, gate).await {
+        Ok(foreseen) => foreseen,
+        Err(refusal) => return Err(call.stop(refusal)),
+    };
+    let Foreseen { decision, rules, impact } = foreseen;
+    let obligations = match decision {
         Decision::Allow(obligations) => obligations,
-        Decision::Escalate(grants) => match escalate(&mut call, ports, grants).await {
+        Decision::Escalate(grants) => match escalate(&mut call, ports, Asked { grants, rules, impact }).await {
             Ok(obligations) => obligations,
+            // What a limit ended, no other tool goes on with.
+            Err(refusal) if matches!(refusal.code, Code::TaskOver | Code::LimitReached) => {
+                return Err(call.stop(refusal));
+            }
             Err(refusal) => {
                 let (head, state) = (call.head(), call.state());
                 let advice = s3_policy::remaining(head, state.server(), state.subject(), state.facts());
                 return Err(call.stop(refusal).advise(advice));
             }
         },
-        // The policy stage ends a denied call; this arm keeps the three values three.
-        Decision::Deny(_) => return Err(call.stop(Refusal::new(Code::Denied, "denied"))),
+        // The policy stage ends a denied call; what a preview found may deny it still.
+        Decision::Deny(_) => {
+            let what = name_of(call.state().subject());
+            let words = format!("`{what}` was denied for what it would do: {}.", reasons(&rules));
+            return Err(call.stop(Refusal::new(Code::Denied, words)));
+        }
     };
     Ok(call.advance(|was: Cleared| {
         let (server, subject) = was.into_parts();
@@ -57,16 +74,63 @@ pub(crate) async fn authorize(mut call: Call<Cleared>, ports: &Ports) -> Result<
     }))
 }
 
-async fn escalate(
-    call: &mut Call<Cleared>,
-    ports: &Ports,
+/// A call as it stands when people may have to be asked: what was decided, by which rules, and what a preview found.
+struct Foreseen {
+    decision: Decision,
+    rules: Vec<Rule>,
+    impact: Option<Findings>,
+}
+
+/// What people are asked for.
+struct Asked {
     grants: BTreeSet<String>,
-) -> Result<BTreeSet<Obligation>, Refusal> {
-    let hold = hold(call, grants);
+    rules: Vec<Rule>,
+    impact: Option<Findings>,
+}
+
+/// Finds out what the call would do, where its registry entry says how, and puts the question once more with that: the
+/// stricter answer counts, so nothing that a preview says opens what was closed before.
+async fn foreseen(call: &mut Call<Cleared>, gate: &Arc<Gate>) -> Result<Foreseen, Refusal> {
+    let before = |call: &Call<Cleared>| (call.state().decision().clone(), call.state().rules().to_vec());
+    let Subject::Tool { tool, arguments, .. } = call.state().subject() else {
+        let (decision, rules) = before(call);
+        return Ok(Foreseen { decision, rules, impact: None });
+    };
+    let tool = Arc::clone(tool);
+    let raw = arguments.clone().and_then(|at| call.head().text.get(at)).unwrap_or("{}").to_owned();
+    let (head, entry) = call.head_and_entry();
+    let found = preview::made(head, entry, &tool, &raw, gate).await?;
+    let (decision, rules) = before(call);
+    let Some(found) = found else { return Ok(Foreseen { decision, rules, impact: None }) };
+    let facts = Facts { impact: Some(found.clone()), ..call.state().facts().clone() };
+    let (judgement, along) = s3_policy::ask(call.head(), call.state().server(), call.state().subject(), &facts);
+    let whole = Judgement { decision, rules }.and(judgement);
+    let noted = s3_policy::note(&whole, along, &facts);
+    call.entry().write(|record| record.decision = Some(noted));
+    Ok(Foreseen { decision: whole.decision, rules: whole.rules, impact: Some(found) })
+}
+
+async fn escalate(call: &mut Call<Cleared>, ports: &Ports, asked: Asked) -> Result<BTreeSet<Obligation>, Refusal> {
     let what = name_of(call.state().subject()).to_owned();
-    let why = reasons(call.state().rules());
-    match ports.approvals.ask(&hold).await {
-        Verdict::Granted(given) => judged_again(call, ports, given, &what),
+    let why = reasons(&asked.rules);
+    let impact = asked.impact.clone();
+    // Nobody is asked of the gate's own errands: whoever reviewed the call named them, and that is whose grant it is.
+    if let Some(errand) = &call.head().errand {
+        let words = format!("granted by the registry entry, which names it as a {}", errand.what.word());
+        call.entry().note(words);
+        return judged_again(call, ports, (asked.grants, impact), &what);
+    }
+    if let Some(tripped) = call.entry().reserved().and_then(|reserved| reserved.put_to_a_person().err()) {
+        return Err(beyond(call.head(), &tripped, ports));
+    }
+    let hold = hold(call, ports, asked);
+    let verdict = {
+        let _told = call.head().task.waits(waiting(&hold));
+        ports.approvals.ask(&hold).await
+    };
+    call.entry().note(put_to_people(&hold, &verdict));
+    match verdict {
+        Verdict::Granted(given) => judged_again(call, ports, (given, impact), &what),
         Verdict::Refused(reason) => Err(Refusal::new(
             Code::Denied,
             format!("`{what}` was refused by an approver: {}.", reason.trim_end_matches('.')),
@@ -80,19 +144,46 @@ async fn escalate(
     }
 }
 
+/// What the record says of an approval that was asked for. The reason of a refusal stands in the refusal.
+fn put_to_people(hold: &Hold, verdict: &Verdict) -> String {
+    let list = |words: Vec<&str>| words.join(", ");
+    let rules = list(hold.rules.iter().map(|rule| rule.id.as_str()).collect());
+    let outcome = match verdict {
+        Verdict::Granted(given) => format!("granted {}", list(given.iter().map(String::as_str).collect())),
+        Verdict::Refused(_) => "refused".to_owned(),
+        Verdict::Nobody => "nobody could be asked".to_owned(),
+    };
+    format!("approval asked of {} ({rules}): {outcome}", list(hold.grants.iter().map(String::as_str).collect()))
+}
+
+/// What the agent is told of the call while it waits.
+fn waiting(hold: &Hold) -> WaitingCall {
+    WaitingCall {
+        number: hold.number,
+        principal: hold.principal.key(),
+        server: hold.server.clone(),
+        action: hold.action.clone(),
+        arguments: Digest::of_bytes(hold.arguments.as_bytes()),
+        grants: hold.grants.iter().cloned().collect(),
+    }
+}
+
 fn judged_again(
     call: &mut Call<Cleared>,
     ports: &Ports,
-    given: BTreeSet<String>,
+    (given, impact): (BTreeSet<String>, Option<Findings>),
     what: &str,
 ) -> Result<BTreeSet<Obligation>, Refusal> {
-    let facts = Facts {
+    let mut facts = Facts {
+        impact,
         grants: given,
         labels: call.head().task.labels(),
         readers: call.head().task.readers(),
         now_ms: ports.clock.now_us() / 1000,
         ..call.state().facts().clone()
     };
+    // While people thought the task may have read on.
+    window::found(call.head(), call.state().server(), call.state().subject(), &mut facts, &ports.limits);
     let (judgement, along) = s3_policy::ask(call.head(), call.state().server(), call.state().subject(), &facts);
     let noted = s3_policy::note(&judgement, along, &facts);
     call.entry().write(|record| record.decision = Some(noted));
@@ -108,7 +199,8 @@ fn judged_again(
     }
 }
 
-fn hold(call: &Call<Cleared>, grants: BTreeSet<String>) -> Hold {
+fn hold(call: &Call<Cleared>, ports: &Ports, asked: Asked) -> Hold {
+    let Asked { grants, rules, impact } = asked;
     let (head, state) = (call.head(), call.state());
     let (pin, arguments) = match state.subject() {
         Subject::Tool { tool, arguments, .. } => {
@@ -127,8 +219,10 @@ fn hold(call: &Call<Cleared>, grants: BTreeSet<String>) -> Hold {
         pin,
         arguments,
         labels: state.facts().labels.clone(),
+        origin: window::all(head, state.subject(), &ports.limits),
         snapshot: head.snapshot.digest(),
         grants,
-        rules: state.rules().to_vec(),
+        rules,
+        impact,
     }
 }

@@ -17,6 +17,7 @@ use pdp::registry::{Server, Transport};
 use crate::call::{Call, Stopped};
 use crate::carried::{self, Pending};
 use crate::channel::Channel;
+use crate::inside::Inside;
 use crate::ports::{Ports, SendFault};
 use crate::stages::s2_classify::Subject;
 use crate::stages::s4_guardrail::halted;
@@ -78,6 +79,7 @@ pub struct Dispatch {
     headers: Vec<(String, String)>,
     secret: Option<Secret>,
     takes_long: bool,
+    inside: Option<Inside>,
     receipt: IntentReceipt,
 }
 
@@ -136,6 +138,12 @@ impl Dispatch {
         self.secret.as_ref().map(|s| &*s.0)
     }
 
+    /// What the gate's own server may know of the call; an order to any other server has nothing of it.
+    #[must_use]
+    pub fn inside(&self) -> Option<&Inside> {
+        self.inside.as_ref()
+    }
+
     /// The number of the frame whose intent this order rests on.
     #[must_use]
     pub fn number(&self) -> u64 {
@@ -189,16 +197,16 @@ pub(crate) async fn execute(mut call: Call<Credentialed>, ports: &Ports) -> Resu
         Ok(receipt) => receipt,
         Err(refusal) => return Err(call.stop(refusal)),
     };
-    // The disk may have taken its time.
-    if let Some(refusal) = halted(&call, call.state().server(), ports) {
-        return Err(call.stop(refusal));
-    }
     if ends_when_its_reader_goes(&call) {
         call.entry().when_dropped(Ending::Served);
+    }
+    if let Some(reserved) = call.entry().reserved() {
+        reserved.spend();
     }
     let started_us = call.elapsed_us();
     let timeout = call.state().subject().timeout(call.state().server());
     let dispatch = dispatch(&call, outbound, headers, receipt);
+    call.entry().acts();
     let attempt = tokio::time::timeout(timeout, ports.upstream.send(dispatch));
     let outcome = tokio::select! {
         outcome = attempt => outcome,
@@ -264,7 +272,11 @@ async fn intend(call: &mut Call<Credentialed>, outbound: &Outbound, ports: &Port
     let intent = (!harmless).then(|| intent(call, outbound, ports));
     let receipt = s9_audit::intend(call.number(), intent, ports).await?;
     if !harmless {
-        call.entry().intended();
+        call.entry().intended(&receipt);
+        // The disk may have taken its time.
+        if let Some(refusal) = halted(call, call.state().server(), ports) {
+            return Err(refusal);
+        }
     }
     Ok(receipt)
 }
@@ -300,6 +312,8 @@ fn outbound(call: &Call<Credentialed>, span: &str, ports: &Ports) -> (Outbound, 
         "traceparent" => true,
         "tracestate" => !ports.propagation.trace_context,
         "baggage" => !ports.propagation.baggage,
+        // A key is the gate's to keep: what a server would make of it, nobody has reviewed.
+        "idempotency-key" => true,
         _ => false,
     };
     let mut headers: Vec<_> = head.headers.iter().filter(|(name, _)| !dropped(name)).cloned().collect();
@@ -329,6 +343,7 @@ fn dispatch(
     receipt: IntentReceipt,
 ) -> Dispatch {
     let head = call.head();
+    let own = call.state().server().transport.is_own();
     Dispatch {
         server: Arc::clone(call.state().server()),
         channel: Arc::clone(&head.channel),
@@ -341,6 +356,7 @@ fn dispatch(
         headers,
         secret: call.state().secret().map(|s| Secret(Arc::clone(&s.0))),
         takes_long: takes_long(call),
+        inside: own.then(|| Inside::new(&head.principal, &head.task, &head.snapshot, call.number())),
         receipt,
     }
 }

@@ -18,16 +18,17 @@ use crate::call::{Call, Head, Stopped};
 use crate::carried::{self, Settled, raise};
 use crate::channel::{Channel, Page};
 use crate::content::{Context, cleaned, content, finished, label_of, note_carried};
+use crate::effect;
 use crate::entry::OpenRecord;
 use crate::envelope::{Envelope, member};
 use crate::job;
 use crate::long::{Passage, PieceSource};
 use crate::ports::Ports;
-use crate::rewrite::passing::Passing;
-use crate::rewrite::{listing, quote};
+use crate::rewrite::{listing, passing::Passing, quote};
 use crate::stages::s2_classify::Subject;
 use crate::stages::s7_action::Executed;
 use crate::stream::{Event, EventSource};
+use crate::task::window;
 use crate::trace::hex_id;
 use crate::validation;
 
@@ -117,6 +118,7 @@ pub(crate) enum Step {
 
 /// Labels a call's answer.
 pub(crate) fn label(call: Call<Executed>, ports: &Ports) -> Result<Call<Labelled>, Stopped> {
+    window::read_answers(call.head(), &ports.limits);
     call.try_advance(|head, entry, executed: Executed| {
         let (raw, server, subject, obligations, pending) = executed.into_parts();
         let handed = match raw.0 {
@@ -137,8 +139,9 @@ pub(crate) fn label(call: Call<Executed>, ports: &Ports) -> Result<Call<Labelled
                 let depth_max = ports.limits.depth_max.saturating_add(1);
                 let carried = context.subject.presumed().join(&Carried::labelled(beyond));
                 let label = label_of(entry, &context, &carried).unwrap_or_else(|| "{}".to_owned());
+                let read = window::Passing::new(head, entry, &context, &ports.limits);
                 let passing = Passing::new(depth_max, label);
-                Handed::Long(status, headers, Box::new(Passage { source, passing, patience }))
+                Handed::Long(status, headers, Box::new(Passage { source, passing, patience, read }))
             }
             Sealed::Stream { status, headers, source } => {
                 let session = session_of(&headers);
@@ -238,6 +241,7 @@ fn told(
     envelope: &Envelope,
 ) -> Result<String, Refusal> {
     raise(head, context);
+    entry.answered();
     entry.write(|record| record.result = Some(result_note(text, envelope)));
     let Some(result) = envelope.part(text, "result") else { return error(head, entry, context, ports, text, envelope) };
     asides::permit(head, &context.server, entry, ports, &asides::asked(result)?)?;
@@ -251,7 +255,9 @@ fn told(
         "server/discover" => instructions(head, entry, context, ports, text, envelope),
         _ => {
             note_job(head, context, ports, result);
-            let beyond = validation::of_answer(entry, context, result)?;
+            let beyond = validation::of_answer(entry, context, result)
+                .and_then(|beyond| effect::held_against(head, entry, context, text, result).map(|()| beyond))
+                .map_err(|refusal| effect::withheld(head, entry, context, ports, (text, envelope), refusal))?;
             let Settled { carried, text: kept } = carried::settle(head, entry, context, ports, result, &beyond)?;
             match kept.map(|kept| json::replaced(text, result.range(), &kept)) {
                 Some(text) => {
@@ -262,6 +268,7 @@ fn told(
             }
         }
     };
+    window::read(head, entry, context, text, &ports.limits);
     entry.write(|record| {
         if let Some(note) = &mut record.result {
             note.bytes = u64::try_from(handed.len()).unwrap_or(u64::MAX);
@@ -306,6 +313,7 @@ fn error(
     if !context.subject.is_lifecycle() {
         note_carried(entry, context.subject.presumed());
     }
+    window::read(head, entry, context, text, &ports.limits);
     Ok(cleaned(text, envelope, ports))
 }
 
@@ -323,6 +331,7 @@ fn instructions(
     let Some(said) = said.and_then(json::string_lossy).filter(|said| !said.is_empty()) else { return clean };
     let carried = context.server.carried();
     head.task.gather(&carried);
+    window::read_words(head, &carried.labels, &said, &ports.limits);
     note_carried(entry, carried);
     if context.server.deliver == Deliver::Plain {
         return clean;
@@ -422,6 +431,7 @@ fn event(head: &Head, entry: &mut OpenRecord, context: &Context, ports: &Ports) 
     };
     if !words.is_empty() && head.envelope.param(&head.text, words).is_some() {
         head.task.gather(&context.server.carried());
+        window::read_under(head, &context.server.labels, None, &head.text, &ports.limits);
     }
     raise(head, context);
     note_carried(entry, context.subject.presumed());
@@ -429,7 +439,8 @@ fn event(head: &Head, entry: &mut OpenRecord, context: &Context, ports: &Ports) 
         record.result = Some(ResultNote { bytes: record.bytes_in, ..ResultNote::default() });
     });
     let text = cleaned(&head.text, &head.envelope, ports);
-    match head.envelope.part(&head.text, "params").filter(|_| method == "notifications/tasks") {
+    let params = head.envelope.part(&head.text, "params").filter(|_| method == "notifications/tasks");
+    let told = match params {
         Some(params) => {
             asides::permit(head, &context.server, entry, ports, &asides::asked(params)?)?;
             let beyond = validation::of_notice(entry, context, params)?;
@@ -438,10 +449,12 @@ fn event(head: &Head, entry: &mut OpenRecord, context: &Context, ports: &Ports) 
                 Some(kept) => cleaned(&kept, &Envelope::read_answer(&kept, ports.limits.depth_max)?, ports),
                 None => text,
             };
-            Ok(finished(entry, context, &carried, ports, &text).unwrap_or(text))
+            finished(entry, context, &carried, ports, &text).unwrap_or(text)
         }
-        None => Ok(text),
-    }
+        None => text,
+    };
+    window::read(head, entry, context, &head.text, &ports.limits);
+    Ok(told)
 }
 
 /// The answer to a request whose stream did not bring it: labelled as it would have been there.

@@ -4,10 +4,12 @@
 
 use std::sync::Arc;
 
+use pdp::json;
 use pdp::record::{Direction, Ending, Entry, FrameKind, Intent, ResultNote};
 use pdp::refusal::{Code, Refusal};
 
 use crate::call::{Address, Call, Stopped};
+use crate::effect::rollback;
 use crate::entry::OpenRecord;
 use crate::long::LongAnswer;
 use crate::ports::{Gate, LedgerFault, Ports};
@@ -44,12 +46,13 @@ pub(super) async fn intend(number: u64, intent: Option<Intent>, ports: &Ports) -
 /// Closes the record and releases the reply.
 pub(crate) async fn seal(ending: Result<Call<Labelled>, Stopped>, gate: &Arc<Gate>) -> Reply {
     match ending {
-        Err(stopped) => refused(stopped, &gate.ports).await,
+        Err(stopped) => refused(stopped, gate).await,
         Ok(call) => {
-            let (head, entry, labelled) = call.into_parts();
+            let (head, mut entry, labelled) = call.into_parts();
             match labelled.into_handed() {
                 Handed::Whole { status, headers, text } => {
                     let address = head.address();
+                    entry.handed(text.as_deref().unwrap_or_default());
                     let named = entry.read(|record| (record.number, record.trace.clone())).unwrap_or_default();
                     match close(entry, Ending::Served, &gate.ports).await {
                         Ok(()) => Reply::new(status, headers, text.map_or(Body::Empty, Body::Json)),
@@ -100,11 +103,22 @@ fn ending_of(entry: &OpenRecord, code: Code) -> Ending {
     let sent = entry.read(|record| !record.attempts.is_empty()).unwrap_or(false);
     // These stop a frame before it is sent, or withhold what came back for what it asks of the client.
     let withheld = sent && matches!(code, Code::Denied | Code::ApprovalUnavailable | Code::BrokenFrame);
-    let unanswered =
-        withheld || matches!(code, Code::TimedOut | Code::AnswerLost | Code::Quarantined | Code::Cancelled);
+    let unanswered = withheld
+        || matches!(
+            code,
+            Code::TimedOut | Code::AnswerLost | Code::Quarantined | Code::RollbackFailed | Code::Cancelled
+        );
     // A server's own doorkeeper refuses only what was sent.
     let failed = withheld
-        || matches!(code, Code::TimedOut | Code::AnswerLost | Code::Quarantined | Code::Unreachable)
+        || matches!(
+            code,
+            Code::TimedOut
+                | Code::AnswerLost
+                | Code::Quarantined
+                | Code::RolledBack
+                | Code::RollbackFailed
+                | Code::Unreachable
+        )
         || (sent && code == Code::CredentialUnavailable);
     match (acted && unanswered, code == Code::Cancelled, failed) {
         (true, _, _) => Ending::Indeterminate,
@@ -114,18 +128,40 @@ fn ending_of(entry: &OpenRecord, code: Code) -> Ending {
     }
 }
 
-async fn refused(stopped: Stopped, ports: &Ports) -> Reply {
-    let Stopped { mut entry, address, refusal, advice } = stopped;
+async fn refused(stopped: Stopped, gate: &Arc<Gate>) -> Reply {
+    let Stopped { mut entry, address, refusal, advice, again } = stopped;
+    let refusal = rollback::carried_out(&mut entry, *refusal, gate).await;
     entry.write(|record| {
         record.result = told(&address, refusal.code);
         record.refusal = Some(refusal.clone());
     });
     let named = entry.read(|record| (record.number, record.trace.clone())).unwrap_or_default();
     let ending = ending_of(&entry, refusal.code);
-    match close(entry, ending, ports).await {
-        Ok(()) => refusal_reply(&address, &refusal, advice.as_deref(), named),
-        Err(worse) => refusal_reply(&address, &worse, None, named),
+    match (close(entry, ending, &gate.ports).await, again) {
+        (Ok(()), Some(answer)) => answered_again(&address, &answer),
+        (Ok(()), None) => refusal_reply(&address, &refusal, advice.as_deref(), named),
+        (Err(worse), _) => refusal_reply(&address, &worse, None, named),
     }
+}
+
+/// An answer that this call had before, under the id of this request.
+fn answered_again(address: &Address, answer: &str) -> Reply {
+    let id = address.id.as_deref().unwrap_or("null");
+    // The answer was made by the gate itself, so it can be read.
+    let text = json::with_member(answer, "id", id).unwrap_or_else(|_| answer.to_owned());
+    Reply::new(200, Vec::new(), Body::Json(text))
+}
+
+/// Carries out what is planned for a call whose answer is withheld, closes its record, and answers what is told instead.
+pub(crate) async fn withhold(mut entry: OpenRecord, refusal: Refusal, gate: &Arc<Gate>) -> Refusal {
+    let refusal = rollback::carried_out(&mut entry, refusal, gate).await;
+    let ending = match (refusal.code, entry.has_intent()) {
+        (Code::RolledBack, _) | (_, false) => Ending::Failed,
+        (_, true) => Ending::Indeterminate,
+    };
+    entry.write(|record| record.refusal = Some(refusal.clone()));
+    let _refused = close(entry, ending, &gate.ports).await;
+    refusal
 }
 
 /// What a refused request is answered with, as the record and its spans tell it. A frame without an id gets no answer.

@@ -9,15 +9,22 @@
 //! until it has been idle for as long as a task may be: opening many tasks is no way to be rid of what was read.
 //!
 //! Explicit tasks are opened by a host and found by their token (`token.rs`, `opened.rs`). What any task may touch and how
-//! much it may do was fixed when it was opened (`terms.rs`), and is held in the guardrail stage (`scope.rs`).
+//! much it may do was fixed when it was opened (`terms.rs`), and is held in the guardrail stage (`scope.rs`). What was said of a
+//! task is taken in beside it (`say.rs`, `plan.rs`): claims, on which nothing it may do rests.
 
+pub(crate) mod meter;
 mod opened;
+mod plan;
+mod say;
 pub(crate) mod scope;
 mod taint;
 mod terms;
 mod token;
+mod waiting;
 #[cfg(test)]
 mod tests;
+
+pub(crate) mod window;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -29,16 +36,23 @@ use pdp::policy::{Facts, TaskFacts};
 use pdp::principal::Principal;
 use pdp::task::{Limits, Profile, Scope};
 
+use self::window::Seen;
+use crate::effect::Once;
 use crate::fair::{self, Held};
 use crate::trace::TraceContext;
 use taint::Taint;
 
 pub(crate) use taint::Presumption;
 
+use meter::{Meter, Meters};
 pub use opened::{OpenFault, Opened, Opening};
+pub(crate) use plan::Held as HeldStep;
+pub use plan::{Claims, Heard, PlanState, Unsaid};
+pub use say::{SayFault, Speaker};
 pub(crate) use terms::BY_TOKEN;
 pub use terms::{Cause, Over, Terms};
 pub use token::{Key, Token};
+pub use waiting::WaitingCall;
 
 /// One task.
 #[derive(Debug)]
@@ -47,6 +61,10 @@ pub struct Task {
     trace: String,
     /// The key of the principal it belongs to; empty where nobody needs to know.
     owner: String,
+    /// What was said of it.
+    claims: Arc<Claims>,
+    /// Its calls that wait for a person.
+    waiting: waiting::Waiting,
     terms: Terms,
     /// Set once, by whatever ends it first.
     over: OnceLock<Over>,
@@ -55,6 +73,9 @@ pub struct Task {
     /// How many calls tried to reach beyond its scope.
     expansions: AtomicU64,
     state: Mutex<State>,
+    meter: Meter,
+    once: Once,
+    seen: Seen,
 }
 
 #[derive(Debug, Default)]
@@ -73,7 +94,13 @@ impl Task {
 
     fn under(id: String, trace: String, owner: String, terms: Terms) -> Self {
         let (over, told, expansions) = (OnceLock::new(), AtomicBool::new(false), AtomicU64::new(0));
-        Self { id, trace, owner, terms, over, told, expansions, state: Mutex::new(State::default()) }
+        let (claims, waiting, state) = (Arc::default(), waiting::Waiting::default(), Mutex::default());
+        let (meter, once, seen) = (Meter::default(), Once::default(), Seen::default());
+        // What a task is handed on with is its agent's word, not the user's.
+        if let (Some(brief), None) = (&terms.brief, &terms.parent) {
+            seen.given(&brief.goal);
+        }
+        Self { id, trace, owner, claims, waiting, terms, over, told, expansions, state, meter, once, seen }
     }
 
     /// Its name.
@@ -116,9 +143,22 @@ impl Task {
     }
 
     /// Takes note of what data carries that it has gathered, and so does the task it was handed on from. There is no way
-    /// back.
-    pub fn gather(&self, carried: &Carried) {
-        self.lineage().for_each(|task| task.locked(|state| state.taint.settle(carried)));
+    /// back. Answers whether a label was added anywhere.
+    pub fn gather(&self, carried: &Carried) -> bool {
+        let settle = |task: &Self| task.locked(|state| state.taint.settle(carried));
+        // Every one of them is told.
+        self.lineage().filter(|task| settle(task)).count() > 0
+    }
+
+    /// What it has read, and what its user gave it: one window for all tasks that were handed on from one, since what is
+    /// said between their agents the gate does not see.
+    pub(crate) fn seen(&self) -> &Seen {
+        self.parent().map_or(&self.seen, |parent| parent.seen())
+    }
+
+    /// Takes note of what the user said to it: a value that stands there is the user's own. Only a trusted host may say so.
+    pub fn given(&self, text: &str) {
+        self.seen().given(text);
     }
 
     /// The key of the principal it belongs to; empty where nobody needs to know.
@@ -242,13 +282,30 @@ impl Task {
     /// What policies see of it now, before anything is known of a call.
     pub(crate) fn facts(&self, now_us: i64) -> Facts {
         let (Carried { labels, readers }, calls) = self.locked(|state| (state.taint.carried(), state.calls));
+        let (cost, bytes_out) = self.meter.spent();
         let task = TaskFacts {
             depth: self.depth(),
             explicit: self.is_explicit(),
             profile: self.terms.profile.clone(),
+            cost,
+            bytes_out,
             ..TaskFacts::of(&self.id)
         };
         Facts { labels, readers, calls, task, now_ms: now_us / 1000, ..Facts::default() }
+    }
+
+    /// What has been used of its limits, by their names.
+    #[must_use]
+    pub fn used(&self) -> [(&'static str, u64); 6] {
+        self.meter.used()
+    }
+
+    pub(crate) fn meter(&self) -> &Meter {
+        &self.meter
+    }
+
+    pub(crate) fn once(&self) -> &Once {
+        &self.once
     }
 
     pub(crate) fn count_call(&self) {
@@ -279,6 +336,7 @@ pub struct Tasks {
     key: Option<Key>,
     /// Whether a host ever opened one.
     hosted: AtomicBool,
+    meters: Meters,
 }
 
 #[derive(Debug, Default)]
@@ -311,6 +369,7 @@ impl Open {
         if task.is_explicit() {
             self.by_key.values().filter(|other| other.owner == task.owner).for_each(|other| {
                 other.gather(&carried);
+                other.seen().miss();
             });
         }
     }
@@ -321,7 +380,25 @@ impl Tasks {
     /// trace id opens a task of its own; whoever sets it can leave its labels behind, so it is the host that must be trusted.
     #[must_use]
     pub fn new(idle_us: i64, open_max: usize, by_trace: bool) -> Self {
-        Self { state: Mutex::default(), idle_us, open_max, by_trace, key: None, hosted: AtomicBool::new(false) }
+        Self {
+            state: Mutex::default(),
+            idle_us,
+            open_max,
+            by_trace,
+            key: None,
+            hosted: AtomicBool::new(false),
+            meters: Meters::default(),
+        }
+    }
+
+    /// With limits of principals, by their keys: over all their tasks, and counted anew after `elapsed_s` seconds.
+    #[must_use]
+    pub fn limited(self, principals: HashMap<String, Limits>) -> Self {
+        Self { meters: Meters::of(principals), ..self }
+    }
+
+    pub(crate) fn meters(&self) -> &Meters {
+        &self.meters
     }
 
     /// With the key that seals the tokens of explicit tasks.
@@ -360,8 +437,10 @@ impl Tasks {
         let id = format!("task-{}", trace.get(..16).unwrap_or(&trace));
         let terms = profile.map(|profile| Terms::of(profile, now_us)).unwrap_or_default();
         let task = Arc::new(Task::under(id, trace, principal.key(), terms));
-        if let Some((carried, _)) = open.spilt.get(&task.owner) {
-            task.gather(carried);
+        if let Some((carried, _)) = open.spilt.get(&task.owner)
+            && task.gather(carried)
+        {
+            task.seen().miss();
         }
         task.touch(now_us);
         open.by_key.insert(key, Arc::clone(&task));

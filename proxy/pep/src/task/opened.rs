@@ -185,7 +185,9 @@ impl Tasks {
         }
         let key = principal.key();
         self.locked().opened.values().filter(|other| other.owner == key).for_each(|other| {
-            task.gather(&other.carried());
+            if task.gather(&other.carried()) {
+                task.seen().miss();
+            }
         });
     }
 

@@ -65,10 +65,10 @@ pub(crate) fn held(head: &Head, server: &Server, subject: &Subject) -> Result<()
 /// Whether a task may touch a server at all, and whether this caller may act in it.
 pub(crate) fn reached(head: &Head, server: &Server) -> Result<(), Outside> {
     let (scope, principal) = (head.task.scope(), &head.principal);
-    if !scope.servers.allows(&server.name) {
+    if !touches(scope, server) && !scope.servers.allows(&server.name) {
         return Err(Outside::of(format!("the server `{}`", server.name)));
     }
-    if !scope.systems.allows(&server.system) {
+    if !touches(scope, server) {
         return Err(Outside::of(format!("the system `{}`, on which `{}` acts,", server.system, server.name)));
     }
     if !scope.agents.is_any() && !scope.agents.allows(&principal.agent) && !scope.agents.allows(&principal.key()) {
@@ -78,6 +78,12 @@ pub(crate) fn reached(head: &Head, server: &Server) -> Result<(), Outside> {
         return Err(Outside::of(format!("the user `{}`", principal.user)));
     }
     Ok(())
+}
+
+/// Whether a server lies within a scope. The gate's own always does: with its tools an agent asks what its scope is, and they
+/// touch nothing that a scope could hold.
+pub(crate) fn touches(scope: &Scope, server: &Server) -> bool {
+    server.transport.is_own() || (scope.servers.allows(&server.name) && scope.systems.allows(&server.system))
 }
 
 fn used(scope: &Scope, server: &Server, tool: &Tool) -> Result<(), Outside> {
@@ -99,7 +105,7 @@ fn remembered(scope: &Scope, server: &Server, expected: Option<&Expected>) -> Re
 
 /// Whether a tool lies within a scope: what lies outside is not listed either.
 pub(crate) fn sees(scope: &Scope, server: &Server, tool: &Tool) -> bool {
-    scope.tools.is_any() || scope.tools.allows(&format!("{}/{}", server.name, tool.name))
+    server.transport.is_own() || scope.tools.is_any() || scope.tools.allows(&format!("{}/{}", server.name, tool.name))
 }
 
 /// A resource is within a scope as it is written and as the most canonical reader reads it: else `like` patterns could be

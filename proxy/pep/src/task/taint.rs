@@ -38,9 +38,11 @@ impl Taint {
         self.settled.labels.raise(labels)
     }
 
-    /// What data carries that the task has gathered. There is no way back.
-    pub(super) fn settle(&mut self, fact: &Carried) {
+    /// What data carries that the task has gathered. There is no way back. Answers whether a label was added.
+    pub(super) fn settle(&mut self, fact: &Carried) -> bool {
+        let more = !fact.labels.flows_to(&self.settled.labels);
         self.settled.raise(fact);
+        more
     }
 
     fn presume(&mut self, carried: Carried) -> u64 {
@@ -78,7 +80,7 @@ impl Presumption {
         for (task, number) in &self.of {
             task.locked(|state| {
                 state.taint.presumed.remove(number);
-                state.taint.settle(fact);
+                let _known = state.taint.settle(fact);
             });
         }
     }

@@ -75,6 +75,11 @@ pub(super) fn of_frame(record: &Record, options: &Options) -> Attributes {
         of_decision(&mut a, note);
     }
     a.labels(names::LABELS_RESULT, &record.labels);
+    a.maybe(names::EFFECT_STATE, record.effect.as_ref().map(|effect| effect.state.word()));
+    if let Some(errand) = &record.errand {
+        a.text(names::ERRAND, errand.what.word());
+        a.number(names::ERRAND_OF, errand.of);
+    }
     a.text(names::ENDING, record.ending.word());
     a.maybe(names::REFUSAL, record.refusal.as_ref().map(|r| r.code.name()));
     a

@@ -11,6 +11,7 @@ mod tried;
 use std::collections::{BTreeMap, BTreeSet};
 
 use pdp::decision::Decision;
+use pdp::label::LabelSet;
 use pdp::policy::Facts;
 use pdp::principal::Principal;
 use pdp::snapshot::Snapshot;
@@ -111,9 +112,13 @@ pub fn by_trying(before: Side<'_>, after: Side<'_>, known: &[Principal], skip: &
 /// asked is no allowance. Labels and grants that only the other side knows are none here.
 pub(super) fn judged(side: Side<'_>, case: &Case) -> (Decision, String) {
     let registry = side.snapshot.registry();
-    let labels = case.facts.labels.iter().map(|label| label.as_str());
+    let known = |labels: &LabelSet| -> LabelSet {
+        labels.iter().map(|label| label.as_str()).filter(|label| registry.labels.contains(*label)).collect()
+    };
     let facts = Facts {
-        labels: labels.filter(|label| registry.labels.contains(*label)).collect(),
+        labels: known(&case.facts.labels),
+        unvouched: known(&case.facts.unvouched),
+        origin: case.facts.origin.iter().map(|(name, labels)| (name.clone(), known(labels))).collect(),
         grants: case.facts.grants.intersection(&registry.grants).cloned().collect(),
         ..case.facts.clone()
     };

@@ -10,7 +10,7 @@ use super::{Changed, Side, Way, changed, judged};
 use crate::desk::case::{Asked, Case};
 use crate::desk::compare::{Turn, turn};
 use crate::desk::prove::other_method;
-use crate::desk::samples;
+use crate::desk::{samples, vouched};
 use crate::story::visible;
 
 /// How many calls are tried for one action at most.
@@ -55,9 +55,11 @@ pub(super) fn tried(
                         left = less;
                         calls += 1;
                         let case = case(principal, &server, asked, labels, grants);
-                        let (old, new) = (judged(before, &case).0, judged(after, &case).0);
-                        if let Some(turn) = turn(&old, &new) {
-                            found.entry(turn).or_insert(case);
+                        for case in ways(before, after, &case) {
+                            let (old, new) = (judged(before, &case).0, judged(after, &case).0);
+                            if let Some(turn) = turn(&old, &new) {
+                                found.entry(turn).or_insert(case);
+                            }
                         }
                     }
                 }
@@ -73,6 +75,14 @@ pub(super) fn tried(
         note.push_str(&format!("; of {cut} actions only the first {TRIED_MAX} calls were tried"));
     }
     (out, Way { way: "tried", actions, note }, open)
+}
+
+/// The ways in which the values of a call may have come about, as far as the policies of either bundle look at that.
+fn ways(before: Side<'_>, after: Side<'_>, case: &Case) -> Vec<Case> {
+    let mut ways = vouched::ways(case, after.snapshot);
+    let more: Vec<Case> = vouched::ways(case, before.snapshot).into_iter().filter(|way| !ways.contains(way)).collect();
+    ways.extend(more);
+    ways
 }
 
 fn case(

@@ -9,6 +9,7 @@ mod turn;
 use std::collections::BTreeSet;
 
 use pdp::decision::{Decision, Reason};
+use pdp::label::LabelSet;
 use pdp::policy::Judgement;
 use pdp::principal::Principal;
 use pdp::snapshot::Snapshot;
@@ -210,7 +211,9 @@ fn what(snapshot: &Snapshot, case: &Case) -> String {
 }
 
 fn spoke(policy: &Written, case: &Case, context: &Value) -> Spoke {
-    let saw = policy.looks_at().into_iter().map(|path| seen(&path, case, context)).collect();
+    // What is asked stands above.
+    let paths = policy.looks_at().into_iter().filter(|path| path != "action");
+    let saw = paths.map(|path| seen(&path, case, context)).collect();
     Spoke {
         id: policy.id.clone(),
         effect: match policy.effect {
@@ -235,6 +238,14 @@ fn seen(path: &str, case: &Case, context: &Value) -> (String, String) {
     match names.as_slice() {
         ["context", "gate", "labels"] => {
             ("labels".to_owned(), list(case.facts.labels.iter().map(|label| visible::text(label.as_str())).collect()))
+        }
+        ["context", "gate", "unvouched"] => (
+            "labels of where it goes, but for what the user gave".to_owned(),
+            list(case.facts.unvouched.iter().map(|label| visible::text(label.as_str())).collect()),
+        ),
+        ["context", "gate", "origin", name, ..] => {
+            let found = case.facts.origin.get(*name).into_iter().flat_map(LabelSet::iter);
+            (format!("origin of `{name}`"), list(found.map(|label| visible::text(label.as_str())).collect()))
         }
         ["context", "gate", "calls"] => ("calls in this task".to_owned(), case.facts.calls.to_string()),
         ["context", "gate", "now"] => ("time".to_owned(), rfc3339(case.facts.now_ms.saturating_mul(1000))),

@@ -58,7 +58,7 @@ pub fn recorded(reader: &Reader, id: &str, snapshot: &Snapshot) -> Result<Found,
         .into_iter()
         .filter_map(|entry| match entry {
             Entry::Record(record) => Some(record),
-            Entry::Intent(_) | Entry::Event(_) => None,
+            Entry::Intent(_) | Entry::Event(_) | Entry::Said(_) => None,
         })
         .filter(|record| record.decision.is_some() && record.direction == Direction::ToServer)
         .collect();

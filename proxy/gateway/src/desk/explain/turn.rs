@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 
 use pdp::label::LabelSet;
+use pdp::origin::USER;
 use pdp::policy::{Facts, Judgement};
 use pdp::principal::Principal;
 use pdp::snapshot::Snapshot;
@@ -14,7 +15,7 @@ use serde_json::Value;
 
 use crate::desk::case::{Asked, Case};
 use crate::desk::law::{Law, Written};
-use crate::desk::{samples, telling};
+use crate::desk::{samples, telling, vouched};
 use crate::story::visible;
 
 /// How many calls a search may try.
@@ -49,6 +50,8 @@ enum Change {
     WithoutLabel(String),
     WithLabel(String),
     Grant(String),
+    /// The user gave this argument.
+    Given(String),
     Argument(String, Option<Value>),
     Principal(Box<Principal>),
 }
@@ -59,6 +62,7 @@ impl Change {
         match self {
             Self::WithoutLabel(label) | Self::WithLabel(label) => format!("label {label}"),
             Self::Grant(grant) => format!("grant {grant}"),
+            Self::Given(name) => format!("origin {name}"),
             Self::Argument(name, _) => format!("argument {name}"),
             Self::Principal(_) => "principal".to_owned(),
         }
@@ -69,6 +73,7 @@ impl Change {
             Self::WithoutLabel(label) => format!("without the label `{}`", visible::text(label)),
             Self::WithLabel(label) => format!("with the label `{}`", visible::text(label)),
             Self::Grant(grant) => format!("with the grant `{}`", visible::text(grant)),
+            Self::Given(name) => format!("with `{}` given by the user", visible::text(name)),
             Self::Argument(name, None) => format!("without `{}`", visible::text(name)),
             Self::Argument(name, Some(value)) => {
                 format!("with `{}` = {}", visible::text(name), visible::json_text(&value.to_string()))
@@ -77,7 +82,7 @@ impl Change {
         }
     }
 
-    fn applied(&self, case: &Case) -> Option<Case> {
+    fn applied(&self, case: &Case, snapshot: &Snapshot) -> Option<Case> {
         let labels = |labels: LabelSet| Case { facts: Facts { labels, ..case.facts.clone() }, ..case.clone() };
         Some(match self {
             Self::WithoutLabel(label) => {
@@ -90,6 +95,11 @@ impl Change {
                 let mut facts = case.facts.clone();
                 facts.grants.insert(grant.clone());
                 Case { facts, ..case.clone() }
+            }
+            Self::Given(name) => {
+                let mut case = case.clone();
+                case.facts.origin.entry(name.clone()).or_default().raise(&[USER].into_iter().collect());
+                vouched::derived(&case, snapshot)
             }
             Self::Argument(argument, value) => {
                 let Asked::Tool { name, arguments } = &case.asked else { return None };
@@ -139,7 +149,7 @@ pub(super) fn search(snapshot: &Snapshot, law: &Law, case: &Case, known: &[Princ
 
 /// The judgement of a call with these changes.
 fn changed(changes: &[&Change], case: &Case, snapshot: &Snapshot) -> Option<Judgement> {
-    let next = changes.iter().try_fold(case.clone(), |case, change| change.applied(&case))?;
+    let next = changes.iter().try_fold(case.clone(), |case, change| change.applied(&case, snapshot))?;
     next.judge(snapshot).ok()
 }
 
@@ -174,6 +184,12 @@ fn changes(snapshot: &Snapshot, law: &Law, case: &Case, known: &[Principal], all
         && let Some(tool) = server.reviewed(name)
         && let Ok(Value::Object(given)) = serde_json::from_str(arguments)
     {
+        let looked = snapshot.policies().looks_at(server, tool);
+        let is_sink = |name: &str| tool.sinks.as_ref().is_some_and(|sinks| sinks.contains(name));
+        let counts = |name: &str| looked.origin.has(name) || (looked.unvouched && is_sink(name));
+        let is_given = |name: &str| case.facts.origin.get(name).is_some_and(|origin| origin.contains(USER));
+        let names = given.keys().filter(|name| !allowed && counts(name) && !is_given(name));
+        out.extend(names.map(|name| Change::Given(name.clone())));
         let mut add = |change: Change| {
             if !out.contains(&change) {
                 out.push(change);

@@ -64,6 +64,8 @@ pub enum Scope {
     One(Entity),
     /// Whatever is one of these or below one of them.
     Below(Vec<Entity>),
+    /// Whatever the first fits, but for what is one of these or below one of them.
+    But(Box<Self>, BTreeSet<Entity>),
 }
 
 impl Scope {
@@ -91,7 +93,13 @@ impl Scope {
             Self::Any | Self::Of(_) => &[],
             Self::One(one) => std::slice::from_ref(one),
             Self::Below(several) => several,
+            Self::But(scope, _) => scope.named(),
         }
+    }
+
+    /// The same without these.
+    fn but(self, others: BTreeSet<Entity>) -> Self {
+        if others.is_empty() { self } else { Self::But(Box::new(self), others) }
     }
 
     /// Whether it fits an entity, or one of those above it.
@@ -102,6 +110,7 @@ impl Scope {
             Self::Of(kind) => *kind == one.kind,
             Self::One(this) => this == one,
             Self::Below(several) => several.iter().any(|entity| entity == one || above.contains(entity)),
+            Self::But(scope, others) => scope.fits(one, above) && !others.contains(one) && others.is_disjoint(above),
         }
     }
 }
@@ -113,6 +122,16 @@ pub struct Clause {
     pub unless: bool,
     /// The expression, in Cedar's JSON form.
     pub body: Value,
+}
+
+impl Clause {
+    /// The actions that it takes out of the policy's scope: `unless { action in [...] }`. None of any other condition.
+    #[must_use]
+    pub fn excepted(&self) -> BTreeSet<Entity> {
+        let is_action = |value: &Value| value.get("Var").is_some_and(|name| name == "action");
+        let within = self.body.get("in").filter(|within| self.unless && within.get("left").is_some_and(is_action));
+        within.and_then(|within| within.get("right")).map(expression::entities).unwrap_or_default()
+    }
 }
 
 /// Where something stands.
@@ -165,6 +184,8 @@ impl Written {
             let unless = clause.get("kind").is_some_and(|kind| kind == "unless");
             Some(Clause { unless, body: clause.get("body")?.clone() })
         });
+        let clauses: Vec<Clause> = clauses.collect();
+        let excepted = clauses.iter().flat_map(Clause::excepted).collect();
         let asks_grants =
             |clause: &Clause| expression::paths(&clause.body).iter().any(|path| path.as_str() == "context.gate.grants");
         Self {
@@ -173,10 +194,10 @@ impl Written {
             reason: note("reason").unwrap_or_default(),
             approval: note("approval"),
             principal: Scope::read(compiled.get("principal")),
-            action: Scope::read(compiled.get("action")),
+            action: Scope::read(compiled.get("action")).but(excepted),
             resource: Scope::read(compiled.get("resource")),
             // Hand-written uses of the grants are load errors, so this can only be the compiled approval.
-            clauses: clauses.filter(|clause| !asks_grants(clause)).collect(),
+            clauses: clauses.into_iter().filter(|clause| !asks_grants(clause)).collect(),
             compiled: compiled.clone(),
             place,
         }

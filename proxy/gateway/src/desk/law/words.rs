@@ -101,11 +101,20 @@ fn say(value: &Value, holds: bool) -> Option<String> {
         return Some(match names.as_slice() {
             ["context", "args_opaque"] if holds => "an argument cannot be read by policies".to_owned(),
             ["context", "args_opaque"] => "policies can read every argument".to_owned(),
+            ["context", "gate", "task", "explicit"] if holds => "a host opened the task".to_owned(),
+            ["context", "gate", "task", "explicit"] => "no host opened the task".to_owned(),
+            ["context", "gate", "task", "off_plan"] if holds => "the call is no step of the task's plan".to_owned(),
+            ["context", "gate", "task", "off_plan"] => "the call is a step of the task's plan".to_owned(),
             _ if holds => format!("{} is true", name(&names)?),
             _ => format!("{} is false", name(&names)?),
         });
     }
     if let Some(names) = asked(value) {
+        if names.as_slice() == ["context", "gate", "readers"] {
+            return Some(
+                if holds { "only some may read what was read" } else { "everyone may read what was read" }.to_owned(),
+            );
+        }
         return Some(format!("{} is {}given", name(&names)?, if holds { "" } else { "not " }));
     }
     let (operator, operands) = operation(value)?;
@@ -119,6 +128,8 @@ fn say(value: &Value, holds: bool) -> Option<String> {
         "isEmpty" => match chain(of("arg")?)?.as_slice() {
             ["context", "gate", "labels"] if holds => Some("nothing labelled was read in this task".to_owned()),
             ["context", "gate", "labels"] => Some("something labelled was read in this task".to_owned()),
+            ["context", "gate", "unvouched"] if holds => Some("the user gave every place it goes to".to_owned()),
+            ["context", "gate", "unvouched"] => Some("the user did not give every place it goes to".to_owned()),
             names => Some(format!("{} is {}empty", name(names)?, if holds { "" } else { "not " })),
         },
         "in" => within(of("left")?, of("right")?, holds),
@@ -185,6 +196,10 @@ fn contains(operator: &str, left: &Value, right: &Value, holds: bool) -> Option<
                     return Some(format!("not all of {} was read in this task", data(&labels, "and")));
                 }
                 Some(format!("{negated}{} {was} read in this task", data(&labels, joiner)))
+            }
+            ["context", "gate", "unvouched"] => {
+                let may = if holds { "may" } else { "cannot" };
+                Some(format!("where it goes {may} have come from {}", data(&labels, joiner)))
             }
             ["context", "gate", "origin", argument @ ..] => {
                 let came = if holds { "came from" } else { "did not come from" };

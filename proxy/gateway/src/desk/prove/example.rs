@@ -140,6 +140,13 @@ impl Wanted<'_> {
             let facts = Facts { labels, ..case.facts.clone() };
             attempt(Case { facts, ..case.clone() }, &mut case);
         }
+        for name in case.facts.origin.clone().into_keys() {
+            let mut facts = case.facts.clone();
+            facts.origin.remove(&name);
+            attempt(Case { facts, ..case.clone() }, &mut case);
+        }
+        let none = Facts { unvouched: LabelSet::default(), ..case.facts.clone() };
+        attempt(Case { facts: none, ..case.clone() }, &mut case);
         for grant in case.facts.grants.clone() {
             let grants = case.facts.grants.iter().filter(|g| **g != grant).cloned().collect();
             let facts = Facts { grants, ..case.facts.clone() };
@@ -293,15 +300,28 @@ fn facts(env: &Env) -> Facts {
         Some(_) | None => 0,
     };
     let labels = ids("labels");
+    let origin = match of("origin") {
+        Some(EvalResult::Record(origin)) => {
+            origin.iter().map(|(name, labels)| (name.clone(), label_set(labels))).collect()
+        }
+        Some(_) | None => BTreeMap::new(),
+    };
     Facts {
         labels: labels.iter().map(String::as_str).collect(),
         grants: ids("grants").into_iter().collect(),
         task,
         calls,
         now_ms: now.unwrap_or(samples::NOW_MS),
+        origin,
         unvouched: ids("unvouched").iter().map(String::as_str).collect(),
         ..Facts::default()
     }
+}
+
+fn label_set(value: &EvalResult) -> LabelSet {
+    let EvalResult::Set(set) = value else { return LabelSet::default() };
+    let ids: Vec<String> = set.iter().filter_map(id).collect();
+    ids.iter().map(String::as_str).collect()
 }
 
 fn of_task(task: &cedar_policy::Record) -> TaskFacts {

@@ -60,7 +60,7 @@ pub fn export(verdicts: &[Verdict<'_>], snapshot: &Snapshot) -> Result<Export, S
 
 /// The questions of one case, each with what a Cedar engine must answer.
 fn asked(verdict: &Verdict<'_>, snapshot: &Snapshot) -> Vec<Result<(Question, &'static str), String>> {
-    let case = &verdict.test.case;
+    let case = &verdict.test.asked(snapshot);
     let judgement = match &verdict.got {
         Ok(judgement) => judgement,
         Err(fault) => return vec![Err(fault.to_string())],

@@ -14,6 +14,7 @@ use pdp::policy::{Judgement, Written};
 use pdp::snapshot::Snapshot;
 
 use super::case::{Case, CaseFault};
+use super::vouched;
 
 pub use cedar::{Export, export};
 pub use read::read;
@@ -38,6 +39,8 @@ pub struct Test {
     pub line: usize,
     /// What is asked.
     pub case: Case,
+    /// Whether the labels of its sinks follow from the rest, since the author does not say them.
+    pub derives: bool,
     /// What must come of it.
     pub expected: Expected,
 }
@@ -92,11 +95,18 @@ pub struct Difference {
 #[must_use]
 pub fn run<'t>(tests: impl IntoIterator<Item = &'t Test>, snapshot: &Snapshot) -> Vec<Verdict<'t>> {
     let verdict = |test: &'t Test| {
-        let got = test.case.judge(snapshot);
+        let got = test.asked(snapshot).judge(snapshot);
         let differences = test.expected.differences(&got, snapshot);
         Verdict { test, got, differences }
     };
     tests.into_iter().map(verdict).collect()
+}
+
+impl Test {
+    /// What is asked of this snapshot.
+    fn asked(&self, snapshot: &Snapshot) -> Case {
+        if self.derives { vouched::derived(&self.case, snapshot) } else { self.case.clone() }
+    }
 }
 
 impl Expected {

@@ -6,6 +6,7 @@ use pdp::decision::Obligation;
 use pdp::digest::DEPTH_MAX;
 use pdp::fault::{Fault, SourceFile};
 use pdp::json::Json;
+use pdp::label::{LabelSet, Readers};
 use pdp::policy::{Facts, TaskFacts};
 use pdp::principal::Principal;
 use toml::Spanned;
@@ -107,6 +108,7 @@ impl Reader {
         let asked = self.asked(file, &given);
         let facts = self.facts(file, &given);
         let expected = self.expected(file, &given);
+        let derives = given.unvouched.is_none();
         let (Some(server), Some(asked), Some(facts), Some(expected)) = (given.server, asked, facts, expected) else {
             return;
         };
@@ -119,7 +121,7 @@ impl Reader {
         };
         let (line, _) = pdp::fault::position(&file.text, place);
         let case = Case { principal, server, asked, facts };
-        self.tests.push(Test { name, file: file.path.clone(), line, case, expected });
+        self.tests.push(Test { name, file: file.path.clone(), line, case, derives, expected });
     }
 
     fn asked(&mut self, file: &SourceFile, given: &Given) -> Option<Asked> {
@@ -178,8 +180,16 @@ impl Reader {
         Some(Facts {
             labels: given.labels.iter().flatten().map(String::as_str).collect(),
             grants: given.grants.iter().flatten().cloned().collect(),
-            task: TaskFacts::of(given.task.as_deref().unwrap_or("task")),
+            task: TaskFacts {
+                explicit: given.profile.is_some(),
+                profile: given.profile.clone().unwrap_or_default(),
+                off_plan: given.off_plan.unwrap_or_default(),
+                ..TaskFacts::of(given.task.as_deref().unwrap_or("task"))
+            },
+            readers: given.readers.clone().map_or_else(Readers::everyone, Readers::only),
             calls: given.calls.unwrap_or(1),
+            origin: given.origin.iter().flatten().map(|(name, labels)| (name.clone(), words(labels))).collect(),
+            unvouched: given.unvouched.as_deref().map(words).unwrap_or_default(),
             now_ms,
             ..Facts::default()
         })
@@ -210,6 +220,10 @@ impl Reader {
             obligations: given.obligations.as_ref().map(|_| obligations),
         })
     }
+}
+
+fn words(labels: &[String]) -> LabelSet {
+    labels.iter().map(String::as_str).collect()
 }
 
 /// A moment, as TOML or as text, in milliseconds since 1970.

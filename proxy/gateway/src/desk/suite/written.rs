@@ -2,6 +2,8 @@
 //!
 //! Unknown members are refused, so that a typo is a fault and not a case that tests something else.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::Spanned;
@@ -49,10 +51,22 @@ pub(super) struct Given {
     pub(super) target: Option<Spanned<String>>,
     /// The labels the task has gathered.
     pub(super) labels: Option<Vec<String>>,
+    /// For each argument the labels of what its value was found in; `user` where the user gave it. An argument that is not
+    /// here was found nowhere.
+    pub(super) origin: Option<BTreeMap<String, Vec<String>>>,
+    /// The labels of the values that say where the effect goes and that the user did not give. Unless said, they follow
+    /// from `origin`, `labels` and the registry's `sinks`, as they do of a live call.
+    pub(super) unvouched: Option<Vec<String>>,
     /// The grants the call holds.
     pub(super) grants: Option<Vec<String>>,
     /// The task's id.
     pub(super) task: Option<String>,
+    /// The profile of the task that a host opened; without it, nobody opened the task.
+    pub(super) profile: Option<String>,
+    /// Whether the call matches no open step of the task's plan.
+    pub(super) off_plan: Option<bool>,
+    /// Who may read what the task has gathered; everyone unless said.
+    pub(super) readers: Option<Vec<String>>,
     /// How many calls the task has made.
     pub(super) calls: Option<u64>,
     /// When the call is made: a date and time.
@@ -108,8 +122,13 @@ impl Given {
             method: act(self.method, &base.method),
             target: self.target.or(base_target),
             labels: self.labels.or_else(|| base.labels.clone()),
+            origin: self.origin.or_else(|| base.origin.clone()),
+            unvouched: self.unvouched.or_else(|| base.unvouched.clone()),
             grants: self.grants.or_else(|| base.grants.clone()),
             task: self.task.or_else(|| base.task.clone()),
+            profile: self.profile.or_else(|| base.profile.clone()),
+            off_plan: self.off_plan.or(base.off_plan),
+            readers: self.readers.or_else(|| base.readers.clone()),
             calls: self.calls.or(base.calls),
             now: self.now.or_else(|| base.now.clone()),
             expect: self.expect.or_else(|| base.expect.clone()),

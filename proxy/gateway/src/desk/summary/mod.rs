@@ -18,7 +18,7 @@ use serde::Serialize;
 
 use super::case::{Asked, Case};
 use super::law::{self, Effect, Entity, Law, Written};
-use super::{samples, telling};
+use super::{samples, telling, vouched};
 
 /// What everybody may do.
 #[derive(Debug, Clone, Serialize)]
@@ -176,7 +176,9 @@ impl Subject<'_> {
             };
             let asked = Asked::Tool { name: self.tool.name.clone(), arguments: arguments.clone() };
             let case = Case { principal: self.principal.clone(), server: self.server.name.clone(), asked, facts };
-            answers.extend(case.judge(self.snapshot));
+            // What the agent can do by itself: with values that the user did not give.
+            let strictest = vouched::ways(&case, self.snapshot).into_iter().next();
+            answers.extend(strictest.and_then(|case| case.judge(self.snapshot).ok()));
         }
         let mildest = answers.iter().map(|judgement| rank(&judgement.decision)).min();
         let best = answers.iter().find(|judgement| Some(rank(&judgement.decision)) == mildest);

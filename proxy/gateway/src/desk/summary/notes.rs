@@ -65,8 +65,11 @@ fn spoken<'l>(law: &'l Law, judgements: &[&Judgement]) -> Vec<&'l Written> {
 
 /// Conditions on what the table's columns do not show.
 fn on_arguments(policy: &Written) -> Vec<&Clause> {
-    let other = |path: &String| path != "context.gate.labels" && path != "context.gate.grants";
-    policy.clauses.iter().filter(|clause| expression::paths(&clause.body).iter().any(other)).collect()
+    // The columns show labels; in each, nothing but the labels is known of where a call goes.
+    let shown = ["context.gate.labels", "context.gate.grants", "context.gate.unvouched"];
+    let other = |path: &String| !shown.contains(&path.as_str());
+    let clauses = policy.clauses.iter().filter(|clause| clause.excepted().is_empty());
+    clauses.filter(|clause| expression::paths(&clause.body).iter().any(other)).collect()
 }
 
 /// What a permit asks of the arguments.

@@ -166,6 +166,37 @@ fn a_lock_that_its_gate_leaves_behind_for_a_moment_is_waited_for() {
 }
 
 #[test]
+fn a_ledger_of_the_first_version_is_brought_up_to_date_and_keeps_what_it_has() {
+    let place = place();
+    let ledger = open(&place.path);
+    wait(ledger.commit(record(1))).unwrap();
+    close(ledger);
+    let old = Connection::open(&place.path).unwrap();
+    old.execute_batch(
+        "PRAGMA writable_schema = ON;
+         UPDATE sqlite_schema SET sql = replace(sql, ', ''said''', '') WHERE name = 'entries';
+         PRAGMA user_version = 1;
+         PRAGMA writable_schema = RESET;",
+    )
+    .unwrap();
+    let insert = "INSERT INTO entries (seq, kind, at_us, body) VALUES (9, 'said', 0, '')";
+    assert!(old.execute(insert, []).unwrap_err().to_string().contains("CHECK"), "the first version's table");
+    drop(old);
+    let ledger = open(&place.path);
+    wait(ledger.commit(said(1))).unwrap();
+    close(ledger);
+    close(open(&place.path));
+    assert_eq!(words(&place.path), ["record 1 served", "said note"]);
+    let reader = reader(&place.path);
+    assert_eq!(reader.by_trace(TRACE).unwrap().len(), 2, "what is said is found by its trace");
+    assert_eq!(reader.by_number(1).unwrap().last().unwrap().1, said(1), "and with the call it was said by");
+    assert_eq!(reader.latest_traces(5).unwrap().len(), 1);
+    let version: i64 =
+        Connection::open(&place.path).unwrap().pragma_query_value(None, "user_version", |r| r.get(0)).unwrap();
+    assert_eq!(version, schema::VERSION);
+}
+
+#[test]
 fn a_ledger_of_a_later_version_is_refused_and_left_alone() {
     let place = place();
     close(open(&place.path));

@@ -23,7 +23,8 @@ use pdp::digest::Digest;
 use pdp::label::LabelSet;
 use pdp::principal::Principal;
 use pdp::record::{
-    DecisionNote, Direction, Ending, Entry, Event, FrameKind, Intent, RECORD_VERSION, Record, ResultNote,
+    DecisionNote, Direction, Ending, Entry, Event, FrameKind, Intent, RECORD_VERSION, Record, ResultNote, Said, Saying,
+    Standing, Voice,
 };
 use pep::ports::{Clock, Ledger, LedgerFault};
 use rusqlite::Connection;
@@ -117,6 +118,8 @@ pub(super) fn bare_record(number: u64) -> Record {
         method: Some("tools/call".into()),
         target: Some("send_mail".into()),
         pin: None,
+        effect: None,
+        errand: None,
         effects: BTreeSet::new(),
         arguments_digest: None,
         arguments: Some(serde_json::json!({"to": "bob", "text": "hello"}).into()),
@@ -128,6 +131,7 @@ pub(super) fn bare_record(number: u64) -> Record {
             &pdp::policy::Facts { calls: 3, now_ms: 1, ..Default::default() },
         )),
         credential: Some("office-token".into()),
+        plan: None,
         labels: LabelSet::default(),
         flow: None,
         stages: Vec::new(),
@@ -148,12 +152,27 @@ pub(super) fn event(what: &str) -> Entry {
     Entry::Event(Event::new(7, what, "for a test"))
 }
 
+/// Something an agent says of its task in the call of this number.
+pub(super) fn said(number: u64) -> Entry {
+    Entry::Said(Said {
+        at_us: 1_700_000_000_500_000,
+        by: principal().key(),
+        number: Some(number),
+        said: Saying::Note { text: "a word".into() },
+        standing: Standing::SelfReported,
+        task: "session-1".into(),
+        trace: TRACE.into(),
+        voice: Voice::Agent,
+    })
+}
+
 /// What an entry is, in a word.
 pub(super) fn word(entry: &Entry) -> String {
     match entry {
         Entry::Intent(intent) => format!("intent {}", intent.number),
         Entry::Record(record) => format!("record {} {}", record.number, record.ending.word()),
         Entry::Event(event) => format!("event {}", event.what),
+        Entry::Said(said) => format!("said {}", said.said.word()),
     }
 }
 

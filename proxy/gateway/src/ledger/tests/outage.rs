@@ -102,7 +102,7 @@ fn a_file_that_is_removed_is_noticed_and_a_new_one_says_what_is_missing() {
     let events = reader(&place.path).query(&super::super::Filter::default()).unwrap();
     let detail = events.iter().find_map(|(_, entry)| match entry {
         Entry::Event(event) if event.what == "ledger_resumed" => Some(event.detail.clone()),
-        Entry::Event(_) | Entry::Intent(_) | Entry::Record(_) => None,
+        Entry::Event(_) | Entry::Intent(_) | Entry::Record(_) | Entry::Said(_) => None,
     });
     let detail = detail.unwrap();
     assert!(detail.contains("another file stands in its place, 1 earlier entries are not in it"), "{detail}");

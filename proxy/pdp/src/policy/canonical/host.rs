@@ -45,7 +45,11 @@ pub(super) fn normal(text: &str) -> Option<String> {
         return text.parse().ok().map(of_v6);
     }
     match Host::parse(text).ok()? {
-        Host::Domain(name) => Some(name.trim_end_matches('.').to_owned()).filter(|name| !name.is_empty()),
+        // One dot at the end names the root (RFC 1034, section 3.1); an empty label elsewhere is read by some as none.
+        Host::Domain(name) => {
+            let name = name.strip_suffix('.').unwrap_or(&name);
+            (!name.split('.').any(str::is_empty)).then(|| name.to_owned())
+        }
         Host::Ipv4(address) => Some(address.to_string()),
         Host::Ipv6(address) => Some(of_v6(address)),
     }

@@ -60,6 +60,12 @@ pub fn canonical_target(text: &str) -> Option<String> {
     canonical(text, Form::Any).ok()
 }
 
+/// The form of a text that may be a URL, an address or a path, where it has one.
+pub(crate) fn plain_form(text: &str) -> Option<String> {
+    let form = if address::seems(text) { Form::Address } else { Form::Any };
+    canonical(text, form).ok()
+}
+
 /// The form of a text of which nothing is known.
 fn any(text: &str) -> Result<String, Doubt> {
     if !url::seems(text) {

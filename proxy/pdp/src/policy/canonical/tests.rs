@@ -143,6 +143,9 @@ fn a_host_is_the_one_that_is_reached() {
         ("a@evil.example", "!no name"),
         ("10.0.0.0/8", "!no name"),
         (".", "!no name"),
+        ("127.1.", "127.0.0.1"),
+        ("127.1....", "!no name"),
+        ("a..example", "!no name"),
     ];
     check(Form::Host, host, &hosts);
     check(Form::Host, canonical, &hosts);

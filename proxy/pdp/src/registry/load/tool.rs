@@ -1,6 +1,7 @@
 //! From a tool's table and its reviewed definition to a [`Tool`], or to why it is withheld.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use toml::Spanned;
 
@@ -10,6 +11,7 @@ use super::super::{FINDINGS, Misfit, Output, Retired, Review, Server, Tool};
 use super::{Reader, list};
 use crate::digest::Digest;
 use crate::effect::Effect;
+use crate::origin::Kinds;
 use crate::policy::{self, shape::Shape};
 
 impl Reader<'_> {
@@ -66,7 +68,14 @@ impl Reader<'_> {
         if let (None, Err(why)) = (&withheld, policy::holds(name, &shape)) {
             withheld = Some(format!("no Cedar schema holds its name and its arguments: {why}"));
         }
+        let around = self.around(table, &shape);
+        let finds = around.preview.iter().flat_map(|preview| &preview.finds);
+        // Of a definition that cannot be used no argument is known, and the tool is withheld.
+        let arguments = if withheld.is_none() { Some(&shape) } else { None };
+        let sinks = table.sinks.as_ref().map(|names| self.sinks(names, arguments));
         let mut tool = Tool {
+            impact: finds.map(|(name, find)| (name.clone(), find.is)).collect(),
+            around,
             name: name.to_owned(),
             effects,
             labels,
@@ -75,8 +84,9 @@ impl Reader<'_> {
             pin,
             review,
             sensitive: table.sensitive.iter().cloned().collect(),
+            sinks,
+            kinds: Arc::new(Kinds::new(table.kinds.iter().map(|(name, kind)| (name.as_str(), kind.as_str())))),
             timeout_ms,
-            impact: Default::default(),
             misfit: self.misfit(table.output.as_ref()).unwrap_or_default(),
             accepted: table.accepted_findings.iter().filter_map(|word| self.finding(word)).collect(),
             signature: table.signature.clone(),
@@ -123,6 +133,17 @@ impl Reader<'_> {
             }
             None => None,
         }
+    }
+
+    /// The arguments that say where an effect goes. One that is not there would guard nothing.
+    fn sinks(&mut self, names: &[Spanned<String>], arguments: Option<&Shape>) -> BTreeSet<String> {
+        let is_there = |name: &str| arguments.is_none_or(|shape| shape.names().any(|one| one == name));
+        for name in names.iter().filter(|name| !is_there(name.get_ref())) {
+            let message = format!("`{}` in `sinks` is no argument of the reviewed input schema", name.get_ref());
+            let known = list(arguments.into_iter().flat_map(Shape::names));
+            self.fault(name.span().start, message, format!("use one of {known}"));
+        }
+        names.iter().map(|name| name.get_ref().clone()).collect()
     }
 
     fn misfit(&mut self, word: Option<&Spanned<String>>) -> Option<Misfit> {

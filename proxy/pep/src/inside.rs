@@ -1,0 +1,67 @@
+//! What the gate's own server may know of a call: who makes it, in which task, under which law. The action stage hands it to
+//! that server alone; an order to any other server has none, so that nothing of it can be forwarded.
+
+use std::sync::Arc;
+
+use pdp::label::LabelSet;
+use pdp::policy::Facts;
+use pdp::principal::Principal;
+use pdp::registry::{Server, Tool};
+use pdp::snapshot::Snapshot;
+
+use crate::task::{Task, scope};
+
+/// A call of one of the gate's own tools, seen from inside.
+#[derive(Debug, Clone)]
+pub struct Inside {
+    principal: Arc<Principal>,
+    task: Arc<Task>,
+    snapshot: Arc<Snapshot>,
+    number: u64,
+}
+
+impl Inside {
+    pub(crate) fn new(principal: &Arc<Principal>, task: &Arc<Task>, snapshot: &Arc<Snapshot>, number: u64) -> Self {
+        let (principal, task, snapshot) = (Arc::clone(principal), Arc::clone(task), Arc::clone(snapshot));
+        Self { principal, task, snapshot, number }
+    }
+
+    /// Who makes the call.
+    #[must_use]
+    pub fn principal(&self) -> &Principal {
+        &self.principal
+    }
+
+    /// In which task.
+    #[must_use]
+    pub fn task(&self) -> &Arc<Task> {
+        &self.task
+    }
+
+    /// The law it was judged by.
+    #[must_use]
+    pub fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
+    /// The number of its record.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// The tools that seem open to the caller in this task as it stands, as far as that can be told without arguments; with
+    /// `labels` in place of those the task has, if any are given.
+    #[must_use]
+    pub fn open_tools(&self, now_us: i64, labels: Option<LabelSet>) -> Vec<(&Server, &Tool)> {
+        let facts = self.task.facts(now_us);
+        let facts = Facts { labels: labels.unwrap_or_else(|| facts.labels.clone()), ..facts };
+        let policies = self.snapshot.policies();
+        let servers = self.snapshot.registry().servers.values().filter(|server| server.retired.is_none());
+        let tools = servers.flat_map(|server| server.tools.values().map(move |tool| (&**server, &**tool)));
+        let open = tools.filter(|(_, tool)| tool.withheld.is_none() && tool.retired.is_none());
+        let scope = self.task.scope();
+        let open = open.filter(|(server, tool)| scope::touches(scope, server) && scope::sees(scope, server, tool));
+        open.filter(|(server, tool)| policies.seems_open(&self.principal, server, tool, &facts)).collect()
+    }
+}

@@ -1,0 +1,66 @@
+//! Says something of a task: checked, written to the ledger, and only then taken in. The one way for hosts and agents alike.
+//!
+//! What is said is a claim: it raises no label, permits nothing, and no stage reads its words.
+
+use pdp::record::{Entry, Said, Saying, Standing, Voice};
+
+use super::plan::{Heard, Unsaid};
+use super::{Claims, Task};
+use crate::ports::{Clock, Ledger, LedgerFault};
+
+/// Who says something of a task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Speaker {
+    /// The key of the principal.
+    pub by: String,
+    /// Whether it is the host or the agent.
+    pub voice: Voice,
+    /// The number of the call by which the agent says it.
+    pub number: Option<u64>,
+}
+
+/// Why something was not said.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SayFault {
+    /// It cannot be said of this task now.
+    #[error(transparent)]
+    Unsaid(#[from] Unsaid),
+    /// It could not be written, so it was not taken in either.
+    #[error("the ledger cannot take it ({0}); nothing was recorded")]
+    Ledger(#[from] LedgerFault),
+}
+
+impl Task {
+    /// What was said of it, and the plan that follows from that.
+    #[must_use]
+    pub fn claims(&self) -> &std::sync::Arc<Claims> {
+        &self.claims
+    }
+
+    /// Records what is said of this task. It is durable when this returns.
+    ///
+    /// # Errors
+    /// When it is out of bounds, does not fit what was said before, or the ledger cannot take it.
+    pub async fn say(
+        &self,
+        saying: Saying,
+        speaker: Speaker,
+        ledger: &dyn Ledger,
+        clock: &dyn Clock,
+    ) -> Result<Heard, SayFault> {
+        let Speaker { by, voice, number } = speaker;
+        self.claims.admits(&saying, voice)?;
+        let said = Said {
+            at_us: clock.now_us(),
+            by,
+            number,
+            said: saying.clone(),
+            standing: Standing::SelfReported,
+            task: self.id().to_owned(),
+            trace: self.trace().to_owned(),
+            voice,
+        };
+        ledger.commit(Entry::Said(said)).await?;
+        Ok(self.claims.hear(&saying, voice))
+    }
+}
