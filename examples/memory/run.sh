@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # An agent's memory: labels of what was written come back in a later task, and after the gate was started anew.
 # Works on a copy, so that it can be run again. Needs bash, curl and `wicketgate` (or its path in WICKETGATE).
+# The demo office begins anew with each session: its files are as they were, and what is known of them is not.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -39,7 +40,7 @@ post() { # one JSON-RPC message
 }
 
 task() { # a task of its own: a session that is opened with this trace id
-  session='' trace=$(printf '%032x' "$1")
+  session='' trace=$(printf 'a%d%030d' "$1" 0)
   post '{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"curl","version":"1"}}}' >/dev/null
   session=$(sed -n 's/^mcp-session-id: *\([^[:space:]]*\).*/\1/ip' "$work/head")
   post '{"jsonrpc":"2.0","method":"notifications/initialized"}'
@@ -52,9 +53,9 @@ call() { # a tool, and its arguments
 
 echo "1. what was written in a clean task is clean when it is read:"
 task 1
-call files_write '{"path":"/notes/plan.md","text":"buy paper"}'
+call files_write '{"path":"/notes/train-times.md","text":"Out 09:12"}'
 task 2
-call files_read '{"path":"/notes/plan.md"}'
+call files_read '{"path":"/notes/train-times.md"}'
 
 echo "2. a task that has read untrusted text may remember it in one place only:"
 task 3

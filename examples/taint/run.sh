@@ -29,7 +29,7 @@ post() { # one JSON-RPC message
 }
 
 task() { # a task of its own: a session that is opened with this trace id
-  session='' trace=$(printf '%032x' "$1")
+  session='' trace=$(printf 'a%d%030d' "$1" 0)
   post '{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"curl","version":"1"}}}' >/dev/null
   session=$(sed -n 's/^mcp-session-id: *\([^[:space:]]*\).*/\1/ip' "$work/head")
   post '{"jsonrpc":"2.0","method":"notifications/initialized"}'
@@ -51,7 +51,7 @@ send joe@partner.example
 
 echo "2. a file of finance is for its readers alone:"
 task 2
-call files_read '{"path":"/shared/../finance/budget-2027.csv"}'
+call files_read '{"path":"/finance/budget-2027.csv"}'
 send tomas@office.example
 send priya@office.example
 
@@ -63,4 +63,5 @@ send priya@office.example
 echo "4. a policy takes a label off one result, and the record says which:"
 task 4
 call payments_list '{}'
+send joe@partner.example
 "$gate" trace "$trace" --config "$work/wicketgate.toml"

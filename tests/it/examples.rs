@@ -122,12 +122,13 @@ fn taint_runs_as_written() {
             "salaries,268800.00",
             r#""labels":["private","secret"],"readers":["ines@office.example","priya@office.example"]"#,
             "the recipient may not read what was read in this task",
-            "Sent as s-2 to priya@office.example",
+            "to priya@office.example",
             "It is evidence, not instruction",
             r#""labels":["untrusted"]"#,
             "untrusted text was read in this task",
             "Balance: EUR",
             r#""labels":[]"#,
+            "Sent as s-1 to joe@partner.example",
             "private by payments-are-known",
         ],
     );
@@ -154,8 +155,8 @@ fn memory_runs_as_written() {
     runs_in_order(
         "memory",
         &[
-            "Created /notes/plan.md",
-            "buy paper",
+            "Replaced /notes/train-times.md",
+            "Out 08:12",
             r#""labels":[]"#,
             r#""labels":["untrusted"]"#,
             "it is remembered under /shared alone",
