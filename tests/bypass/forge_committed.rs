@@ -1,6 +1,6 @@
-//! A stage says of an effect that it was committed without its server having answered.
+//! A stage begins the life of an effect as one that was answered already.
 //@ inside: stages/s8_outcome.rs
-//@ error: E0603
-fn forge_committed(entry: &mut OpenRecord) -> crate::effect::life::Answered {
-    crate::effect::life::Answered { _made_here: () }
+//@ error: E0624
+fn forge_committed(entry: &mut OpenRecord) {
+    entry.live(effect::Life::answered_only());
 }
