@@ -78,7 +78,9 @@ fn an_owner_says_no_and_the_agent_gives_the_branch_up() {
         gives up   step 1
         text       The owner does not want it paid yet.
         plan       step 2 of 2 of the agent's plan
-        ! BANK_TOKEN
+        frames     4: 1 refused, 3 served
+        outcome    denied
+        outcome    committed
         "#,
     );
 }
@@ -107,7 +109,7 @@ fn a_planted_payment_is_denied_and_what_was_planned_is_done() {
         the agent default/ann says: revision of the plan
         text       The mail says so.
         arguments  {"amount": 90, "to": "Eve"}
-        frames     5: 2 refused, 3 served
+        frames     6: 2 refused, 4 served
         "#,
     );
 }
@@ -173,6 +175,7 @@ fn a_lost_reply_is_no_failure() {
         text       The invoice is 4471.
         upstream   bank.test, 0 us, 0 us after arrival, failed:
         intent     on disk
+        outcome    indeterminate
         ending     indeterminate after 0 us: it may have had its effect; look before you repeat it
         refusal    answer_lost:
         text       I do not repeat it: it may have been paid.
@@ -195,7 +198,7 @@ fn what_lies_outside_the_scope_is_refused() {
         attempted expansion
         refusal    out_of_scope
         frames     5: 2 refused, 3 served
-        ! BANK_TOKEN
+        outcome    denied
         "#,
     );
 }
@@ -238,7 +241,7 @@ fn a_stopped_task_does_nothing_more() {
         r#"
         task_opened by default/host
         task_stopped by default/host
-        it goes too far
+        it was stopped by a person
         step       1. files/*, any number of times
         plan       step 1 of 1 of the agent's plan
         refusal    task_over
