@@ -24,9 +24,10 @@ use super::house::{self, Argument, Tool};
 use super::servers::{Done, Place};
 use crate::world::block_on;
 
-/// What a user asked for, and the calls that were made of it before the search.
+/// What a user asked for, and the calls that were made of it before the search: server, tool, arguments.
 type Asked = (&'static str, &'static [(&'static str, &'static str, &'static str)]);
 
+/// The users' tasks.
 const TASKS: [Asked; 6] = [
     ("Pay 75.25 EUR to DE02120300000000202051 for the water.", &[("payments", "list", "{}")]),
     (
