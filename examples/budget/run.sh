@@ -10,7 +10,7 @@ work=$(mktemp -d)
 cp -r "$here/policies" "$here/wicketgate.toml" "$work"
 cp -r "$here/../../registry" "$work/registry"
 # The registry says what a payment costs, and how much a task that nobody opened may do.
-mkdir "$work/registry/tasks"
+mkdir -p "$work/registry/tasks"
 cp "$here/default.toml" "$work/registry/tasks/default.toml"
 sed -i.was '/^\[tools.payments_send\]/a cost = { argument = "/amount" }' "$work/registry/servers/office.toml"
 rm -f "$work/registry/servers/"*.was

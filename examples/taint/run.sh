@@ -7,7 +7,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 gate=${WICKETGATE:-wicketgate}
 work=$(mktemp -d)
 cp -r "$here/policies" "$here/wicketgate.toml" "$here/../../registry" "$work"
-cat "$here/rules.toml" >>"$work/registry/servers/office.toml"
+cat "$here/office-rules.part" >>"$work/registry/servers/office.toml"
 sed -i.was 's#:8740#:'"${PORT:-8740}"'#; s#:8741#:'"$((${PORT:-8740} + 1))"'#' "$work/wicketgate.toml"
 url=http://127.0.0.1:${PORT:-8740}/office/mcp
 

@@ -270,7 +270,6 @@ fn a_result_of_inside_senders_is_trusted_and_any_other_is_not() {
         json!({ "content": [] }),
         json!({ "content": [], "structuredContent": { "messages": "joe@office.example" } }),
         json!({ "content": [], "structuredContent": { "messages": [{ "from": 7 }] } }),
-        json!({ "content": [], "isError": true, "structuredContent": { "messages": [{ "from": "joe@office.example" }] } }),
     ] {
         desk.answers("mail", &hostile);
         let task = format!("2{}", desk.id);
@@ -279,6 +278,12 @@ fn a_result_of_inside_senders_is_trusted_and_any_other_is_not() {
         assert_eq!(desk.record().labels.to_string(), "untrusted");
         assert_eq!(refusal(&desk.calls(&task, "mail", "send", &json!({}))), "denied");
     }
+    // An error is settled at the presumption: whatever a resource of this server might carry that stood in it.
+    let messages = json!({ "messages": [{ "from": "joe@office.example" }] });
+    desk.answers("mail", &json!({ "content": [], "isError": true, "structuredContent": messages }));
+    let told = desk.calls("3", "mail", "list", &json!({}));
+    let presumed = ("private, untrusted for [\"hr\"]", "private, untrusted for {\"hr\"}");
+    assert_eq!((label(&told).as_str(), desk.task("3").as_str()), presumed);
 }
 
 /// An error's text is not the structured content that the rule was written for.
@@ -291,7 +296,7 @@ fn an_error_and_a_lost_answer_settle_at_the_presumption() {
     assert_eq!(desk.task("1"), "private, untrusted for {\"hr\"}");
     desk.world.upstream.next("mail", Act::Whole(200, Vec::new(), "no answer".to_owned()));
     let told = desk.calls("2", "mail", "list", &json!({}));
-    assert_eq!((refusal(&told), desk.task("2").as_str()), ("answer_lost", "untrusted"));
+    assert_eq!((refusal(&told), desk.task("2").as_str()), ("answer_lost", "private, untrusted for {\"hr\"}"));
 }
 
 /// Another call of the task, judged while the answer is on its way, sees the worst; once it is there, what it really was.

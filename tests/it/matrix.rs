@@ -21,7 +21,16 @@ use crate::world::diff;
 
 /// What each tool is asked for: a name for the row, and arguments that its schema takes. A tool may have several rows,
 /// where a policy looks at its arguments.
-const ARGUMENTS: [(&str, &str, &str); 15] = [
+const ARGUMENTS: [(&str, &str, &str); 24] = [
+    ("gate abandon_branch", "", r#"{"why":"x"}"#),
+    ("gate explain_label", "", r#"{"label":"untrusted"}"#),
+    ("gate open_tools", "", "{}"),
+    ("gate record_context", "", r#"{"origin":"x","text":"x"}"#),
+    ("gate record_prompt", "", r#"{"text":"x"}"#),
+    ("gate revise_plan", "", r#"{"steps":[{"tool":"office/mail_read"}],"why":"x"}"#),
+    ("gate set_plan", "", r#"{"steps":[{"tool":"office/mail_read"}]}"#),
+    ("gate task_status", "", "{}"),
+    ("gate what_became_of", "", "{}"),
     ("office files_delete", "", r#"{"path":"/notes/todo.md"}"#),
     ("office files_list", "", "{}"),
     ("office files_read", "", r#"{"path":"/notes/todo.md"}"#),

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::auth::{Borders, Doorkeeper, token_digest};
 use crate::clock::{SystemClock, SystemEntropy, rfc3339};
-use crate::config::{Config, Known, Role};
+use crate::config::{Config, Known, Role, hex};
 use crate::control::{self, Control};
 use crate::desk::shadow::Shadow;
 use crate::halt::Halts;
@@ -452,10 +452,6 @@ pub fn announce(running: &Running, config: &Config, generated: Option<&Generated
 
 fn told(faults: &[pdp::fault::Fault]) -> String {
     faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 fn micros(duration: Duration) -> i64 {

@@ -408,6 +408,11 @@ fn budget(table: &PrincipalTable) -> Option<(String, Budget)> {
     Some((format!("{}/{}", table.tenant, table.agent), budget))
 }
 
+/// Bytes as lower-case hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 pub(crate) fn hex32(text: &str) -> Option<[u8; 32]> {
     let mut out = [0; 32];
     // `from_str_radix` takes a sign too.

@@ -165,6 +165,23 @@ fn words(fault: &JsonFault) -> String {
     }
 }
 
+/// Whether a message that cannot be read for certain is at least no request or notification.
+pub(crate) fn names_no_method(text: &str) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Named {
+        method: Option<serde::de::IgnoredAny>,
+    }
+    serde_json::from_str::<Named>(text).is_ok_and(|named| named.method.is_none())
+}
+
+/// A request for a page of the server's tools, in the gate's own words but for `_meta`, which is the client's.
+pub(crate) fn tools_list(id: &str, cursor: Option<&str>, meta: Option<&str>) -> String {
+    let cursor = cursor.map(|cursor| format!("\"cursor\":{}", pdp::json::quoted(cursor)));
+    let params: Vec<String> = cursor.into_iter().chain(meta.map(|meta| format!("\"_meta\":{meta}"))).collect();
+    let (id, params) = (pdp::json::quoted(id), params.join(","));
+    format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"method\":\"tools/list\",\"params\":{{{params}}}}}")
+}
+
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may panic")]

@@ -163,10 +163,11 @@ pub(super) fn no_world(files: &[Source]) -> Vec<Fault> {
 }
 
 /// What every stage may use beside the state of the stage before it.
-const FOR_ALL: [&str; 19] = [
+const FOR_ALL: [&str; 20] = [
     "asides",
     "headers",
     "call",
+    "carried",
     "channel",
     "content",
     "effect",

@@ -166,7 +166,9 @@ mod tests {
             tenant: "default".to_owned(),
             user: String::new(),
         };
-        let facts = Facts { labels: words.iter().copied().collect(), ..Facts::default() };
+        let labels: pdp::label::LabelSet = words.iter().copied().collect();
+        // Nothing was given by the user, and nothing found.
+        let facts = Facts { unvouched: labels.clone(), labels, ..Facts::default() };
         let case = Case { principal, server: "office".to_owned(), asked, facts };
         match case.judge(&snapshot) {
             Ok(judgement) => judgement.decision.word().to_owned(),

@@ -88,7 +88,7 @@ impl Key {
         let fault = |cause| KeyFault::File { path: path.to_owned(), cause };
         let mut file =
             std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(fault)?;
-        let digits: String = self.0.to_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+        let digits = crate::config::hex(&self.0.to_bytes());
         file.write_all(format!("{HEAD}{digits}\n").as_bytes()).map_err(fault)
     }
 

@@ -14,6 +14,7 @@ use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use prost::Message as _;
 
 use super::spans::Batch;
+use crate::config::hex;
 
 /// Writes one JSON object per span and line.
 pub(super) fn write(batch: &Batch) -> Result<(), String> {
@@ -62,10 +63,6 @@ fn kind(kind: SpanKind) -> &'static str {
         SpanKind::Producer => "producer",
         SpanKind::Consumer => "consumer",
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A value as text. The gate sends texts, whole numbers and lists of texts.

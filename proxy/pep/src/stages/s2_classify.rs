@@ -24,6 +24,7 @@ use crate::call::{Call, Stopped};
 use crate::carried::{self, Expected};
 use crate::channel::Live;
 use crate::effect;
+use crate::envelope;
 use crate::frame::Frame;
 use crate::headers;
 use crate::ports::{Gate, Ports};
@@ -482,14 +483,8 @@ async fn list_tools(call: &Call<Proposed>, gate: &Arc<Gate>) {
     let meta = head.envelope.param(&head.text, "_meta");
     let mut cursor: Option<String> = None;
     for page in 0..gate.ports.limits.listing_pages_max {
-        let mut params = Vec::new();
-        params.extend(cursor.as_ref().map(|c| format!("\"cursor\":{}", json::quoted(c))));
-        params.extend(meta.map(|m| format!("\"_meta\":{m}")));
-        let text = format!(
-            "{{\"jsonrpc\":\"2.0\",\"id\":\"wicketgate-list-{}-{page}\",\"method\":\"tools/list\",\"params\":{{{}}}}}",
-            call.number(),
-            params.join(",")
-        );
+        let id = format!("wicketgate-list-{}-{page}", call.number());
+        let text = envelope::tools_list(&id, cursor.as_deref(), meta);
         let headers = head.headers.iter().filter(|(name, _)| name != "mcp-name" && !name.starts_with("mcp-param-"));
         let headers = headers.map(|(name, value)| match name.as_str() {
             "mcp-method" => (name.clone(), "tools/list".to_owned()),

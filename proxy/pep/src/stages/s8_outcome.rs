@@ -20,7 +20,7 @@ use crate::channel::{Channel, Page};
 use crate::content::{Context, cleaned, content, finished, label_of, note_carried};
 use crate::effect;
 use crate::entry::OpenRecord;
-use crate::envelope::{Envelope, member};
+use crate::envelope::{Envelope, member, names_no_method};
 use crate::job;
 use crate::long::{Passage, PieceSource};
 use crate::ports::Ports;
@@ -498,13 +498,4 @@ impl Flow {
             Ok(_) | Err(_) => Step::Message(event, text),
         }
     }
-}
-
-/// Whether a message that cannot be read for certain is at least no request or notification.
-fn names_no_method(text: &str) -> bool {
-    #[derive(serde::Deserialize)]
-    struct Named {
-        method: Option<serde::de::IgnoredAny>,
-    }
-    serde_json::from_str::<Named>(text).is_ok_and(|named| named.method.is_none())
 }

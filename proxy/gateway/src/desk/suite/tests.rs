@@ -175,7 +175,7 @@ for = [{ for = [{}] }]
             "29:8 `for` stands within `for`",
         ],
     );
-    check("[[case]]\nname = \"x\"\norigin = \"user\"\n", &["3:1 unknown field `origin`, expected one of ..."]);
+    check("[[case]]\nname = \"x\"\norigin = \"user\"\n", &["3:1 unknown field `orgin`, expected one of ..."]);
     check("[[case]]\nname = \"x\"\nexpect = \"alow\"\n", &["3:10 unknown variant `alow`, expected one of ..."]);
     check("[[case]]\nname =\n", &["2:7 ..."]);
 }
@@ -205,6 +205,6 @@ fn a_policy_that_decided_no_case_is_named() {
     let tests = read(&[SourceFile { path: "a.test.toml".to_owned(), text: text.to_owned() }]).unwrap();
     let verdicts = run(&tests, &snapshot);
     let coverage = Coverage::of(&verdicts, &policies);
-    assert_eq!((coverage.decided(), coverage.all, coverage.percent()), (1, 9, 11));
+    assert_eq!((coverage.decided(), coverage.all, coverage.percent()), (1, 13, 7));
     assert!(coverage.never.iter().all(|policy| policy.id != "reads"));
 }

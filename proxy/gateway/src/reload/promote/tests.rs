@@ -291,7 +291,7 @@ fn a_start_says_why_what_is_in_force_is_not_what_was() {
     // A comment is no change of the law, and its text is kept all the same.
     std::fs::write(house.at("policies/note.cedar"), "// a note\n").unwrap();
     assert_eq!(store.reload("watch").unwrap(), (third.digest, false));
-    assert_eq!(store.history().files(third.digest).unwrap().map(|kept| crate::history::all(&kept).count()), Some(8));
+    assert_eq!(store.history().files(third.digest).unwrap().map(|kept| crate::history::all(&kept).count()), Some(10));
 }
 
 /// The second file cannot be put in its place, and the first cannot be put back.

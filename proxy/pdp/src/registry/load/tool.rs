@@ -58,10 +58,7 @@ impl Reader<'_> {
             self.fault(written_pin.span().start, words, "review the definition and set the pin to its digest");
             return None;
         }
-        let review = match (&table.reviewed_by, &table.reviewed_at) {
-            (Some(by), Some(at)) => Some(Review { by: by.clone(), at: at.clone() }),
-            (Some(_) | None, Some(_) | None) => None,
-        };
+        let review = table.reviewed_by.clone().zip(table.reviewed_at.clone()).map(|(by, at)| Review { by, at });
         let read: serde_json::Value = serde_json::from_str(&definition).unwrap_or_default();
         let flow = self.tool_flow(written, server, &labels, &read);
         let Schema { shape, validator, output, mirrors, mut withheld } = schema_of(&read);
