@@ -71,4 +71,10 @@ call files_read '{"path":"/shared/offsite-plan.md"}'
 call mail_send '{"to":"joe@partner.example","subject":"s","body":"b"}'
 
 echo "4. the trace says where the entry was written:"
-"$gate" trace "$trace" --config "$work/wicketgate.toml"
+# The record of a call that only reads is on disk some milliseconds after its answer.
+for attempt in $(seq 100); do
+  told=$("$gate" trace "$trace" --config "$work/wicketgate.toml")
+  grep -q "written in record" <<<"$told" && break
+  sleep 0.1
+done
+echo "$told"

@@ -311,7 +311,7 @@ fn what_everybody_may_do_is_summed_up() {
     );
     let (text, _) = ask(&["policy", "summary", "--format", "json"]);
     let value: serde_json::Value = serde_json::from_str(&text).unwrap();
-    assert_eq!(value["people"][0]["rows"][0]["tool"], "files_delete");
+    assert_eq!(value["people"][0]["rows"][0]["tool"], "abandon_branch");
 }
 
 #[test]

@@ -116,8 +116,8 @@ scripts! {
         show record /decision
     "# => r#"
         {"calls":1,"decision":{"allow":[]},"labels":["private"],"now_ms":1795132800000,"rules":[{"id":"staff"}]}
-        {"calls":2,"decision":{"deny":"forbidden"},"labels":["private"],"now_ms":1795132800000,"rules":[{"id":"place","reason":"Not the user's"}],"unvouched":["private"]}
-        {"calls":2,"decision":{"deny":"forbidden"},"labels":["private"],"now_ms":1795132800000,"rules":[{"id":"place","reason":"Not the user's"}],"unvouched":["private"]}
+        {"calls":2,"decision":{"deny":"forbidden"},"labels":["private"],"now_ms":1795132800000,"rules":[{"id":"place","reason":"Not the user's"}],"task":{"bytes_out":30,"cost":0,"depth":0,"explicit":false,"off_plan":false,"profile":""},"unvouched":["private"]}
+        {"calls":2,"decision":{"deny":"forbidden"},"labels":["private"],"now_ms":1795132800000,"rules":[{"id":"place","reason":"Not the user's"}],"task":{"bytes_out":30,"cost":0,"depth":0,"explicit":false,"off_plan":false,"profile":""},"unvouched":["private"]}
     "#;
 
     /// What approvers are shown holds the origin of every argument.
@@ -134,7 +134,7 @@ scripts! {
         intent: tools/call web fetch
         sent to web: tools/call fetch
         > tools/call web fetch: all nine -> served [untrusted]
-        {"calls":1,"decision":{"allow":[]},"grants":["owner"],"labels":["untrusted"],"now_ms":1795132800000,"origin":{"url":["untrusted"]},"rules":[{"id":"staff"}]}
+        {"calls":1,"decision":{"allow":[]},"grants":["owner"],"labels":["untrusted"],"now_ms":1795132800000,"origin":{"url":["untrusted"]},"rules":[{"id":"staff"}],"task":{"bytes_out":25,"cost":0,"depth":0,"explicit":false,"off_plan":false,"profile":""}}
     "#;
 
     /// Only a host says what the user gave. An answer to a server's question comes over the agent's channel: who typed it the
@@ -164,7 +164,7 @@ scripts! {
         > tools/call lab probe: all nine -> served
         event answer
         the stream is over
-        {"url":[]}
+        nothing
     "#;
 
 }

@@ -23,14 +23,13 @@ use crate::asides::{self, spelt};
 use crate::call::{Call, Stopped};
 use crate::carried::{self, Expected};
 use crate::channel::Live;
-use crate::effect;
-use crate::envelope;
 use crate::frame::Frame;
 use crate::headers;
 use crate::ports::{Gate, Ports};
 use crate::stages::s1_intake::Proposed;
 use crate::stages::s4_guardrail::ended;
 use crate::task::scope;
+use crate::{effect, envelope};
 
 /// A call whose tool, arguments and data classes are known.
 #[derive(Debug)]

@@ -114,7 +114,7 @@ fn made_before(call: &mut Call<Judged>, ports: &Ports) -> Result<(), Box<Made>> 
 
 /// What was withheld from this very call, if somebody has released it. Until then the call is not made a second time.
 fn released(head: &Head, entry: &mut OpenRecord, call: &Digest, ports: &Ports) -> Result<(), Box<Made>> {
-    match ports.quarantine.find(head.task.id(), call, ports.clock.now_us()) {
+    match ports.quarantine.find((head.task.id(), &head.principal.key()), call, ports.clock.now_us()) {
         None => Ok(()),
         Some(Found::Withheld(first)) => {
             let words = format!(

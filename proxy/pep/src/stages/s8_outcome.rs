@@ -18,10 +18,8 @@ use crate::call::{Call, Head, Stopped};
 use crate::carried::{self, Settled, raise};
 use crate::channel::{Channel, Page};
 use crate::content::{Context, cleaned, content, finished, label_of, note_carried};
-use crate::effect;
 use crate::entry::OpenRecord;
 use crate::envelope::{Envelope, member, names_no_method};
-use crate::job;
 use crate::long::{Passage, PieceSource};
 use crate::ports::Ports;
 use crate::rewrite::{listing, passing::Passing, quote};
@@ -31,6 +29,7 @@ use crate::stream::{Event, EventSource};
 use crate::task::window;
 use crate::trace::hex_id;
 use crate::validation;
+use crate::{effect, job};
 
 /// What an upstream said, sealed. Anyone may seal one; only this module can open it.
 pub struct Raw(Sealed);
