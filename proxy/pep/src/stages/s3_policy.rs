@@ -64,7 +64,8 @@ pub(crate) fn judge(mut call: Call<Classified>, ports: &Ports) -> Result<Call<Ju
 fn is_off_plan(call: &mut Call<Classified>) -> bool {
     let server = call.state().server();
     let Subject::Tool { tool, .. } = call.state().subject() else { return false };
-    if server.transport.is_own() {
+    // What the gate calls for itself, a preview or a rollback, is no call of the agent's.
+    if server.transport.is_own() || call.head().errand.is_some() {
         return false;
     }
     let Some((note, step)) = call.head().task.claims().meet(&server.name, &tool.name) else { return false };

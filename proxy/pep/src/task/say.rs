@@ -1,6 +1,7 @@
 //! Says something of a task: checked, written to the ledger, and only then taken in. The one way for hosts and agents alike.
 //!
-//! What is said is a claim: it raises no label, permits nothing, and no stage reads its words.
+//! What is said is a claim: it raises no label and permits nothing, and no stage reads its words, save that a value in a
+//! prompt of the host's is one that the user gave.
 
 use pdp::record::{Entry, Said, Saying, Standing, Voice};
 
@@ -61,6 +62,10 @@ impl Task {
             voice,
         };
         ledger.commit(Entry::Said(said)).await?;
+        // What the trusted host says its user asked, the user gave, as with the goal. An agent's word for it counts nothing.
+        if let (Saying::Prompt { text }, Voice::Host) = (&saying, voice) {
+            self.seen().given(text);
+        }
         Ok(self.claims.hear(&saying, voice))
     }
 }

@@ -93,9 +93,15 @@ fn meaning(label: &str) -> &'static str {
 }
 
 /// How the task stands.
-pub(super) fn task_status(inside: &Inside, _now_us: i64) -> String {
+pub(super) fn task_status(inside: &Inside, now_us: i64) -> String {
     let task = inside.task();
     let mut out = format!("Task {}. Labels: {}. Calls made: {}.", task.id(), task.labels(), task.calls());
+    let used: Vec<String> = task.used().iter().map(|(name, used)| format!("{name} {used}")).collect();
+    let limits = serde_json::to_string(task.limits()).unwrap_or_default();
+    out.push_str(&format!("\nUsed: {}. Limits: {limits}.", used.join(", ")));
+    if let Some(until_us) = task.until_us() {
+        out.push_str(&format!(" Seconds left: {}.", until_us.saturating_sub(now_us).max(0) / 1_000_000));
+    }
     out.push('\n');
     out.push_str(&task.claims().plan().map_or_else(|| "No plan is recorded.".to_owned(), plan_words));
     let waiting = task.waiting().iter().filter(|call| call.principal == inside.principal().key()).count();
