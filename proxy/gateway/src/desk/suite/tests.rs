@@ -175,7 +175,7 @@ for = [{ for = [{}] }]
             "29:8 `for` stands within `for`",
         ],
     );
-    check("[[case]]\nname = \"x\"\norigin = \"user\"\n", &["3:1 unknown field `orgin`, expected one of ..."]);
+    check("[[case]]\nname = \"x\"\norgin = \"user\"\n", &["3:1 unknown field `orgin`, expected one of ..."]);
     check("[[case]]\nname = \"x\"\nexpect = \"alow\"\n", &["3:10 unknown variant `alow`, expected one of ..."]);
     check("[[case]]\nname =\n", &["2:7 ..."]);
 }
