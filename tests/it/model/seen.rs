@@ -7,7 +7,7 @@ use pdp::record::{Ending, Record};
 use pdp::refusal::Code;
 
 /// The codes that no case of one message at a time can meet, and why.
-const NOT_MET: [(Code, &str); 8] = [
+const NOT_MET: [(Code, &str); 9] = [
     (Code::Cancelled, "it takes a second message while the first is under way"),
     (Code::TokenRefused, HOSTED),
     (Code::TaskOver, HOSTED),
@@ -16,6 +16,7 @@ const NOT_MET: [(Code, &str); 8] = [
     (Code::PreviewFailed, SURROUNDED),
     (Code::RolledBack, SURROUNDED),
     (Code::RollbackFailed, SURROUNDED),
+    (Code::EntryWithheld, "no server of these laws is a memory; `tests/it/flow.rs` meets it"),
 ];
 const HOSTED: &str = "no host opens a task here; `path/tokens.rs` and `path/scope.rs` meet it";
 const SURROUNDED: &str = "nothing surrounds a tool of these laws; `path/effects.rs` and `path/stops.rs` meet it";
