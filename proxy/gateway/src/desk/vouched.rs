@@ -75,7 +75,7 @@ fn origins(case: &Case, labels: &LabelSet, looked: &Named, tool: &Tool) -> BTree
 /// What the policies of a case's tool look at.
 fn looked(case: &Case, snapshot: &Snapshot) -> Looked {
     let (server, tool) = (snapshot.server(&case.server), tool(case, snapshot));
-    server.zip(tool).map(|(server, tool)| snapshot.policies().looks_at(server, tool)).unwrap_or_default()
+    server.zip(tool).map(|(server, tool)| snapshot.policies().looks_at(server, tool).clone()).unwrap_or_default()
 }
 
 fn tool<'s>(case: &Case, snapshot: &'s Snapshot) -> Option<&'s Tool> {

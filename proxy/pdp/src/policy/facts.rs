@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::needs::{Members, Needs};
 use super::number;
 use crate::json::Json;
 use crate::label::{LabelSet, Readers};
@@ -146,10 +147,19 @@ pub struct Looked {
     pub origin: Named,
     /// Whether `gate.unvouched` is.
     pub unvouched: bool,
-    /// Whether `gate.impact` is.
-    pub impact: bool,
-    /// Whether `gate.readers` is.
-    pub readers: bool,
+}
+
+impl Looked {
+    /// Nothing.
+    pub(super) const NOTHING: &Self = &Self { origin: Named::Some(BTreeSet::new()), unvouched: false };
+
+    pub(super) fn of(needs: &Needs) -> Self {
+        let origin = match &needs.origin {
+            Members::Some(names) => Named::Some(names.clone()),
+            Members::All => Named::All,
+        };
+        Self { origin, unvouched: needs.gate.has("unvouched") }
+    }
 }
 
 /// Which arguments.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cedar_policy::{EntityUid, RestrictedExpression};
 
 use super::evaluate::{Act, Query};
-use super::facts::{Impact, Looked, Named, TaskFacts};
+use super::facts::{Impact, Looked, TaskFacts};
 use super::load::Policies;
 use super::names::Names;
 use super::needs::{Members, Needs};
@@ -64,18 +64,9 @@ impl Policies {
 
     /// What the policies of a tool look at beyond what is known of every call. Nothing for a tool that is not called.
     #[must_use]
-    pub fn looks_at(&self, server: &Server, tool: &Tool) -> Looked {
+    pub fn looks_at(&self, server: &Server, tool: &Tool) -> &Looked {
         let unit = self.tools.get(&server.name).and_then(|tools| tools.get(&tool.name));
-        let Some(needs) = unit.map(super::load::Unit::needs) else { return Looked::default() };
-        Looked {
-            origin: match &needs.origin {
-                Members::Some(names) => Named::Some(names.clone()),
-                Members::All => Named::All,
-            },
-            unvouched: needs.gate.has("unvouched"),
-            impact: !needs.impact.is_empty(),
-            readers: needs.gate.has("readers"),
-        }
+        unit.map_or(Looked::NOTHING, |unit| &unit.parts().looked)
     }
 }
 

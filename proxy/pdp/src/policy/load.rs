@@ -12,6 +12,7 @@ use cedar_policy::{
 };
 
 use super::author::{self, Compiled, Notes};
+use super::facts::Looked;
 use super::known::{Examined, Known, Placed};
 use super::memory::Memory;
 use super::names::{Names, tool_action};
@@ -44,6 +45,8 @@ pub(super) struct Parts {
     pub(super) varying: Part,
     /// What all of them look at.
     needs: Needs,
+    /// What is found out for them alone.
+    pub(super) looked: Looked,
 }
 
 /// Some policies of a slice, and what they look at.
@@ -56,11 +59,6 @@ pub(super) struct Part {
 impl Unit {
     pub(super) fn parts(&self) -> &Parts {
         &self.parts
-    }
-
-    /// What all its policies look at.
-    pub(super) fn needs(&self) -> &Needs {
-        &self.parts.needs
     }
 }
 
@@ -219,8 +217,8 @@ impl Policies {
 /// looked for. A tool without sinks has the task's labels, for which nothing is looked for.
 fn looks_at_origin(registry: &Registry, tools: &HashMap<String, HashMap<String, Unit>>) -> bool {
     let seen = |server: &str, tool: &str, has_sinks: bool| {
-        let needs = tools.get(server).and_then(|tools| tools.get(tool)).map(|unit| &unit.parts.needs);
-        needs.is_some_and(|needs| !needs.origin.is_empty() || (has_sinks && needs.gate.has("unvouched")))
+        let looked = tools.get(server).and_then(|tools| tools.get(tool)).map(|unit| &unit.parts.looked);
+        looked.is_some_and(|looked| !looked.origin.is_empty() || (has_sinks && looked.unvouched))
     };
     registry.servers.values().any(|server| {
         let has_sinks = |tool: &crate::registry::Tool| tool.sinks.as_ref().is_some_and(|sinks| !sinks.is_empty());
@@ -341,7 +339,8 @@ impl<'a> Slicer<'a> {
         };
         let Part { policies: slice, needs } = set(policies.clone().collect())?;
         let (standing, varying) = policies.partition(|written| written.needs.are_standing());
-        let parts = Parts { standing: set(standing)?, varying: set(varying)?, needs };
+        let looked = Looked::of(&needs);
+        let parts = Parts { standing: set(standing)?, varying: set(varying)?, needs, looked };
         let (slice, parts) = (Arc::new(slice), Arc::new(parts));
         self.known.insert(chosen, (Arc::clone(&slice), Arc::clone(&parts)));
         Ok(Unit { action, slice, parts, known: Memory::default() })

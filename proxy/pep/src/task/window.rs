@@ -213,7 +213,7 @@ struct Origins {
 pub(crate) fn found(head: &Head, server: &Server, subject: &Subject, facts: &mut Facts, limits: &Limits) {
     if let Subject::Tool { tool, .. } = subject {
         let looked = head.snapshot.policies().looks_at(server, tool);
-        let found = of_looked(head, tool, &looked, &facts.labels, limits);
+        let found = of_looked(head, tool, looked, &facts.labels, limits);
         (facts.origin, facts.unvouched) = (found.origin, found.unvouched);
     }
 }
