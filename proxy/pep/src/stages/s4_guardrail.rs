@@ -140,20 +140,18 @@ fn reserve(call: &mut Call<Judged>, ports: &Ports) -> Result<(), Refusal> {
     if !asks || head.errand.is_some() || call.state().subject().is_lifecycle() {
         return Ok(());
     }
-    let wanted = wanted(call);
-    let head = call.head();
     let server = call.state().server();
     let meters = ports.tasks.meters();
     let mut parties: Vec<Party> = lineage(&head.task).map(Party::Task).collect();
     parties.extend(meters.principal(&head.principal));
     parties.extend(meters.server(&server.name, &server.limits));
-    let now_us = ports.clock.now_us();
-    match meter::reserve(parties, wanted, now_us) {
+    let wanted = wanted(call, parties.iter().any(Party::counts_repeats));
+    match meter::reserve(parties, wanted, ports.clock.now_us()) {
         Ok(reservation) => {
             call.entry().reserve(reservation);
             Ok(())
         }
-        Err(tripped) => Err(beyond(head, &tripped, ports)),
+        Err(tripped) => Err(beyond(call.head(), &tripped, ports)),
     }
 }
 
@@ -175,9 +173,10 @@ fn lineage(task: &Arc<Task>) -> impl Iterator<Item = Arc<Task>> {
     std::iter::successors(Some(Arc::clone(task)), |task| task.parent().cloned())
 }
 
-/// What a call would use. Only a tool's call takes a step, and only one that does more than read sends data out.
-fn wanted(call: &mut Call<Judged>) -> Use {
-    let named = call.entry().read(effect::call_of).flatten();
+/// What a call would use. Only a tool's call takes a step, and only one that does more than read sends data out. Which call it
+/// is, is made out only where identical ones are `counted`.
+fn wanted(call: &mut Call<Judged>, counted: bool) -> Use {
+    let named = if counted { call.entry().read(effect::call_of).flatten() } else { None };
     let (head, state) = (call.head(), call.state());
     let Subject::Tool { tool, arguments, .. } = state.subject() else { return Use::default() };
     let raw = arguments.clone().and_then(|at| head.text.get(at)).unwrap_or("{}");
@@ -188,7 +187,8 @@ fn wanted(call: &mut Call<Judged>) -> Use {
         (Some(_), Err(_)) => u64::MAX,
     };
     // A tool's call was read when it was classified, so it has an identity.
-    Use { cost, bytes_out, call: Some(named.unwrap_or_else(|| Digest::of_bytes(raw.as_bytes()))) }
+    let identity = counted.then(|| named.unwrap_or_else(|| Digest::of_bytes(raw.as_bytes())));
+    Use { cost, bytes_out, is_call: true, identity }
 }
 
 /// The refusal of a halted call, or of one whose task a person or its time has ended. The action stage asks again: a

@@ -101,8 +101,10 @@ pub(crate) struct Use {
     pub(crate) cost: u64,
     /// How many bytes of arguments it would send out.
     pub(crate) bytes_out: u64,
-    /// Which call it is: its server, tool and arguments. Nothing for what is no tool call: that takes no step.
-    pub(crate) call: Option<Digest>,
+    /// Whether it is a tool's call: nothing else takes a step.
+    pub(crate) is_call: bool,
+    /// Which call it is: its server, tool and arguments. Nothing where nobody counts identical ones.
+    pub(crate) identity: Option<Digest>,
 }
 
 /// One that has limits.
@@ -117,6 +119,11 @@ pub(crate) enum Party {
 }
 
 impl Party {
+    /// Whether it counts identical calls.
+    pub(crate) fn counts_repeats(&self) -> bool {
+        self.limits().repeats.is_some()
+    }
+
     fn meter(&self) -> &Meter {
         match self {
             Self::Task(task) => task.meter(),
@@ -167,7 +174,9 @@ impl Party {
         if let Some(most) = of_time {
             return Some((Condition::Elapsed, most));
         }
-        let call = wanted.call?;
+        if !wanted.is_call {
+            return None;
+        }
         let beyond = |most: Option<u64>, used: u64, more: u64| most.filter(|most| used.saturating_add(more) > *most);
         // What has failed so often is over before the next one is tried.
         if let Some(most) = limits.failures_in_row.filter(|most| tally.failures_in_row >= *most) {
@@ -180,7 +189,7 @@ impl Party {
                 Condition::BytesOut,
                 beyond(limits.bytes_out, tally.bytes_out, wanted.bytes_out).filter(|_| wanted.bytes_out > 0),
             ),
-            (Condition::Repeats, limits.repeats.and_then(|most| beyond(Some(most), tally.made(&call), 1))),
+            (Condition::Repeats, wanted.identity.and_then(|call| beyond(limits.repeats, tally.made(&call), 1))),
             (Condition::InFlight, beyond(limits.in_flight, tally.in_flight, 1)),
         ]
         .into_iter()
@@ -256,13 +265,13 @@ pub(crate) fn reserve(parties: Vec<Party>, wanted: Use, now_us: i64) -> Result<R
             return Err(party.tripped(over));
         }
     }
-    if let Some(call) = wanted.call {
+    if wanted.is_call {
         for (party, tally) in &mut all {
             tally.steps = tally.steps.saturating_add(1);
             tally.cost = tally.cost.saturating_add(wanted.cost);
             tally.bytes_out = tally.bytes_out.saturating_add(wanted.bytes_out);
             tally.in_flight = tally.in_flight.saturating_add(1);
-            if party.limits().repeats.is_some() {
+            if let Some(call) = wanted.identity.filter(|_| party.counts_repeats()) {
                 tally.count(call);
             }
         }
@@ -298,7 +307,7 @@ impl Reservation {
     /// The call is over: whether it failed, and what it did cost, where its result says. Answers the limits that are
     /// reached by it.
     pub(crate) fn settle(self, failed: bool, cost: Option<u64>) -> Vec<Tripped> {
-        if !self.spent || self.wanted.call.is_none() {
+        if !self.spent || !self.wanted.is_call {
             return Vec::new();
         }
         let mut tripped = Vec::new();
@@ -328,7 +337,9 @@ impl Reservation {
 
 impl Drop for Reservation {
     fn drop(&mut self) {
-        let Some(call) = self.wanted.call else { return };
+        if !self.wanted.is_call {
+            return;
+        }
         for party in &self.parties {
             let mut tally = party.meter().locked();
             tally.in_flight = tally.in_flight.saturating_sub(1);
@@ -336,7 +347,9 @@ impl Drop for Reservation {
                 tally.steps = tally.steps.saturating_sub(1);
                 tally.cost = tally.cost.saturating_sub(self.wanted.cost);
                 tally.bytes_out = tally.bytes_out.saturating_sub(self.wanted.bytes_out);
-                tally.uncount(&call);
+                if let Some(call) = &self.wanted.identity {
+                    tally.uncount(call);
+                }
             }
         }
     }

@@ -12,7 +12,7 @@ fn server(limits: Limits) -> Party {
 }
 
 fn call(name: &str) -> Use {
-    Use { cost: 3, bytes_out: 10, call: Some(Digest::of_bytes(name.as_bytes())) }
+    Use { cost: 3, bytes_out: 10, is_call: true, identity: Some(Digest::of_bytes(name.as_bytes())) }
 }
 
 fn condition(outcome: Result<Reservation, Tripped>) -> Option<Condition> {
