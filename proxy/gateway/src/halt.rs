@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 /// How many switches may be on. Whoever needs more halts everything.
 const SWITCHES_MAX: usize = 1000;
 /// How many characters of a reason are kept.
-const REASON_CHARS_MAX: usize = 500;
+pub(crate) const REASON_CHARS_MAX: usize = 500;
 
 /// What a switch halts.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -57,6 +57,14 @@ pub struct Switch {
     pub by: String,
     /// When, in microseconds since 1970-01-01T00:00Z.
     pub at_us: i64,
+}
+
+impl Switch {
+    /// A switch, with as much of the reason as is kept, told and recorded: 500 characters.
+    #[must_use]
+    pub fn new(halts: Halted, reason: &str, by: String, at_us: i64) -> Self {
+        Self { halts, reason: reason.chars().take(REASON_CHARS_MAX).collect(), by, at_us }
+    }
 }
 
 /// Every switch that is on.
@@ -122,9 +130,8 @@ impl Halts {
     ///
     /// # Errors
     /// When too many are on, and then it is not on; or when it cannot be written, and then it is on until the gate ends.
-    pub fn throw(&self, mut switch: Switch) -> Result<(), HaltFault> {
+    pub fn throw(&self, switch: Switch) -> Result<(), HaltFault> {
         let _one_at_a_time = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
-        switch.reason = switch.reason.chars().take(REASON_CHARS_MAX).collect();
         let mut on = Vec::clone(&self.on.load());
         on.retain(|other| other.halts != switch.halts);
         // Everything can always be halted.

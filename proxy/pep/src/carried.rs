@@ -50,6 +50,13 @@ pub(crate) struct Pending {
     changing: Option<Changing>,
 }
 
+impl Pending {
+    /// The call was not sent after all: what it would have changed in a memory may stand as it was.
+    pub(crate) fn unsent(&self) {
+        self.changing.iter().for_each(Changing::failed);
+    }
+}
+
 /// A result as it is handed over.
 pub(crate) struct Settled {
     /// What it carries.

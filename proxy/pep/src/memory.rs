@@ -4,6 +4,8 @@
 //! list where entries can be told apart there, and else the whole answer is withheld. Of an entry that nobody wrote through
 //! the gate nothing is known, so it counts as untrusted.
 
+use std::sync::Arc;
+
 use pdp::flow::Carried;
 use pdp::flow::memory::{Entries, Memory, Place, Places, Provenance, Role, Stand};
 use pdp::json::pointer::Met;
@@ -79,7 +81,7 @@ impl<'a> Sight<'a> {
             }
             (None, Role::Read | Role::Write | Role::Append) => vec![self.place("")],
         };
-        if places.iter().filter_map(|place| self.ports.memories.recall(place)).any(|known| !self.is_ours(&known)) {
+        if places.iter().filter_map(|place| self.recall(&place.key)).any(|known| !self.is_ours(&known)) {
             return Err(self.withheld("nothing was changed"));
         }
         let provenance = self.provenance(entry);
@@ -168,14 +170,29 @@ impl<'a> Sight<'a> {
         shared || known.owner == self.head.principal.key()
     }
 
+    /// What is known of the entry of this key. What was written without a key may be any entry that is not known by one.
+    fn recall(&self, key: &str) -> Option<Arc<Provenance>> {
+        let memories = &self.ports.memories;
+        memories.recall(&self.place(key)).or_else(|| memories.recall(&self.place("")))
+    }
+
+    fn take_key(&self, key: &str, sum: &mut Sum) {
+        let own = self.ports.memories.recall(&self.place(key));
+        if own.is_none()
+            && let Some(unnamed) = self.recall(key)
+        {
+            sum.take(self, Some(&unnamed));
+        }
+        sum.take(self, own.as_deref());
+    }
+
     /// Everything that is known of the entries this call is about.
     fn known(&self) -> Sum {
         let mut sum = Sum::default();
         match &self.places.keys {
             Some(keys) => {
                 for key in keys {
-                    let known = self.ports.memories.recall(&self.place(key));
-                    sum.take(self, known.as_deref());
+                    self.take_key(key, &mut sum);
                 }
             }
             None => {
@@ -204,15 +221,17 @@ impl<'a> Sight<'a> {
                 Some((sum, whole.ok()))
             }
             Stand::Text => {
-                let content = content?;
-                let first = content.items().next()?;
+                let mut items = content?.items();
+                let first = items.next()?;
+                // What stands beside it may be entries too, and would pass unseen.
+                if items.next().is_some() || result.get("structuredContent").is_some() {
+                    return None;
+                }
                 let text = first.get("text")?.string()?;
                 let layout = Layout::read(&text, Reading::whole(pdp::digest::DEPTH_MAX)).ok()?;
                 let (sum, kept) = self.list(entries, layout.root(&text), &text)?;
-                let alone = content.items().nth(1).is_none() && result.get("structuredContent").is_none();
                 let item = json::with_member(first.text(), "text", &json::quoted(&kept)).ok()?;
-                let whole = json::with_member(result.text(), "content", &format!("[{item}]")).ok();
-                Some((sum, whole.filter(|_| alone)))
+                Some((sum, json::with_member(result.text(), "content", &format!("[{item}]")).ok()))
             }
         }
     }
@@ -243,21 +262,7 @@ impl<'a> Sight<'a> {
     fn is_kept(&self, item: Part<'_>, hides: bool, sum: &mut Sum) -> bool {
         let hidden = sum.hidden;
         match self.memory.key_of(item) {
-            Some(key) => {
-                let place = self.place(&key);
-                let known = self.ports.memories.recall(&place);
-                // What was written without a key may be any entry the gate does not know by one.
-                let unnamed = || self.ports.memories.recall(&self.place(""));
-                match known {
-                    Some(known) => sum.take(self, Some(&known)),
-                    None => {
-                        if let Some(unnamed) = unnamed() {
-                            sum.take(self, Some(&unnamed));
-                        }
-                        sum.take(self, None);
-                    }
-                }
-            }
+            Some(key) => self.take_key(&key, sum),
             None if hides => sum.hidden = sum.hidden.saturating_add(1),
             None => sum.take(self, None),
         }

@@ -367,6 +367,30 @@ scripts! {
         > tools/call shop post: all nine -> served [private]
     "#;
 
+    /// Under the key it was sent with, too.
+    a_call_under_a_key_finds_what_was_released: r#"
+        given > tools/list shop
+        shop answers {"content":[{"type":"text","text":"a very long result, longer than this tool's may be: one hundred and twenty bytes in all"}]}
+        with idempotency-key: k1
+        > tools/call shop post {"text":"x"}
+        pardon 2 bo
+        with idempotency-key: k1
+        > tools/call shop post {"text":"x"}
+        show refusal
+        with idempotency-key: k1
+        > tools/call shop post {"text":"x"}
+        show refusal
+    "# => r#"
+        intent: tools/call shop post
+        sent to shop: tools/call post
+        > tools/call shop post: intake>classify>policy>guardrail>approval>credential>action>audit -> indeterminate quarantined
+        released: shop post of default/ann, 343 bytes
+        > tools/call shop post: intake>classify>policy>audit -> refused repeated [private, unvalidated]
+        the withheld result of record 2 was released, and is handed over
+        > tools/call shop post: intake>classify>policy>audit -> refused repeated
+        the same call was made, and its result is withheld (record 2)
+    "#;
+
     what_is_withheld_is_not_kept_for_ever_and_is_its_tasks_alone: r#"
         given > tools/list shop
         shop answers {"structuredContent":{"text":"y"},"content":[]}

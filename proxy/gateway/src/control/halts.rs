@@ -103,10 +103,9 @@ async fn throw(State(control): State<Arc<Control>>, visitor: Asked, body: Result
         Err(answer) => return *answer,
     };
     let (by, at_us) = (visitor.principal.key(), control.gate.ports.clock.now_us());
-    let switch = Switch { halts, reason: asked.reason, by, at_us };
-    let (thrown, throwing) = (switch.clone(), Arc::clone(&control));
+    let switch = Switch::new(halts, &asked.reason, by, at_us);
     // On this thread: it must count before anything else is waited for. The file is small.
-    let kept = throwing.halts.throw(thrown);
+    let kept = control.halts.throw(switch.clone());
     if let Err(fault @ HaltFault::TooMany) = kept {
         return error(StatusCode::CONFLICT, "too_many", &fault.to_string());
     }
@@ -139,7 +138,7 @@ async fn lift(
     match control.halts.lift(&halts) {
         Ok(Some(switch)) => {
             let by = visitor.principal.key();
-            record(&control, "halt_off", &Switch { by, reason: asked.reason, ..switch.clone() });
+            record(&control, "halt_off", &Switch::new(switch.halts.clone(), &asked.reason, by, switch.at_us));
             Json(told(&switch)).into_response()
         }
         Ok(None) => error(StatusCode::NOT_FOUND, "not_halted", &format!("{halts} is not halted")),

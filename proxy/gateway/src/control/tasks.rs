@@ -26,6 +26,7 @@ use super::snapshots::read;
 use super::{Asked, Control, error, needs};
 use crate::clock::rfc3339;
 use crate::config::Role;
+use crate::halt::REASON_CHARS_MAX;
 
 /// How large a request may be: a goal with what the user pasted into it.
 const BODY_BYTES_MAX: usize = 1 << 20;
@@ -186,7 +187,14 @@ fn principal(
     if known.key() != visitor.principal.key() && !handed_on {
         needs(visitor, Role::Operator)?;
     }
-    match user {
+    // A child acts for whom its parent acts, and its agent may be bound to somebody else.
+    let above_for = above.and_then(Task::principal).map(|principal| principal.user.clone());
+    if let (Some(above_for), Some(user)) = (&above_for, &user)
+        && above_for != user
+    {
+        return Err(bad("a child acts for whom its parent acts: leave `user` away"));
+    }
+    match user.or(above_for).filter(|user| !user.is_empty()) {
         Some(user) if !known.user.is_empty() && known.user != user => {
             Err(bad(&format!("the agent `{}` acts for `{}`, and for nobody else", known.key(), known.user)))
         }
@@ -346,6 +354,7 @@ fn optional<T: serde::de::DeserializeOwned + Default>(body: Result<Bytes, BytesR
 
 fn finish(control: &Control, visitor: &Asked, task: &Arc<Task>, cause: Cause, words: String) -> Response {
     let ports = &control.gate.ports;
+    let words = words.chars().take(REASON_CHARS_MAX).collect();
     let over = Over { cause, words, by: Some(visitor.principal.key()), at_us: ports.clock.now_us() };
     let ended = ports.tasks.end(task, &over);
     // A task counts as over also where the ledger cannot take the word.

@@ -86,7 +86,7 @@ fn outcome_unknown(intent: Intent) -> Result<Record, JsonFault> {
         effect: None,
         errand: None,
         effects: BTreeSet::new(),
-        arguments_digest: None,
+        arguments_digest: intent.arguments_digest,
         arguments: None,
         snapshot: intent.snapshot,
         decision: None,

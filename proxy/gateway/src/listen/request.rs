@@ -87,7 +87,9 @@ pub(super) async fn frame(request: Request<Incoming>, peer: SocketAddr, listener
         return Frame::unreadable(unknown(refusal.clone()), server, refusal);
     }
     let now = listener.gate.ports.clock.now_us();
-    let caller = match authenticated(header(AUTHORIZATION), in_path.as_ref(), peer, now, listener) {
+    // One that cannot be read is one that is wrong, and not none.
+    let authorization = head.headers.get(AUTHORIZATION).map(|value| value.to_str().unwrap_or_default());
+    let caller = match authenticated(authorization, in_path.as_ref(), peer, now, listener) {
         Ok(principal) => known(principal, peer),
         Err(refusal) => return Frame::unreadable(unknown(refusal.clone()), server, refusal),
     };

@@ -116,6 +116,7 @@ fn entry(record: Record) -> Entry {
 
 fn intent(number: u64, at: i64) -> Entry {
     Entry::Intent(Intent {
+        arguments_digest: None,
         number,
         trace: TRACE.into(),
         task: "session-1".into(),

@@ -214,7 +214,12 @@ fn name(value: Part<'_>, form: Form) -> Result<String, &'static str> {
         Kind::Number | Kind::Bool => value.text().to_owned(),
         Kind::Null | Kind::List | Kind::Object => return Err("is no text"),
     };
-    if text.len() > NAME_BYTES_MAX { Err("is too long to be kept") } else { Ok(text) }
+    match text.len() {
+        // The empty name stands for what has none.
+        0 => Err("is empty"),
+        1..=NAME_BYTES_MAX => Ok(text),
+        _ => Err("is too long to be kept"),
+    }
 }
 
 #[cfg(test)]
@@ -241,6 +246,8 @@ mod tests {
             (Some("/key"), Some("/space"), r#"{"key":"a","space":"s"}"#, "s: a"),
             (Some("/key"), Some("/space"), r#"{"key":"a"}"#, ": a"),
             (Some("/key"), Some("/space"), r#"{"key":"a","space":{}}"#, "the argument at `/space` is no text"),
+            (Some("/key"), Some("/space"), r#"{"key":"a","space":""}"#, "the argument at `/space` is empty"),
+            (Some("/key"), None, r#"{"key":""}"#, "the argument at `/key` is empty"),
             (None, Some("/space"), r#"{"space":"s"}"#, "s: all"),
             (Some("/id"), None, r#"{"id":7}"#, ": 7"),
             (Some("/names"), None, r#"{"names":["a","b"]}"#, ": a, b"),

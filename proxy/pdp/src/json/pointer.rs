@@ -74,12 +74,6 @@ impl Pointer {
         self.steps.iter().rev().find_map(Step::name)
     }
 
-    /// This place within each value at another: first the other's steps, then these.
-    #[must_use]
-    pub fn steps_with(&self, more: &Self) -> Self {
-        Self { steps: self.steps.iter().chain(&more.steps).cloned().collect() }
-    }
-
     /// The place of the list whose every item this one names, where it ends in `*`.
     #[must_use]
     pub fn list(&self) -> Option<Self> {
@@ -113,18 +107,6 @@ impl Pointer {
     #[must_use]
     pub fn is_one(&self) -> bool {
         self.steps.iter().all(|step| step.name().is_some())
-    }
-
-    /// The one value at this place, as JSON text: nothing where there is none or where there are several.
-    #[must_use]
-    pub fn one(&self, part: Part<'_>) -> Option<String> {
-        let mut found = Vec::new();
-        let mut whole = true;
-        self.walk(part, &mut |met| match met {
-            Met::Value(value) if found.is_empty() => found.push(value.text().to_owned()),
-            Met::Value(_) | Met::Missing => whole = false,
-        });
-        found.pop().filter(|_| whole)
     }
 }
 
@@ -302,9 +284,5 @@ mod tests {
         let pointer: Pointer = "/a/*".parse().unwrap();
         assert_eq!(pointer.list().map(|list| list.to_string()).as_deref(), Some("/a"));
         assert_eq!((pointer.first(), pointer.last_name()), (Some("a"), Some("a")));
-        assert_eq!(
-            pointer.one(Layout::read(r#"{"a":[1]}"#, Reading::whole(8)).unwrap().root(r#"{"a":[1]}"#)).as_deref(),
-            Some("1")
-        );
     }
 }

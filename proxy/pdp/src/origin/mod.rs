@@ -212,16 +212,23 @@ impl Window {
             // Nothing comes from nowhere.
             Json::Text(text) if text.is_empty() => {}
             Json::Text(text) => out.push(Needle::of(key, field, text)),
-            Json::List(items) => return items.iter().all(|item| self.needles(field, item, out)),
+            Json::List(items) => {
+                if !items.iter().all(|item| self.needles(field, item, out)) {
+                    return false;
+                }
+            }
             Json::Object(members) => {
-                return members.iter().all(|(name, value)| {
+                for (name, value) in members {
                     if !field::is_plain(name) {
                         out.push(Needle::of(key, &Field::default(), name));
                     }
-                    self.needles(&field.member(name), value, out)
-                });
+                    if !self.needles(&field.member(name), value, out) {
+                        return false;
+                    }
+                }
             }
         }
+        // Asked of what is empty too: its name was looked for.
         out.len() <= VALUES_MAX
     }
 }

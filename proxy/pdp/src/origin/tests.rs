@@ -229,6 +229,9 @@ fn too_many_values_may_come_from_anywhere() {
     said(&mut window, "bob@example.com", "private");
     let many: Vec<String> = (0..VALUES_MAX + 2).map(|n| format!("\"x{n}@example.com\"")).collect();
     assert_eq!(told(&window, "to", &format!("[{}]", many.join(","))), "private | private, task");
+    // The names of members count, also of those that hold nothing.
+    let names: Vec<String> = (0..VALUES_MAX + 2).map(|n| format!("\"x {n}\":{{}}")).collect();
+    assert_eq!(told(&window, "to", &format!("{{{}}}", names.join(","))), "private | private, task");
 }
 
 #[test]

@@ -203,6 +203,8 @@ impl<'a> RecordText<'a> {
 
 #[derive(Serialize)]
 struct IntentText<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    arguments_digest: Option<Digest>,
     at_us: i64,
     body: Digest,
     entry: Tag,
@@ -220,6 +222,7 @@ struct IntentText<'a> {
 impl<'a> IntentText<'a> {
     fn of(whole: &'a Intent) -> Self {
         Self {
+            arguments_digest: whole.arguments_digest,
             at_us: whole.at_us,
             body: whole.body,
             entry: Tag::Intent,

@@ -383,6 +383,10 @@ pub struct Intent {
     /// The tool or other target.
     #[serde(default)]
     pub target: Option<String>,
+    /// The digest of the canonical arguments, of a tool's call.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub arguments_digest: Option<Digest>,
     /// The digest of the bytes that will be sent.
     #[schemars(with = "String")]
     pub body: Digest,

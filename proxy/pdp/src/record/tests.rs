@@ -129,6 +129,7 @@ fn entries(text: &str, number: u64, arguments: &str) -> Vec<Entry> {
     let principal = record.principal.clone().unwrap();
     let words = || text.to_owned();
     let intent = Intent {
+        arguments_digest: Some(Digest::of_bytes(b"arguments")),
         number,
         trace: words(),
         task: words(),

@@ -78,7 +78,8 @@ pub(super) fn order(head: &Head, named: (u64, String), what: What, tool: &str, a
         json::quoted(tool),
         meta.join(",")
     );
-    let headers = head.headers.iter().filter(|(name, _)| !name.starts_with("mcp-param-") && name != "idempotency-key");
+    let headers =
+        head.headers.iter().filter(|(name, _)| !name.starts_with("mcp-param-") && name != super::once::HEADER);
     let headers = headers.map(|(name, value)| match name.as_str() {
         "mcp-name" => (name.clone(), tool.to_owned()),
         _ => (name.clone(), value.clone()),

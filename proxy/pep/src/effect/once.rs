@@ -15,7 +15,7 @@ use crate::call::Head;
 use crate::task::Task;
 
 /// The header, in lower case, and the member of `_meta`, that hold a key.
-const HEADER: &str = "idempotency-key";
+pub(crate) const HEADER: &str = "idempotency-key";
 const META: &str = "dev.wicketgate/idempotency-key";
 /// How long a key may be, in bytes.
 const KEY_BYTES_MAX: usize = 256;
@@ -86,6 +86,8 @@ pub(crate) enum Known {
     New(Claim),
     /// The same call was made before, and this was its answer.
     Answered(u64, Arc<str>),
+    /// The same call was made before, and its result was withheld; in words, where nobody has released it.
+    Withheld(Refusal),
     /// It was used before, and the call is not to be made; in words.
     Refused(Refusal),
 }
@@ -124,9 +126,10 @@ pub(crate) fn claim(task: &Arc<Task>, key: String, call: Digest, record: u64) ->
             State::Over(EffectState::RolledBack, _) => {
                 refused(format!("the same call was made and undone (record {first}); use a new key to make it again"))
             }
-            State::Over(EffectState::Quarantined, _) => {
-                refused(format!("the same call was made, and its result is withheld (record {first})"))
-            }
+            State::Over(EffectState::Quarantined, _) => Known::Withheld(Refusal::new(
+                Code::Repeated,
+                format!("the same call was made, and its result is withheld (record {first})"),
+            )),
             State::Over(EffectState::Indeterminate | EffectState::Denied, _) => refused(format!(
                 "the same call was made, and its outcome is unknown (record {first}); it is not made again"
             )),

@@ -108,6 +108,7 @@ fn made_before(call: &mut Call<Judged>, ports: &Ports) -> Result<(), Box<Made>> 
             refusal: Refusal::new(Code::Repeated, format!("answered again, as record {first} was")),
             again: Some(answer),
         })),
+        Known::Withheld(refusal) => released(head, entry, &identity, ports).and_then(|()| Err(refused(refusal))),
         Known::Refused(refusal) => Err(refused(refusal)),
     }
 }

@@ -17,6 +17,7 @@ use pdp::registry::{Server, Transport};
 use crate::call::{Call, Stopped};
 use crate::carried::{self, Pending};
 use crate::channel::Channel;
+use crate::effect;
 use crate::inside::Inside;
 use crate::ports::{Ports, SendFault};
 use crate::stages::s2_classify::Subject;
@@ -195,7 +196,10 @@ pub(crate) async fn execute(mut call: Call<Credentialed>, ports: &Ports) -> Resu
     let (outbound, headers) = outbound(&call, &span, ports);
     let receipt = match intend(&mut call, &outbound, ports).await {
         Ok(receipt) => receipt,
-        Err(refusal) => return Err(call.stop(refusal)),
+        Err(refusal) => {
+            pending.unsent();
+            return Err(call.stop(refusal));
+        }
     };
     if ends_when_its_reader_goes(&call) {
         call.entry().when_dropped(Ending::Served);
@@ -281,7 +285,8 @@ async fn intend(call: &mut Call<Credentialed>, outbound: &Outbound, ports: &Port
     Ok(receipt)
 }
 
-fn intent(call: &Call<Credentialed>, outbound: &Outbound, ports: &Ports) -> Intent {
+fn intent(call: &mut Call<Credentialed>, outbound: &Outbound, ports: &Ports) -> Intent {
+    let arguments_digest = call.entry().read(|record| record.arguments_digest).flatten();
     let head = call.head();
     let body = match outbound {
         Outbound::Message(text) => Digest::of_bytes(text.as_bytes()),
@@ -299,6 +304,7 @@ fn intent(call: &Call<Credentialed>, outbound: &Outbound, ports: &Ports) -> Inte
             Subject::Tool { tool, .. } => Some(tool.name.clone()),
             Subject::Method { target, .. } => Some(target.clone()).filter(|t| !t.is_empty()),
         },
+        arguments_digest,
         body,
         snapshot: head.snapshot.digest(),
     }
@@ -313,7 +319,7 @@ fn outbound(call: &Call<Credentialed>, span: &str, ports: &Ports) -> (Outbound, 
         "tracestate" => !ports.propagation.trace_context,
         "baggage" => !ports.propagation.baggage,
         // A key is the gate's to keep: what a server would make of it, nobody has reviewed.
-        "idempotency-key" => true,
+        effect::KEY_HEADER => true,
         _ => false,
     };
     let mut headers: Vec<_> = head.headers.iter().filter(|(name, _)| !dropped(name)).cloned().collect();

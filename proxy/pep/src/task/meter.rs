@@ -248,7 +248,8 @@ impl Tally {
 /// A place within every limit that applies. Dropping it ends the call: what was not spent comes back.
 #[derive(Debug)]
 pub(crate) struct Reservation {
-    parties: Vec<Party>,
+    /// Each party, and since when its tally counted that this was taken from: another period's is not given back to.
+    parties: Vec<(Party, i64)>,
     wanted: Use,
     spent: bool,
 }
@@ -276,8 +277,9 @@ pub(crate) fn reserve(parties: Vec<Party>, wanted: Use, now_us: i64) -> Result<R
             }
         }
     }
+    let since: Vec<i64> = all.iter().map(|(_, tally)| tally.since_us).collect();
     drop(all);
-    Ok(Reservation { parties, wanted, spent: false })
+    Ok(Reservation { parties: parties.into_iter().zip(since).collect(), wanted, spent: false })
 }
 
 impl Reservation {
@@ -292,7 +294,7 @@ impl Reservation {
     /// When that has been done too often.
     pub(crate) fn put_to_a_person(&self) -> Result<(), Tripped> {
         let mut all: Vec<(&Party, MutexGuard<'_, Tally>)> =
-            self.parties.iter().map(|one| (one, one.meter().locked())).collect();
+            self.parties.iter().map(|(one, _)| (one, one.meter().locked())).collect();
         for (party, tally) in &all {
             if let Some(most) = party.limits().approvals.filter(|most| tally.approvals >= *most) {
                 return Err(party.tripped((Condition::Approvals, most)));
@@ -311,10 +313,10 @@ impl Reservation {
             return Vec::new();
         }
         let mut tripped = Vec::new();
-        for party in &self.parties {
+        for (party, since_us) in &self.parties {
             let mut tally = party.meter().locked();
             tally.failures_in_row = if failed { tally.failures_in_row.saturating_add(1) } else { 0 };
-            if let Some(cost) = cost {
+            if let Some(cost) = cost.filter(|_| tally.since_us == *since_us) {
                 tally.cost = tally.cost.saturating_sub(self.wanted.cost).saturating_add(cost);
             }
             let limits = party.limits();
@@ -328,7 +330,7 @@ impl Reservation {
 
     /// The tasks that this was reserved from.
     pub(crate) fn tasks(&self) -> impl Iterator<Item = &Arc<Task>> {
-        self.parties.iter().filter_map(|party| match party {
+        self.parties.iter().filter_map(|(party, _)| match party {
             Party::Task(task) => Some(task),
             Party::Principal(..) | Party::Server(..) => None,
         })
@@ -340,10 +342,10 @@ impl Drop for Reservation {
         if !self.wanted.is_call {
             return;
         }
-        for party in &self.parties {
+        for (party, since_us) in &self.parties {
             let mut tally = party.meter().locked();
             tally.in_flight = tally.in_flight.saturating_sub(1);
-            if !self.spent {
+            if !self.spent && tally.since_us == *since_us {
                 tally.steps = tally.steps.saturating_sub(1);
                 tally.cost = tally.cost.saturating_sub(self.wanted.cost);
                 tally.bytes_out = tally.bytes_out.saturating_sub(self.wanted.bytes_out);

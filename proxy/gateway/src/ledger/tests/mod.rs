@@ -81,6 +81,7 @@ pub(super) fn principal() -> Principal {
 
 pub(super) fn intent(number: u64) -> Entry {
     Entry::Intent(Intent {
+        arguments_digest: None,
         number,
         trace: TRACE.into(),
         task: "session-1".into(),

@@ -3,6 +3,7 @@
 //! Told are the gate's own words: what was decided, by which rule, how it ended. Never what a server said, for that would reach
 //! the agent without its labels.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use pdp::decision::Decision;
@@ -61,7 +62,11 @@ impl GateTools {
         }
         let path = desk.ledger_path.clone();
         let looked = tokio::task::spawn_blocking(move || look(&path, inside.principal(), &asked)).await;
-        let failed = |words: String| ErrorData::internal_error(format!("the ledger cannot be read: {words}"), None);
+        let failed = |words: String| {
+            // Where the ledger lies is the operator's to know.
+            tracing::error!("the ledger cannot be read: {words}");
+            ErrorData::internal_error("the ledger cannot be read now; ask again", None)
+        };
         looked.map_err(|e| failed(e.to_string()))?.map(Ok).map_err(failed)
     }
 }
@@ -99,19 +104,39 @@ fn look(path: &Path, own: &Principal, asked: &Asked) -> Result<String, String> {
                 ..Filter::default()
             };
             let entries = reader.query(&filter).map_err(|e| e.to_string())?;
-            let same = |entry: &Entry| match entry {
-                Entry::Record(record) => record.arguments_digest == Some(*arguments),
-                Entry::Intent(_) | Entry::Event(_) | Entry::Said(_) => false,
-            };
-            let mut last =
-                entries.iter().map(|(_, entry)| entry).filter(|entry| same(entry)).filter_map(|entry| told(entry, own));
-            last.next_back()
+            latest(entries.iter().map(|(_, entry)| entry), *arguments, own)
         }
     };
     Ok(found.unwrap_or_else(|| {
         "No such call of yours is recorded: it never came here, or it is still under way. A record follows when it ends."
             .to_owned()
     }))
+}
+
+/// What the latest of these calls tells that had these arguments. What may have acted goes before what certainly did not: a
+/// call that was refused because it was made before is no news of the one before.
+fn latest<'e>(entries: impl Iterator<Item = &'e Entry> + Clone, arguments: Digest, own: &Principal) -> Option<String> {
+    let settled: BTreeSet<u64> = entries.clone().filter_map(recorded).map(|record| record.number).collect();
+    let same = |entry: &&Entry| match entry {
+        Entry::Record(record) => record.arguments_digest == Some(arguments),
+        Entry::Intent(intent) => intent.arguments_digest == Some(arguments) && !settled.contains(&intent.number),
+        Entry::Event(_) | Entry::Said(_) => false,
+    };
+    let did_nothing = |entry: &Entry| {
+        let ending = recorded(entry).map(|record| record.ending);
+        matches!(ending, Some(Ending::Refused | Ending::Abandoned | Ending::Panicked))
+    };
+    let fits: Vec<(&Entry, String)> =
+        entries.filter(same).filter_map(|entry| Some((entry, told(entry, own)?))).collect();
+    let acted = fits.iter().rfind(|(entry, _)| !did_nothing(entry));
+    acted.or(fits.last()).map(|(_, words)| words.clone())
+}
+
+fn recorded(entry: &Entry) -> Option<&Record> {
+    match entry {
+        Entry::Record(record) => Some(record),
+        Entry::Intent(_) | Entry::Event(_) | Entry::Said(_) => None,
+    }
 }
 
 /// What an entry tells of a call, if it is this principal's.

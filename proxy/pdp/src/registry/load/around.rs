@@ -51,22 +51,14 @@ impl Reader<'_> {
         self.fault(offset, format!("this entry names no tool `{tool}`"), "name one of this server's tools");
     }
 
+    /// A pointer to one place, and not to every item of a list.
     fn one_place(&mut self, offset: usize, text: &str) -> Option<Pointer> {
-        match text.parse::<Pointer>() {
-            Ok(pointer) if pointer.is_one() => Some(pointer),
-            Ok(_) => {
-                self.fault(offset, format!("`{text}` is to every item of a list"), "name one place: `/a/0`");
-                None
-            }
-            Err(fault) => {
-                self.fault(
-                    offset,
-                    format!("`{text}` cannot be followed: {fault}"),
-                    "write it as RFC 6901 does: `/a/b`",
-                );
-                None
-            }
+        let place = self.pointer(offset, text)?;
+        if !place.is_one() {
+            self.fault(offset, format!("`{text}` is to every item of a list"), "name one place: `/a/0`");
+            return None;
         }
+        Some(place)
     }
 
     fn cost(&mut self, written: &Spanned<CostTable>) -> Cost {

@@ -32,8 +32,8 @@ impl Reader<'_> {
         ServerFlow {
             readers: readers(written.readers.as_ref()),
             ifc: written.ifc,
-            resources: self.name_rules(&written.resources, &labels, Form::Any),
-            prompts: self.name_rules(&written.prompts, &labels, Form::Any),
+            resources: self.name_rules(&written.resources, &labels),
+            prompts: self.name_rules(&written.prompts, &labels),
             memory: written.memory.as_ref().map(|table| self.memory_server(table)),
         }
     }
@@ -71,7 +71,7 @@ impl Reader<'_> {
         ToolFlow { readers, rules: rules.into_iter().collect(), memory }
     }
 
-    fn name_rules(&mut self, written: &[Spanned<NameRuleTable>], labels: &LabelSet, form: Form) -> Rules {
+    fn name_rules(&mut self, written: &[Spanned<NameRuleTable>], labels: &LabelSet) -> Rules {
         let mut out = Vec::new();
         for rule in written {
             let table = rule.get_ref();
@@ -83,7 +83,10 @@ impl Reader<'_> {
             };
             let patterns: std::collections::BTreeSet<String> = table.name.iter().cloned().collect();
             for then in self.then(&then, labels) {
-                out.push(Rule { looks_at: LooksAt::Name, test: Test { patterns: patterns.clone(), form, then } });
+                out.push(Rule {
+                    looks_at: LooksAt::Name,
+                    test: Test { patterns: patterns.clone(), form: Form::Any, then },
+                });
             }
             if patterns.is_empty() {
                 self.fault(rule.span().start, "a rule that names nothing", "list at least one pattern in `name`");
@@ -97,7 +100,7 @@ impl Reader<'_> {
         let at = written.span().start;
         let (place, of_argument) = match (&table.argument, &table.result) {
             (Some(argument), None) => (self.argument(argument, schema), true),
-            (None, Some(result)) => (self.pointer(result), false),
+            (None, Some(result)) => (self.pointer(result.span().start, result.get_ref()), false),
             (Some(_), Some(_)) | (None, None) => {
                 self.fault(at, "a rule looks at one place", "give either `argument` or `result`");
                 return Vec::new();
@@ -175,7 +178,7 @@ impl Reader<'_> {
             let stand = STANDS.iter().find_map(|(start, stand)| Some((*stand, word.get_ref().strip_prefix(start)?)));
             let list =
                 stand.and_then(|(stand, rest)| Some((stand, format!("/{rest}").parse::<Pointer>().ok()?.list()?)));
-            if let Some(found) = list.filter(|(_, list)| !list.to_string().contains("/*")) {
+            if let Some(found) = list.filter(|(_, list)| list.is_one()) {
                 return Some(found);
             }
             let remedy =
@@ -216,20 +219,17 @@ impl Reader<'_> {
     /// A pointer, or the one to the member of this name.
     fn place(&mut self, word: &Spanned<String>) -> Option<Pointer> {
         match word.get_ref().starts_with('/') {
-            true => self.pointer(word),
+            true => self.pointer(word.span().start, word.get_ref()),
             false => Some(Pointer::member(word.get_ref())),
         }
     }
 
-    fn pointer(&mut self, word: &Spanned<String>) -> Option<Pointer> {
-        match word.get_ref().parse() {
-            Ok(pointer) => Some(pointer),
-            Err(fault) => {
-                let words = format!("`{}` is no JSON pointer: {fault}", word.get_ref());
-                self.fault(word.span().start, words, "write it as `/structuredContent/messages/*/from`");
-                None
-            }
+    pub(super) fn pointer(&mut self, offset: usize, text: &str) -> Option<Pointer> {
+        let read = text.parse::<Pointer>();
+        if let Err(fault) = &read {
+            self.fault(offset, format!("`{text}` is no JSON pointer: {fault}"), "write it as RFC 6901 does: `/a/b`");
         }
+        read.ok()
     }
 }
 

@@ -91,6 +91,17 @@ fn what_is_not_spent_comes_back_and_people_are_asked_so_often() {
 }
 
 #[test]
+fn what_is_given_back_late_is_not_taken_off_another_period() {
+    let party = server(Limits { steps: Some(1), elapsed_s: Some(60), ..Limits::default() });
+    let waiting = reserve(vec![party.clone()], call("a"), 1).unwrap();
+    let mut next = reserve(vec![party.clone()], call("b"), 61_000_001).unwrap();
+    next.spend();
+    drop(waiting);
+    assert_eq!(condition(reserve(vec![party], call("c"), 61_000_002)), Some(Condition::Steps));
+    drop(next);
+}
+
+#[test]
 fn a_servers_counts_begin_anew_after_its_period() {
     let party = server(Limits { steps: Some(1), elapsed_s: Some(60), ..Limits::default() });
     let go = |at_s: i64| {
