@@ -91,7 +91,9 @@ impl<'l> Real<'l> {
         *lock(&world.approvals.verdict) = match &weather.approver {
             Approver::Nobody => Verdict::Nobody,
             Approver::Refuses => Verdict::Refused("no".to_owned()),
-            Approver::Grants(grants) => Verdict::Granted(grants.iter().map(|grant| (*grant).to_owned()).collect()),
+            Approver::Grants(grants) => {
+                crate::world::fakes::granted(grants.iter().map(|grant| (*grant).to_owned()).collect())
+            }
         };
         if weather.full {
             let slots = &world.gate.ports.slots;

@@ -13,6 +13,7 @@ use pdp::refusal::{Code, Refusal};
 use pdp::snapshot::Snapshot;
 use pdp::task::DEFAULT_PROFILE;
 
+use crate::approval::Retry;
 use crate::call::{Address, Call, Head, Stopped};
 use crate::channel::{Channel, Channels};
 use crate::effect::Errand;
@@ -67,6 +68,10 @@ pub(crate) fn admit(mut frame: Frame, gate: &Arc<Gate>) -> Result<Call<Proposed>
     let version = version_of(&frame, &message);
     address.modern = version.as_deref().is_some_and(|v| v >= MODERN);
     note_message(&mut entry, &frame, &message, version.clone());
+    let retry = match retried(&frame, &mut message, &principal, ports) {
+        Ok(retry) => retry,
+        Err(refusal) => return Err(refuse(entry, address, refusal)),
+    };
     let claimed = match claimed(&frame, &mut message, ports) {
         Ok(claimed) => claimed,
         Err(refusal) => return Err(refuse(entry, address, refusal)),
@@ -106,6 +111,8 @@ pub(crate) fn admit(mut frame: Frame, gate: &Arc<Gate>) -> Result<Call<Proposed>
         slot,
         underway,
         errand: frame.errand,
+        bell: frame.bell,
+        retry,
     };
     Ok(Call::open(head, entry, Proposed { _made_here: () }))
 }
@@ -152,6 +159,24 @@ fn taken(message: &mut Message, depth_max: usize, of_a_client: bool) -> Result<V
         message.text = without.into();
     }
     Ok(tokens)
+}
+
+/// What a client was sent to people with: for the gate alone, so it is taken out of the message.
+fn retried(
+    frame: &Frame,
+    message: &mut Message,
+    principal: &Principal,
+    ports: &Ports,
+) -> Result<Option<Retry>, Refusal> {
+    if !matches!(frame.content, Content::Message(_)) || message.kind != FrameKind::Request {
+        return Ok(None);
+    }
+    let Some((without, retry)) = Retry::taken(&message.text, &message.envelope, &principal.key(), ports)? else {
+        return Ok(None);
+    };
+    message.envelope = Envelope::read(&without, ports.limits.depth_max)?;
+    message.text = without.into();
+    Ok(Some(retry))
 }
 
 /// Who acts: in a task that a host opened, its agent for the user the host named.
