@@ -13,7 +13,6 @@ use crate::world::upstream::{Act, Item};
 use crate::world::{World, bundle, diff, request, trail};
 use pdp::record::{Ending, Entry};
 use pep::Event;
-use pep::ports::Verdict;
 
 /// How a journey is stopped.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use pdp::decision::Decision;
 use pdp::record::{Ending, Entry, Record};
 use pdp::task::{Limits, Scope};
-use pep::ports::{Clock as _, Hold, Snapshots as _, Verdict};
+use pep::ports::{Clock as _, Hold, Snapshots as _};
 use pep::{Frame, Opening, Token};
 use serde_json::{Value, json};
 

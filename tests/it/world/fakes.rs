@@ -16,7 +16,8 @@ use pdp::registry::Server;
 use pdp::snapshot::Snapshot;
 use pep::Secret;
 use pep::ports::{
-    Approvals, BoxFuture, Clock, Entropy, Given, Halt, Hold, Ledger, LedgerFault, Lent, Pending, Snapshots, Vault, Verdict,
+    Approvals, BoxFuture, Clock, Entropy, Given, Halt, Hold, Ledger, LedgerFault, Lent, Pending, Snapshots, Vault,
+    Verdict,
 };
 use tokio::sync::Semaphore;
 

@@ -19,6 +19,8 @@ use crate::stream::{Event, EventStream};
 
 /// How many messages wait for a client that reads slowly. What comes beyond is left out: the next says the same.
 const RUNG_MAX: usize = 2;
+/// How long a message is searched for a token. In a longer one there may be one: searching costs more than being wrong.
+const SEARCHED_MAX: usize = 2048;
 /// The member of `_meta` that holds the token (MCP, utilities/progress).
 const TOKEN: &str = "progressToken";
 
@@ -26,8 +28,8 @@ const TOKEN: &str = "progressToken";
 /// argument is looked at once more where it counts.
 pub(crate) fn asks_progress(frame: &Frame) -> bool {
     let Content::Message(bytes) = &frame.content else { return false };
-    memchr::memmem::find(bytes, TOKEN.as_bytes()).is_some()
-        && frame.header("accept").is_some_and(|accepted| accepted.contains("text/event-stream"))
+    let may_hold = bytes.len() > SEARCHED_MAX || bytes.windows(TOKEN.len()).any(|part| part == TOKEN.as_bytes());
+    may_hold && frame.header("accept").is_some_and(|accepted| accepted.contains("text/event-stream"))
 }
 
 /// By which a held call tells its client that it waits.

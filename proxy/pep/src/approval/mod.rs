@@ -172,7 +172,7 @@ pub(crate) struct Told {
 pub(crate) fn told(head: &Head, ports: &Ports, rung: Rung, hold: &Hold, pending: Pending) -> Told {
     let answer = match rung {
         Rung::Url => ports.tasks.sealed_state(&Retry::of(head, &pending)).map(|state| {
-            let message = format!("{} Open the page to see what it would do.", waits_for(hold));
+            let message = format!("{}. Open the page to see what it would do.", waits_for(hold));
             retry::question(&pending, &message, &state)
         }),
         Rung::Progress(_) | Rung::Hold(_) => None,

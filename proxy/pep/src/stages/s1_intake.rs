@@ -49,11 +49,7 @@ pub(crate) fn admit(mut frame: Frame, gate: &Arc<Gate>) -> Result<Call<Proposed>
     let direction = direction_of(&frame.content);
     let mut address = Address::unread(direction);
     let refuse = |entry, address, refusal| Stopped::new(entry, Box::new(address), refusal);
-    if let Err(fault) = ports.ledger.health() {
-        let words = format!("the ledger cannot take the record ({fault}); no call is made until it can");
-        return Err(refuse(entry, address, Refusal::new(Code::LedgerUnavailable, words)));
-    }
-    let principal = match frame.caller.principal.clone() {
+    let principal = match taken_down(ports).and_then(|()| frame.caller.principal.clone()) {
         Ok(principal) => principal,
         Err(refusal) => return Err(refuse(entry, address, refusal)),
     };
@@ -68,12 +64,10 @@ pub(crate) fn admit(mut frame: Frame, gate: &Arc<Gate>) -> Result<Call<Proposed>
     let version = version_of(&frame, &message);
     address.modern = version.as_deref().is_some_and(|v| v >= MODERN);
     note_message(&mut entry, &frame, &message, version.clone());
-    let retry = match retried(&frame, &mut message, &principal, ports) {
-        Ok(retry) => retry,
-        Err(refusal) => return Err(refuse(entry, address, refusal)),
-    };
-    let claimed = match claimed(&frame, &mut message, ports) {
-        Ok(claimed) => claimed,
+    let own = retried(&frame, &mut message, &principal, ports)
+        .and_then(|retry| Ok((retry, claimed(&frame, &mut message, ports)?)));
+    let (retry, claimed) = match own {
+        Ok(own) => own,
         Err(refusal) => return Err(refuse(entry, address, refusal)),
     };
     let (channel, task) = match place(&frame, &message, &principal, claimed, &snapshot, ports, &mut entry) {
@@ -115,6 +109,14 @@ pub(crate) fn admit(mut frame: Frame, gate: &Arc<Gate>) -> Result<Call<Proposed>
         retry,
     };
     Ok(Call::open(head, entry, Proposed { _made_here: () }))
+}
+
+/// Whether the ledger takes records now.
+fn taken_down(ports: &Ports) -> Result<(), Refusal> {
+    ports.ledger.health().map_err(|fault| {
+        let words = format!("the ledger cannot take the record ({fault}); no call is made until it can");
+        Refusal::new(Code::LedgerUnavailable, words)
+    })
 }
 
 /// A message as read.

@@ -167,18 +167,19 @@ async fn escalate(
         let verdict = approval::wait(call.head(), ports, &hold, rung).await?;
         call.entry().note(put_to_people(&hold, &verdict));
         let given = match verdict {
-            Verdict::Granted(given) => given,
-            Verdict::Overtaken(_) => Given { id: String::new(), grants: BTreeSet::new(), by: BTreeSet::new() },
+            Verdict::Granted(given) => Some(given),
+            Verdict::Overtaken(_) => None,
             verdict => return Err(unapproved(call, ports, rung, &hold, &asked.rules, verdict)),
         };
-        if !given.id.is_empty() {
-            call.entry().approved(Use::of(&given, &hold, &ports.approvals));
+        if let Some(given) = &given {
+            call.entry().approved(Use::of(given, &hold, &ports.approvals));
         }
         as_it_was(call, gate).await?;
-        match judged_again(call, ports, given.grants.clone(), asked.impact.clone()) {
+        let grants = given.as_ref().map(|given| given.grants.clone()).unwrap_or_default();
+        match judged_again(call, ports, grants, asked.impact.clone()) {
             Again::Denied(rules) => return Err(forbidden_since(&what, &rules).into()),
             // What was asked for and not given is asked for in vain.
-            Again::Asks(more) if !given.grants.is_empty() && is_asked_already(&more, &given, &hold) => {
+            Again::Asks(more) if given.as_ref().is_some_and(|given| is_asked_already(&more, given, &hold)) => {
                 return Err(forbidden_since(&what, &more.rules).into());
             }
             Again::Asks(more) => asked = more,
@@ -187,14 +188,14 @@ async fn escalate(
                 match hold.shown.covers(&now.shown) {
                     Ok(()) => return Ok(obligations),
                     // Without a grant there is nothing that rests on what was shown.
-                    Err(_) if given.grants.is_empty() => return Ok(obligations),
+                    Err(_) if given.is_none() => return Ok(obligations),
                     Err(since) => call.entry().note(format!("it is asked again, since {since}")),
                 }
             }
         }
         call.entry().unapproved();
     }
-    let words = format!("too much has changed while `{what}` waited for a person; ask again with the same call");
+    let words = format!("too much has changed while `{what}` waited for a person; ask again with the same call.");
     Err(Refusal::new(Code::ApprovalUnavailable, words).into())
 }
 
