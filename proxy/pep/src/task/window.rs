@@ -11,7 +11,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use pdp::json::{self, Json};
 use pdp::label::LabelSet;
-use pdp::origin::{Field, Key, Kinds, Message, Reading, USER, Window};
+use pdp::origin::{Field, Key, Kinds, Message, Reading, Window};
 use pdp::policy::{Facts, Looked, Named};
 use pdp::record::Direction;
 use pdp::registry::{Server, Tool};
@@ -92,7 +92,7 @@ impl Seen {
 fn give(window: &mut Window, text: &str) {
     let mut reading = Reading::new(usize::MAX);
     reading.text(window.key(), text);
-    window.read(reading, &[USER].into_iter().collect());
+    window.give(reading);
 }
 
 /// A long answer under way into the window of its task.
