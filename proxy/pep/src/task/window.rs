@@ -12,7 +12,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use pdp::json::{self, Json};
 use pdp::label::LabelSet;
 use pdp::origin::{Field, Key, Kinds, Message, Reading, Window};
-use pdp::policy::{Facts, Looked, Named};
+use pdp::policy::{Facts, Looked, Members};
 use pdp::record::Direction;
 use pdp::registry::{Server, Tool};
 
@@ -223,7 +223,7 @@ pub(crate) fn found(head: &Head, server: &Server, subject: &Subject, facts: &mut
 pub(crate) fn all(head: &Head, subject: &Subject, limits: &Limits) -> BTreeMap<String, LabelSet> {
     match subject {
         Subject::Tool { tool, .. } if is_looked_at(head) => {
-            let looked = Looked { origin: Named::All, ..Looked::default() };
+            let looked = Looked { origin: Members::All, ..Looked::default() };
             of_looked(head, tool, &looked, &head.task.labels(), limits).origin
         }
         Subject::Tool { .. } | Subject::Method { .. } => BTreeMap::new(),
