@@ -53,6 +53,10 @@ fn a_label_rule_that_can_never_match_is_told() {
 fn what_cannot_be_meant_is_told() {
     for (body, words) in [
         (
+            "limits = { steps = 1, elapsed_s = 0 }\n[transport]\nkind = \"stdio\"\ncommand = \"x\"\n",
+            "the limit `elapsed_s` cannot be 0",
+        ),
+        (
             "[transport]\nkind = \"http\"\nurl = \"https://h/\"\nheaders = { authorization = \"x\" }\n",
             "is written by the gate itself",
         ),
