@@ -11,8 +11,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use pdp::json::{self, Json};
 use pdp::label::LabelSet;
-use pdp::origin::{Field, Key, Kinds, Message, Reading, USER, Window};
-use pdp::policy::{Facts, Looked, Named};
+use pdp::origin::{Field, Key, Kinds, Message, Reading, Window};
+use pdp::policy::{Facts, Looked, Members};
 use pdp::record::Direction;
 use pdp::registry::{Server, Tool};
 
@@ -92,7 +92,7 @@ impl Seen {
 fn give(window: &mut Window, text: &str) {
     let mut reading = Reading::new(usize::MAX);
     reading.text(window.key(), text);
-    window.read(reading, &[USER].into_iter().collect());
+    window.give(reading);
 }
 
 /// A long answer under way into the window of its task.
@@ -223,7 +223,7 @@ pub(crate) fn found(head: &Head, server: &Server, subject: &Subject, facts: &mut
 pub(crate) fn all(head: &Head, subject: &Subject, limits: &Limits) -> BTreeMap<String, LabelSet> {
     match subject {
         Subject::Tool { tool, .. } if is_looked_at(head) => {
-            let looked = Looked { origin: Named::All, ..Looked::default() };
+            let looked = Looked { origin: Members::All, ..Looked::default() };
             of_looked(head, tool, &looked, &head.task.labels(), limits).origin
         }
         Subject::Tool { .. } | Subject::Method { .. } => BTreeMap::new(),
