@@ -124,6 +124,7 @@ pub async fn start(config: &Config, environment: Environment) -> anyhow::Result<
             vault,
             approvals: Arc::new(Nobody),
             halt: Arc::clone(&halts) as _,
+            background: Arc::new(crate::background::Beside),
             tasks,
             quarantine: Quarantine::default(),
             channels: Channels::new(config.limits.sessions_max),

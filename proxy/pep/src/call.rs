@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use pdp::label::LabelSet;
 use pdp::principal::Principal;
 use pdp::record::{Direction, FrameKind};
 use pdp::refusal::Refusal;
@@ -42,7 +41,6 @@ pub(crate) struct Head {
     pub(crate) modern: bool,
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) task: Arc<Task>,
-    pub(crate) labels: LabelSet,
     pub(crate) channel: Arc<Channel>,
     pub(crate) slot: Option<OwnedSemaphorePermit>,
     pub(crate) underway: Option<Underway>,

@@ -174,9 +174,14 @@ impl OpenRecord {
         self.effect.as_mut()?.undo.take()
     }
 
+    /// Whether something is still to be done to undo it.
+    pub(crate) fn is_to_be_undone(&self) -> bool {
+        self.effect.as_ref().is_some_and(|effect| effect.undo.is_some())
+    }
+
     /// What became of its undoing.
-    pub(crate) fn undone(&mut self, outcome: &Result<(), String>) {
-        self.live_on(|life| life.undone(outcome));
+    pub(crate) fn undone(&mut self, outcome: Result<(), String>) {
+        self.live_on(|life| life.undone(&outcome));
     }
 
     /// It holds an idempotency key, which is written down as this.

@@ -52,6 +52,8 @@ pub struct Ports {
     pub approvals: Arc<dyn Approvals>,
     /// The halt switch, read live.
     pub halt: Arc<dyn Halt>,
+    /// What goes on when nobody waits for it any more.
+    pub background: Arc<dyn Background>,
     /// The open tasks.
     pub tasks: Tasks,
     /// The open channels.
@@ -113,6 +115,12 @@ pub trait Snapshots: Send + Sync + Debug {
 pub trait Clock: Send + Sync + Debug {
     /// Microseconds since 1970-01-01T00:00Z; never goes backwards within one process.
     fn now_us(&self) -> i64;
+}
+
+/// Runs what must come to its end also when whoever asked for it is gone.
+pub trait Background: Send + Sync + Debug {
+    /// Begins it, and waits for nothing.
+    fn run(&self, work: BoxFuture<'static, ()>);
 }
 
 /// Makes unguessable bytes.

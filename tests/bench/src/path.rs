@@ -14,8 +14,8 @@ use pdp::record::Entry;
 use pdp::registry::Server;
 use pdp::snapshot::{Snapshot, Sources};
 use pep::ports::{
-    Approvals, BoxFuture, Clock, Entropy, Gate, Halt, Hold, Ledger, LedgerFault, Lent, Limits, Ports, SendFault,
-    Snapshots, Upstream, Vault, Verdict,
+    Approvals, Background, BoxFuture, Clock, Entropy, Gate, Halt, Hold, Ledger, LedgerFault, Lent, Limits, Ports,
+    SendFault, Snapshots, Upstream, Vault, Verdict,
 };
 use pep::{Answer as Refused, Body, Caller, Channels, Dispatch, Frame, Memories, Outbound, Propagation, Raw, Tasks};
 use tokio::sync::Semaphore;
@@ -162,6 +162,7 @@ fn gate(size: Size, text: &str, law: &str, read_first: usize) -> anyhow::Result<
         }),
         vault: Arc::clone(&still) as _,
         approvals: Arc::clone(&still) as _,
+        background: Arc::clone(&still) as _,
         halt: still,
         tasks: Tasks::new(3_600_000_000, 100, true),
         quarantine: Default::default(),
@@ -284,6 +285,12 @@ impl Approvals for Still {
     }
 
     fn give_back(&self, _: &str, _: u64) {}
+}
+
+impl Background for Still {
+    fn run(&self, work: BoxFuture<'static, ()>) {
+        drop(tokio::spawn(work));
+    }
 }
 
 impl Halt for Still {

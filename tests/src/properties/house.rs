@@ -82,6 +82,7 @@ impl House {
             vault: Arc::new(Nothing),
             approvals: Arc::new(Nothing),
             halt: Arc::new(Nothing),
+            background: Arc::new(gateway::background::Beside),
             tasks: Tasks::new(3_600_000_000, 8, true),
             quarantine: Default::default(),
             channels: Channels::new(8),

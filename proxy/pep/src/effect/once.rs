@@ -86,7 +86,7 @@ pub(crate) enum Known {
     New(Claim),
     /// The same call was made before, and this was its answer.
     Answered(u64, Arc<str>),
-    /// The same call was made before, and its result was withheld; in words, where nobody has released it.
+    /// The same call was made before, and its result was withheld; in words, where it is not kept any more.
     Withheld(Refusal),
     /// It was used before, and the call is not to be made; in words.
     Refused(Refusal),
@@ -128,7 +128,10 @@ pub(crate) fn claim(task: &Arc<Task>, key: String, call: Digest, record: u64) ->
             }
             State::Over(EffectState::Quarantined, _) => Known::Withheld(Refusal::new(
                 Code::Repeated,
-                format!("the same call was made, and its result is withheld (record {first})"),
+                format!(
+                    "the same call was made, and its result was withheld (record {first}) and is not kept any more; it is \
+                     not made again"
+                ),
             )),
             State::Over(EffectState::Indeterminate | EffectState::Denied, _) => refused(format!(
                 "the same call was made, and its outcome is unknown (record {first}); it is not made again"

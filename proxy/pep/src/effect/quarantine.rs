@@ -143,11 +143,10 @@ impl Quarantine {
         self.locked().is_empty()
     }
 
-    /// What is known of a call of a task's, made by this principal. Tasks of two principals may go by one name, where both
-    /// were opened by one trace id. What was released is handed out once.
-    pub(crate) fn find(&self, (task, owner): (&str, &str), call: &Digest, now_us: i64) -> Option<Found> {
+    /// What is known of a call of a task's. What was released is handed out once.
+    pub(crate) fn find(&self, task: &str, call: &Digest, now_us: i64) -> Option<Found> {
         let mut all = self.current(now_us);
-        let of = |kept: &Kept| kept.task == task && kept.owner == owner && kept.call == *call;
+        let of = |kept: &Kept| kept.task == task && kept.call == *call;
         let is_it = |entry: &&Entry| of(&entry.kept);
         let released =
             all.values().filter(is_it).find(|entry| entry.released_by.is_some()).map(|entry| entry.kept.record);
@@ -259,16 +258,16 @@ mod tests {
         let store = Quarantine::default();
         let (one, other) = (Digest::of_bytes(b"a"), Digest::of_bytes(b"b"));
         store.keep(kept(1, "ann", "a", 9), 0).unwrap();
-        assert!(matches!(store.find(("t", "ann"), &one, 0), Some(Found::Withheld(1))));
-        assert!(store.find(("t", "ann"), &other, 0).is_none() && store.find(("u", "ann"), &one, 0).is_none());
+        assert!(matches!(store.find("t", &one, 0), Some(Found::Withheld(1))));
+        assert!(store.find("t", &other, 0).is_none() && store.find("u", &one, 0).is_none());
         assert_eq!(store.release(1, "ann", 0).unwrap_err(), ReleaseFault::Own(1));
         assert_eq!(store.release(2, "bo", 0).unwrap_err(), ReleaseFault::Unknown(2));
         let (before, event) = store.releasable(1, "bo", 5).unwrap();
         assert_eq!(before.released_by, None);
         let shown = store.release(1, "bo", 5).unwrap();
         assert_eq!((shown.released_by.as_deref(), event.what.as_str()), (Some("bo"), "quarantine_released"));
-        assert!(matches!(store.find(("t", "ann"), &one, 6), Some(Found::Released(kept)) if kept.record == 1));
-        assert!(store.find(("t", "ann"), &one, 6).is_none(), "it is handed out once");
+        assert!(matches!(store.find("t", &one, 6), Some(Found::Released(kept)) if kept.record == 1));
+        assert!(store.find("t", &one, 6).is_none(), "it is handed out once");
     }
 
     #[test]

@@ -99,7 +99,6 @@ pub(crate) fn admit(mut frame: Frame, gate: &Arc<Gate>) -> Result<Call<Proposed>
         envelope: message.envelope,
         modern: address.modern,
         snapshot,
-        labels: task.labels(),
         task,
         channel,
         slot,

@@ -129,7 +129,7 @@ async fn foreseen(call: &mut Call<Cleared>, gate: &Arc<Gate>) -> Result<Foreseen
             return Ok(Foreseen { decision, rules, impact: None });
         }
     };
-    let raw = arguments_of(call).to_owned();
+    let raw = call.state().subject().arguments_text(call.head()).to_owned();
     let (head, entry) = call.head_and_entry();
     let found = preview::made(head, entry, &tool, &raw, gate).await?;
     let (decision, rules) = before(call);
@@ -339,20 +339,13 @@ fn forbidden_since(what: &str, rules: &[Rule]) -> Refusal {
     Refusal::new(Code::Denied, words)
 }
 
-fn arguments_of(call: &Call<Cleared>) -> &str {
-    match call.state().subject() {
-        Subject::Tool { arguments, .. } => arguments.clone().and_then(|at| call.head().text.get(at)).unwrap_or("{}"),
-        Subject::Method { .. } => "{}",
-    }
-}
-
 /// Everything that people are shown of a call, and that their decision binds.
 fn hold(call: &mut Call<Cleared>, ports: &Ports, asked: &Asked) -> Hold {
     let decision = call.entry().read(|record| record.decision.clone()).flatten();
     let (head, state) = (call.head(), call.state());
     let (tool, action, arguments) = match state.subject() {
         Subject::Tool { tool, .. } => {
-            let read = Json::read(arguments_of(call), pdp::digest::DEPTH_MAX);
+            let read = Json::read(state.subject().arguments_text(head), pdp::digest::DEPTH_MAX);
             (Some(Arc::clone(tool)), tool.name.clone(), read.map(|value| json::canonical(&value)).unwrap_or_default())
         }
         Subject::Method { name, target, .. } => (None, name.clone(), json::quoted(target)),

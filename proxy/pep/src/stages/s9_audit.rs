@@ -7,13 +7,16 @@ use std::sync::Arc;
 use pdp::json;
 use pdp::record::{Direction, Ending, Entry, FrameKind, Intent, ResultNote};
 use pdp::refusal::{Code, Refusal};
+use tokio::sync::oneshot;
 
 use crate::approval::{Held, Told};
 use crate::call::{Address, Call, Stopped};
+use crate::content::result_note;
 use crate::effect::rollback;
 use crate::entry::OpenRecord;
+use crate::envelope::Envelope;
 use crate::long::LongAnswer;
-use crate::ports::{Gate, LedgerFault, Ports};
+use crate::ports::{BoxFuture, Gate, LedgerFault, Ports};
 use crate::reply::{Answer, Beside, Body, Reply, is_tool_result, refusal_text, status};
 use crate::stages::s8_outcome::{Handed, Labelled};
 use crate::stream::EventStream;
@@ -54,7 +57,7 @@ pub(crate) async fn seal(ending: Result<Call<Labelled>, Stopped>, gate: &Arc<Gat
                 Handed::Whole { status, headers, text } => {
                     let address = head.address();
                     entry.handed(text.as_deref().unwrap_or_default());
-                    let named = entry.read(|record| (record.number, record.trace.clone())).unwrap_or_default();
+                    let named = named(&entry);
                     match close(entry, Ending::Served, &gate.ports).await {
                         Ok(()) => Reply::new(status, headers, text.map_or(Body::Empty, Body::Json)),
                         Err(refusal) => refusal_reply(&address, &refusal, Beside::default(), named),
@@ -102,8 +105,10 @@ fn unavailable(fault: &LedgerFault) -> Refusal {
 fn ending_of(entry: &OpenRecord, code: Code) -> Ending {
     let acted = entry.has_intent();
     let sent = entry.read(|record| !record.attempts.is_empty()).unwrap_or(false);
-    // These stop a frame before it is sent, or withhold what came back for what it asks of the client.
-    let withheld = sent && matches!(code, Code::Denied | Code::ApprovalUnavailable | Code::BrokenFrame);
+    // These stop a frame before it is sent, or withhold what came back: for what it asks of the client, or for the entries
+    // of a memory that it tells.
+    let withheld =
+        sent && matches!(code, Code::Denied | Code::ApprovalUnavailable | Code::BrokenFrame | Code::EntryWithheld);
     let unanswered = withheld
         || matches!(
             code,
@@ -130,13 +135,49 @@ fn ending_of(entry: &OpenRecord, code: Code) -> Ending {
 }
 
 async fn refused(stopped: Stopped, gate: &Arc<Gate>) -> Reply {
+    if !stopped.entry.is_to_be_undone() {
+        return closed(stopped, gate).await;
+    }
+    let (address, named) = (stopped.address.clone(), named(&stopped.entry));
+    let reply = to_its_end(undone_and_closed(stopped, Arc::clone(gate)), &gate.ports).await;
+    reply.unwrap_or_else(|refusal| refusal_reply(&address, &refusal, Beside::default(), named))
+}
+
+// By name and in a box: what undoes a call is itself one, so the type of this future would hold itself.
+fn undone_and_closed(stopped: Stopped, gate: Arc<Gate>) -> BoxFuture<'static, Reply> {
+    Box::pin(async move { closed(stopped, &gate).await })
+}
+
+/// Runs what must come to its end also when whoever waits for it is gone: an undoing that was begun, and the record that
+/// says what became of it.
+async fn to_its_end<T: Send + 'static>(work: BoxFuture<'static, T>, ports: &Ports) -> Result<T, Refusal> {
+    let (tell, told) = oneshot::channel();
+    ports.background.run(Box::pin(async move {
+        // Whoever waited may be gone.
+        let _unheard = tell.send(work.await);
+    }));
+    told.await.map_err(|_| {
+        let words = "the call was to be undone, and whether it was is unknown. Do not repeat it; a person must look";
+        Refusal::new(Code::RollbackFailed, words)
+    })
+}
+
+/// What stands in a refusal beside its words.
+fn named(entry: &OpenRecord) -> (u64, String) {
+    entry.read(|record| (record.number, record.trace.clone())).unwrap_or_default()
+}
+
+async fn closed(stopped: Stopped, gate: &Arc<Gate>) -> Reply {
     let Stopped { mut entry, address, refusal, advice, again, pending } = stopped;
     let refusal = rollback::carried_out(&mut entry, *refusal, gate).await;
     entry.write(|record| {
-        record.result = told(&address, refusal.code);
+        record.result = match &again {
+            Some(answer) => Envelope::read_answer(answer, usize::MAX).ok().map(|read| result_note(answer, &read)),
+            None => told(&address, refusal.code),
+        };
         record.refusal = Some(refusal.clone());
     });
-    let named = entry.read(|record| (record.number, record.trace.clone())).unwrap_or_default();
+    let named = named(&entry);
     let ending = ending_of(&entry, refusal.code);
     let (pending, asks) =
         pending.map(|told| *told).map_or((None, None), |told: Told| (Some(told.pending), told.answer));
@@ -165,7 +206,20 @@ fn answered_again(address: &Address, answer: &str) -> Reply {
 }
 
 /// Carries out what is planned for a call whose answer is withheld, closes its record, and answers what is told instead.
-pub(crate) async fn withhold(mut entry: OpenRecord, refusal: Refusal, gate: &Arc<Gate>) -> Refusal {
+pub(crate) async fn withhold(entry: OpenRecord, refusal: Refusal, gate: &Arc<Gate>) -> Refusal {
+    if !entry.is_to_be_undone() {
+        return closed_unanswered(entry, refusal, gate).await;
+    }
+    let told = to_its_end(undone_and_withheld(entry, refusal, Arc::clone(gate)), &gate.ports).await;
+    told.unwrap_or_else(|refusal| refusal)
+}
+
+// As above.
+fn undone_and_withheld(entry: OpenRecord, refusal: Refusal, gate: Arc<Gate>) -> BoxFuture<'static, Refusal> {
+    Box::pin(async move { closed_unanswered(entry, refusal, &gate).await })
+}
+
+async fn closed_unanswered(mut entry: OpenRecord, refusal: Refusal, gate: &Arc<Gate>) -> Refusal {
     let refusal = rollback::carried_out(&mut entry, refusal, gate).await;
     let ending = match (refusal.code, entry.has_intent()) {
         (Code::RolledBack, _) | (_, false) => Ending::Failed,

@@ -136,11 +136,23 @@ impl Passing {
 /// Reads a server's message, under the labels that its record has by now. A list of tools was reviewed, and what else is of the
 /// lifecycle is no content.
 pub(crate) fn read(head: &Head, entry: &OpenRecord, context: &Context, text: &str, limits: &Limits) {
-    if context.subject.method() != "tools/list" && !context.subject.is_lifecycle() {
-        let labels = entry.read(|record| record.labels.clone()).unwrap_or_default();
-        let labels = if is_looked_at(head) { repeated(head, &context.subject, labels, limits) } else { labels };
-        read_under(head, &labels, context.subject.tool().map(AsRef::as_ref), text, limits);
+    if context.subject.method() == "tools/list" || context.subject.is_lifecycle() {
+        return;
     }
+    if !is_looked_at(head) {
+        return head.task.seen().miss();
+    }
+    let labels = entry.read(|record| record.labels.clone()).unwrap_or_default();
+    read_result(head, &context.subject, labels, text, limits);
+}
+
+/// Reads a result of this call, under these labels and those of what its server was told.
+pub(crate) fn read_result(head: &Head, subject: &Subject, labels: LabelSet, text: &str, limits: &Limits) {
+    if !is_looked_at(head) {
+        return head.task.seen().miss();
+    }
+    let labels = repeated(head, subject, labels, limits);
+    read_under(head, &labels, subject.tool().map(AsRef::as_ref), text, limits);
 }
 
 /// These labels, and those of what the server was told and may repeat. A tool of a trusted server that says "nobody is called
