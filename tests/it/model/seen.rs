@@ -28,6 +28,9 @@ const NOT_ENDED: [(Ending, &str); 2] =
 #[derive(Debug, Default)]
 pub(super) struct Seen(BTreeMap<(&'static str, String), u64>);
 
+/// What scripts alone meet: keys and withheld results, and people who take their time. The model's people answer at once.
+const SCRIPTED: [Code; 3] = [Code::Repeated, Code::ApprovalPending, Code::ApprovalsFull];
+
 impl Seen {
     pub(super) fn note(&mut self, records: &[Record], lines: &[String]) {
         let mut count = |kind, name: String| *self.0.entry((kind, name)).or_default() += 1;
@@ -67,7 +70,7 @@ impl Seen {
             (true, false) | (false, true) => {}
         };
         // A call that is made twice while its result is withheld comes up by chance alone.
-        for code in Code::ALL.into_iter().filter(|code| *code != Code::Repeated) {
+        for code in Code::ALL.into_iter().filter(|code| !SCRIPTED.contains(code)) {
             want("refusal", code.name(), NOT_MET.iter().any(|(not, _)| *not == code));
         }
         for ending in Ending::ALL {

@@ -44,6 +44,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static (&'static str, &'static str
         jobs::ALL,
         tools::ALL,
         law::ALL,
+        approval::ALL,
         labels::ALL,
         scope::ALL,
         tokens::ALL,
