@@ -7,7 +7,9 @@ use pdp::record::{Ending, Record};
 use pdp::refusal::Code;
 
 /// The codes that no case of one message at a time can meet, and why.
-const NOT_MET: [(Code, &str); 9] = [
+const NOT_MET: [(Code, &str); 11] = [
+    (Code::ApprovalPending, "the model's people answer at once"),
+    (Code::ApprovalsFull, "the model's people are never flooded"),
     (Code::Cancelled, "it takes a second message while the first is under way"),
     (Code::TokenRefused, HOSTED),
     (Code::TaskOver, HOSTED),
@@ -27,9 +29,6 @@ const NOT_ENDED: [(Ending, &str); 2] =
 /// How often each thing came up, by kind and name.
 #[derive(Debug, Default)]
 pub(super) struct Seen(BTreeMap<(&'static str, String), u64>);
-
-/// What scripts alone meet: keys and withheld results, and people who take their time. The model's people answer at once.
-const SCRIPTED: [Code; 3] = [Code::Repeated, Code::ApprovalPending, Code::ApprovalsFull];
 
 impl Seen {
     pub(super) fn note(&mut self, records: &[Record], lines: &[String]) {
@@ -70,7 +69,7 @@ impl Seen {
             (true, false) | (false, true) => {}
         };
         // A call that is made twice while its result is withheld comes up by chance alone.
-        for code in Code::ALL.into_iter().filter(|code| !SCRIPTED.contains(code)) {
+        for code in Code::ALL.into_iter().filter(|code| *code != Code::Repeated) {
             want("refusal", code.name(), NOT_MET.iter().any(|(not, _)| *not == code));
         }
         for ending in Ending::ALL {
