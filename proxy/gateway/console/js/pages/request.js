@@ -98,9 +98,9 @@ class Request {
     this.evidence = shownWhole;
     shownWhole.addEventListener("unfold", () => this.drawGaps());
     put(this.told);
-    this.drawDesk();
-    // Only now has the whole request been on the page.
+    // Only now is the whole request on the page.
     this.ready = performance.now() + SETTLE_MS;
+    this.drawDesk();
     setTimeout(() => this.drawGaps(), SETTLE_MS + 20);
   }
 
