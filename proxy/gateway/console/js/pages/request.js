@@ -377,9 +377,10 @@ class Request {
 }
 
 /**
+ * Whether what a stream told of a request is what is shown.
  * @param {any} a
  * @param {any} b
  */
 function same(a, b) {
-  return ["waiting", "expires", "grants", "rules"].every((part) => JSON.stringify(a[part]) === JSON.stringify(b[part]));
+  return ["digest", "waiting", "expires", "caller", "task", "server", "action", "grants", "rules"].every((part) => a[part] === undefined || JSON.stringify(a[part]) === JSON.stringify(b[part]));
 }
