@@ -1,6 +1,6 @@
 // All that is recorded of one call: exact arguments, what the decision rests on, where its time went, what came of it.
 
-import { count, el, facts, labels, svg, verdict, when } from "./dom.js";
+import { count, el, facts, labels, put, svg, verdict, when } from "./dom.js";
 import { member } from "./exact.js";
 import { shown, shownJson } from "./shown.js";
 import { duration } from "./story.js";
@@ -20,7 +20,7 @@ const MEANINGS = new Map([
 /** What a stage does, in a few words. */
 const DOES = new Map([
   ["intake", "read and admitted"], ["classify", "looked up in the registry"], ["policy", "judged"],
-  ["guardrail", "scope, limits, halts"], ["approval", "waited for people"], ["credential", "secret lent"],
+  ["guardrail", "scope, limits, halts"], ["approval", "previewed, people asked"], ["credential", "secret lent"],
   ["action", "the server at work"], ["outcome", "answer checked and labelled"], ["audit", "record closed"],
 ]);
 
@@ -48,17 +48,33 @@ function names(list) {
 }
 
 /**
- * A digest: its beginning, and the whole of it under the pointer.
+ * A digest: its beginning, and the whole of it at a press.
  * @param {string | null | undefined} digest
  */
 export function digestOf(digest) {
   if (!digest) return el("span", { class: "none" }, "none");
   const hex = digest.replace(/^sha256:/, "");
-  return el("code", { class: "digest", title: digest }, hex.length > 12 ? `${hex.slice(0, 12)}…` : hex);
+  if (hex.length <= 12) return el("code", {}, shown(hex));
+  const short = `${hex.slice(0, 12)}…`;
+  const one = el("button", { type: "button", class: "digest", "aria-expanded": "false", title: "Show the whole digest" }, short);
+  one.addEventListener("click", () => {
+    const whole = one.getAttribute("aria-expanded") === "false";
+    one.setAttribute("aria-expanded", String(whole));
+    put(one, whole ? digest : short);
+  });
+  return one;
 }
 
 /**
- * A decision in words, as the terminal says it.
+ * The beginning of a digest, where no button may stand.
+ * @param {string} digest
+ */
+export function short(digest) {
+  return digest.replace(/^sha256:/, "").slice(0, 12);
+}
+
+/**
+ * What a decision says beyond its word.
  * @param {any} decision
  * @returns {Child[]}
  */
@@ -66,14 +82,14 @@ export function decisionWords(decision) {
   if (decision.allow) {
     const duties = decision.allow.map((/** @type {any} */ duty) => (duty === "quote" ? ["hand text over as quoted evidence"]
       : ["take ", labels([duty.declassify.label]), " off the result (", shown(duty.declassify.by), ")"]));
-    return duties.length === 0 ? ["allow"] : ["allow, and ", ...duties.flatMap((/** @type {Child[]} */ duty, /** @type {number} */ n) => (n > 0 ? [", ", ...duty] : duty))];
+    return duties.length === 0 ? [] : ["and ", ...duties.flatMap((/** @type {Child[]} */ duty, /** @type {number} */ n) => (n > 0 ? [", ", ...duty] : duty))];
   }
-  if (decision.escalate) return ["escalate: it needs ", ...names(decision.escalate)];
+  if (decision.escalate) return ["it needs ", ...names(decision.escalate)];
   const why = decision.deny;
-  if (why === "no_permit") return ["deny: no policy permits it"];
-  if (why === "forbidden") return ["deny: a policy forbids it"];
-  if (why?.unjudgeable !== undefined) return ["deny: an argument has no form that policies could judge: ", shown(why.unjudgeable)];
-  if (why?.fault !== undefined) return ["deny: a policy could not be evaluated: ", shown(why.fault)];
+  if (why === "no_permit") return ["no policy permits it"];
+  if (why === "forbidden") return ["a policy forbids it"];
+  if (why?.unjudgeable !== undefined) return ["an argument has no form that policies could judge: ", shown(why.unjudgeable)];
+  if (why?.fault !== undefined) return ["a policy could not be evaluated: ", shown(why.fault)];
   return [shown(JSON.stringify(decision))];
 }
 
@@ -207,11 +223,11 @@ function argumentsOf(frame) {
   const raw = frame.raw ? member(frame.raw, "arguments") : null;
   const text = raw && raw !== "null" ? raw : record.arguments ? JSON.stringify(record.arguments) : null;
   if (text) {
-    return el("div", { class: "detail-block" }, el("h4", {}, "Arguments"), shownJson(text, { what: `the arguments of record ${frame.number}` }),
+    return el("div", { class: "detail-block" }, el("h3", {}, "Arguments"), shownJson(text, { what: `the arguments of record ${frame.number}` }),
       record.arguments_digest ? el("p", { class: "fine" }, "Their digest: ", digestOf(record.arguments_digest), ". What the registry calls sensitive is withheld before it is recorded.") : null);
   }
   if (!record.arguments_digest) return null;
-  return el("div", { class: "detail-block" }, el("h4", {}, "Arguments"), el("p", {}, "Not recorded. Their digest: ", digestOf(record.arguments_digest)));
+  return el("div", { class: "detail-block" }, el("h3", {}, "Arguments"), el("p", {}, "Not recorded. Their digest: ", digestOf(record.arguments_digest)));
 }
 
 /** Where the time of one call went: a bar on its own scale, and the same as a table. @param {Frame} frame */
@@ -230,7 +246,7 @@ function timesOf(frame) {
     el("td", { class: "num" }, `at ${duration(stage.to)}`),
     el("td", { class: "fine wide" }, DOES.get(stage.name) ?? "")));
   const intent = frame.intent ? Math.max(0, frame.intent.at_us - frame.startedUs) : null;
-  return el("div", { class: "detail-block" }, el("h4", {}, "Where the time went"), bar,
+  return el("div", { class: "detail-block" }, el("h3", {}, "Where the time went"), bar,
     el("table", { class: "times" }, el("caption", { class: "sr" }, `Stages of record ${frame.number}: how long each took, when it was done`), el("tbody", {}, rows)),
     intent === null ? null : el("p", { class: "fine" }, `The intent was on disk ${duration(intent)} after arrival, before anything was sent.`),
     attempts(record.attempts ?? []), notes(record.notes ?? []));
@@ -262,9 +278,9 @@ export function callDetail(frame) {
     : [/** @type {Fact} */ (["Intent", ["on disk, to send ", digestOf(frame.intent?.body)]])];
   return el("div", { class: "detail" },
     el("div", { class: "detail-main" }, argumentsOf(frame),
-      el("div", { class: "detail-block" }, el("h4", {}, "What the decision rests on"), facts(more)),
-      el("div", { class: "detail-block" }, el("h4", {}, "What came of it"),
+      el("div", { class: "detail-block" }, el("h3", {}, "What the decision rests on"), facts(more)),
+      el("div", { class: "detail-block" }, el("h3", {}, "What came of it"),
         facts([...(frame.record ? flowFacts(record.flow, record.labels ?? []) : []), ...effectFacts(record.effect), ...resultFacts(frame)]))),
     el("div", { class: "detail-side" }, timesOf(frame),
-      el("div", { class: "detail-block" }, el("h4", {}, "On record"), facts(wireFacts(frame)))));
+      el("div", { class: "detail-block" }, el("h3", {}, "On record"), facts(wireFacts(frame)))));
 }

@@ -4,6 +4,7 @@
 import { axisOf } from "./axis.js";
 import { brief, callDetail, effectWord, stageTone } from "./call.js";
 import { badge, button, count, el, put, svg, verdict } from "./dom.js";
+import { telling } from "./paths.js";
 import { shown } from "./shown.js";
 import { duration } from "./story.js";
 
@@ -18,6 +19,9 @@ const PAGE = 200;
 const LANES_MAX = 6;
 /** How many characters of a target a row shows. */
 const TARGET_MAX = 80;
+
+/** From which time on people were waited for, and not only looked for, in microseconds. */
+const WAIT_US = 200_000;
 
 /** What a frame is, where its method does not say it. */
 const KINDS = new Map([
@@ -54,7 +58,7 @@ function end(frame) {
 /** @param {Frame} frame */
 function waited(frame) {
   const stage = frame.stages.find((each) => each.name === "approval");
-  return stage && stage.to - stage.from >= 1000 ? stage.to - stage.from : 0;
+  return stage && stage.to - stage.from >= WAIT_US ? stage.to - stage.from : 0;
 }
 
 /** What a row says beside its name. @param {Placed} placed */
@@ -113,7 +117,7 @@ export class Timeline {
     this.list = el("ol", { class: "tl" });
     this.axisBox = el("div", { class: "tl-axis" });
     this.pager = el("nav", { class: "pager", "aria-label": "Pages of the timeline" });
-    this.element = el("div", { class: "tl-box" }, this.axisBox, this.list, this.pager);
+    this.element = el("section", { class: "tl-box", "aria-labelledby": "tl-title" }, el("h2", { class: "sr", id: "tl-title" }, "Timeline"), this.axisBox, this.list, this.pager);
   }
 
   /**
@@ -166,7 +170,7 @@ export class Timeline {
     put(this.axisBox,
       el("div", { class: "legend" },
         el("span", {}, el("span", { class: "dot own" }), "the gate"), el("span", {}, el("span", { class: "dot act" }), "the server"),
-        el("span", {}, el("span", { class: "dot wait" }), "waiting for people"),
+        el("span", {}, el("span", { class: "dot wait" }), "approval"),
         legend.length > 0 ? el("span", { class: "legend-labels" }, el("span", { class: "fine" }, "Labels of the task:"), legend, more > 0 ? ` and ${more} more` : "") : null),
       el("div", { class: "tl-grid axis-row", "aria-hidden": "true" }, el("span", { class: `lanes lanes-${this.lanes.length}` }), el("span", { class: "tl-no" }), el("span", { class: "tl-what" }),
         el("span", { class: "tl-bar" }, svg("svg", { class: "axis", width: "100%", height: 18 },
@@ -225,8 +229,9 @@ export class Timeline {
     laneCells(this.lanes, at),
     el("span", { class: "tl-no" }, el("span", { class: "no" }, `#${frame.number}`), el("span", { class: "fine num" }, `+${duration(frame.startedUs - base)}`)),
     el("span", { class: `tl-what depth-${frame.depth}` },
-      el("span", { class: "tl-name" }, frame.toClient ? el("span", { class: "fine" }, "from ") : null, brief(frame.server, 40), el("span", { class: "sep" }, frame.call ? "/" : " "), el("strong", {}, brief(name, TARGET_MAX)),
-        method ? el("span", { class: "fine" }, " ", brief(method, 60)) : null, KINDS.has(frame.kind) && frame.method ? el("span", { class: "fine" }, ` ${KINDS.get(frame.kind)}`) : null),
+      el("span", { class: "tl-name" }, frame.toClient ? el("span", { class: "fine" }, "from ") : null, brief(frame.server, 40), el("span", { class: "sep" }, frame.call && frame.target ? "/" : " "), el("strong", {}, brief(name, TARGET_MAX)),
+        method ? el("span", { class: "fine" }, " ", brief(method, 60)) : null, KINDS.has(frame.kind) && frame.method ? el("span", { class: "fine" }, ` ${KINDS.get(frame.kind)}`) : null,
+        telling(frame).map((one) => el("span", { class: "fine" }, "  ", brief(one.name, 24), " ", el("span", { class: "value" }, brief(one.value, 48))))),
       flags(at)),
     el("span", { class: "tl-bar" }, bar(frame, axis), el("span", { class: "took num" }, frame.record ? duration(frame.record.took_us) : "open")),
     el("span", { class: "tl-decision" }, frame.decision ? verdict(frame.decision) : null,

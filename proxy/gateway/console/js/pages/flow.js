@@ -1,0 +1,153 @@
+// Which source's data reached which sink in one task: drawn, and the same as a table.
+
+import { brief, effectWord } from "../call.js";
+import { badge, button, count, el, empty, failed, head, labels, loading, panel, put, table, verdict } from "../dom.js";
+import { story } from "../entries.js";
+import { graph } from "../graph.js";
+import { pathsOf, reached, telling } from "../paths.js";
+import { shown } from "../shown.js";
+
+/** @typedef {import("../paths.js").Paths} Paths */
+/** @typedef {import("../paths.js").Way} Way */
+
+/** How many calls a row of the table names. */
+const NAMED_MAX = 8;
+
+/**
+ * @param {HTMLElement} root
+ * @param {any} params
+ * @param {import("../api.js").Api} api
+ * @param {import("../main.js").Page} page
+ */
+export async function render(root, params, api, page) {
+  const timeline = `#/${params.id.startsWith("task") ? "tasks" : "traces"}/${encodeURIComponent(params.id)}`;
+  root.append(head("Flow of data", {
+    sub: ["In ", el("code", {}, brief(params.id, 60)), ": what was read, the labels it brought, and the calls that acted after it"],
+    actions: [el("a", { class: "button", href: timeline }, "Timeline")],
+  }));
+  const body = el("div", { class: "stack" });
+  root.append(put(body, loading("Reading the record")));
+  page.keys([{ keys: "t", words: "Timeline", act: () => { location.hash = timeline; } }]);
+  try {
+    const [told, sinks] = await Promise.all([story(api, params.id, page.signal), places(api, page.signal)]);
+    const paths = pathsOf(told.frames);
+    if (paths.sinks.length === 0 && paths.carried.length === 0) {
+      put(body, empty("No data flowed that is marked", "Nothing that was read in it carried a label, and no call of it acted on anything."));
+      return;
+    }
+    draw(body, paths, sinks, timeline, page.signal);
+  } catch (error) {
+    if (!page.signal.aborted) put(body, failed(error, () => page.again()));
+  }
+}
+
+/**
+ * Which arguments name a place, as the registry says. Where it cannot be asked, the shortest arguments are named instead.
+ * @param {import("../api.js").Api} api
+ * @param {AbortSignal} signal
+ * @returns {Promise<(server: string, tool: string) => string[]>}
+ */
+async function places(api, signal) {
+  /** @type {Map<string, string[]>} */
+  const known = new Map();
+  try {
+    const { servers } = await api.get("/v1/inventory", { signal });
+    for (const server of servers) for (const tool of server.tools) known.set(`${server.name}\n${tool.name}`, tool.sinks ?? []);
+  } catch {
+    if (signal.aborted) throw new Error("left");
+  }
+  return (server, tool) => known.get(`${server}\n${tool}`) ?? [];
+}
+
+/**
+ * @param {HTMLElement} body
+ * @param {Paths} paths
+ * @param {(server: string, tool: string) => string[]} sinksOf
+ * @param {string} timeline
+ * @param {AbortSignal} signal
+ */
+function draw(body, paths, sinksOf, timeline, signal) {
+  const box = el("div", {});
+  const chosen = (/** @type {string | null} */ id) => put(box, tableOf(paths, id, sinksOf, timeline, () => {
+    chosen(null);
+    /** @type {HTMLElement | null} */ (body.querySelector(".node[aria-pressed=true]"))?.click();
+  }));
+  const legend = el("ul", { class: "flow-legend" },
+    key("found reached", "a value with that label was found in the arguments"),
+    key("could reached", "the task carried the label: it could be there in other words"),
+    key("found stopped", "the same, and the call was stopped"));
+  put(body,
+    el("p", { class: "lead" }, verdictOf(paths)),
+    el("section", { class: "panel graph-panel", "aria-labelledby": "graph-title" },
+      el("div", { class: "panel-head" }, el("h2", { id: "graph-title" }, "Drawn"), el("p", { class: "note" }, "Point at a box, or press it, to see what hangs together with it.")),
+      legend, graph(paths, { sinksOf, signal, chosen })),
+    panel("As a table", { note: "Says all that the drawing says." }, box,
+      el("p", { class: "fine foot" }, "What is found is a lower bound: a value that was put in other words is not found. What could be there is the upper bound: the labels of the whole task.")));
+  chosen(null);
+}
+
+/** @param {string} kind @param {string} words */
+function key(kind, words) {
+  return el("li", {}, el("span", { class: `key ${kind}`, "aria-hidden": "true" }), words);
+}
+
+/** One sentence of what matters most. @param {Paths} paths */
+function verdictOf(paths) {
+  const out = paths.ways.filter((way) => way.label !== "user");
+  const found = out.filter((way) => way.found && way.reached.length > 0);
+  const could = out.filter((way) => !way.found && way.reached.length > 0);
+  const stopped = out.some((way) => way.stopped.length > 0);
+  const names = (/** @type {Way[]} */ ways) => labels([...new Set(ways.map((way) => way.label))]);
+  if (found.length > 0) return ["Data with ", names(found), " was found in calls that were carried out", could.length > 0 ? [", and data with ", names(could), " could have been in them."] : "."];
+  if (could.length > 0) return ["No labelled data was found in calls that were carried out. Data with ", names(could), " could have been in them, in other words."];
+  return stopped ? "Every call that could have taken labelled data along was stopped." : "No labelled data reached a call that acts.";
+}
+
+/**
+ * @param {Paths} paths
+ * @param {string | null} chosen
+ * @param {(server: string, tool: string) => string[]} sinksOf
+ * @param {string} timeline
+ * @param {() => void} clear
+ */
+function tableOf(paths, chosen, sinksOf, timeline, clear) {
+  const label = chosen?.startsWith("label ") ? chosen.slice(6) : null;
+  const sources = new Set(paths.carried.filter((edge) => edge.from === chosen).map((edge) => edge.to));
+  const ways = paths.ways.filter((way) => !chosen || way.sink === chosen || way.label === label || sources.has(way.label));
+  const none = paths.sinks.filter((sink) => (!chosen || sink.id === chosen) && !paths.ways.some((way) => way.sink === sink.id));
+  const narrowed = chosen ? el("p", { class: "fine" }, "Only what hangs together with the pressed box. ", button("Show all", clear, { kind: "quiet" })) : null;
+  const link = (/** @type {import("../story.js").Frame} */ frame) => el("a", { href: `${timeline}?record=${frame.number}` }, `#${frame.number}`);
+  const rows = [...ways.map((way) => ({ way, sink: paths.sinks.find((sink) => sink.id === way.sink) })), ...none.map((sink) => ({ way: null, sink }))];
+  const calls = (/** @type {any} */ row) => {
+    const all = row.way ? [...row.way.reached, ...row.way.stopped] : row.sink.frames;
+    return el("ul", { class: "plain" }, all.slice(0, NAMED_MAX).map((/** @type {any} */ frame) => el("li", {}, link(frame), " ",
+      telling(frame, sinksOf(frame.server, frame.target)).map(({ name, value }, n) => [n > 0 ? ", " : "", brief(name, 30), " ", el("code", {}, brief(value, 80))]), " ",
+      reached(frame) ? badge(frame.effect ? effectWord(frame.effect) : frame.ending, "warn") : verdict("refused"))),
+    all.length > NAMED_MAX ? el("li", { class: "fine" }, `and ${count(all.length - NAMED_MAX, "more call")}`) : null);
+  };
+  return [narrowed, table([
+    { name: "From", cell: (row) => (row.way ? sourceList(paths, row.way.label, link) : el("span", { class: "none" }, "nothing labelled")) },
+    { name: "Label", cell: (row) => (row.way ? labels([row.way.label]) : "") },
+    { name: "How sure", cell: (row) => (!row.way ? "" : row.way.found ? ["found in ", row.way.arguments.map((name, n) => [n > 0 ? ", " : "", el("code", {}, shown(name))])] : "could have") },
+    { name: "To", cell: (row) => (row.sink ? [shown(row.sink.server), "/", el("strong", {}, shown(row.sink.name)), el("div", { class: "fine" }, row.sink.effects.map(effectWord).join(", "))] : "") },
+    { name: "Calls", cell: calls },
+  ], rows, { caption: "Ways of data: from which source, under which label, to which call" }),
+  rows.length === 0 ? el("p", { class: "none" }, "No call acted on anything after it.") : null];
+}
+
+/**
+ * @param {Paths} paths
+ * @param {string} label
+ * @param {(frame: import("../story.js").Frame) => HTMLElement} link
+ */
+function sourceList(paths, label, link) {
+  const list = paths.carried.filter((edge) => edge.to === label);
+  if (list.length === 0) return el("span", { class: "none" }, "not recorded here");
+  return el("ul", { class: "plain" }, list.map((edge) => {
+    const source = paths.sources.find((each) => each.id === edge.from);
+    if (!source) return null;
+    if (source.kind !== "tool") return el("li", {}, source.kind === "user" ? "the user, as the host said it" : "carried in from before");
+    return el("li", {}, shown(source.server), "/", el("strong", {}, shown(source.name)), " ", edge.frames.slice(0, NAMED_MAX).map((frame, n) => [n > 0 ? ", " : "", link(frame)]),
+      edge.frames.length > NAMED_MAX ? ` and ${edge.frames.length - NAMED_MAX} more` : "");
+  }));
+}
