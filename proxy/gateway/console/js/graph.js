@@ -79,8 +79,10 @@ function neighbours(paths, id) {
   const isSink = paths.sinks.some((sink) => sink.id === id);
   for (const label of labels) {
     out.add(`label ${label}`);
-    if (!isSource) for (const edge of paths.carried) if (edge.to === label) out.add(edge.from);
-    if (!isSink) for (const way of paths.ways) if (way.label === label) out.add(way.sink);
+    const ways = paths.ways.filter((way) => way.label === label && (!isSink || way.sink === id));
+    if (isSink) for (const way of ways) for (const source of way.sources.keys()) out.add(source);
+    else if (!isSource) for (const edge of paths.carried) if (edge.to === label) out.add(edge.from);
+    if (!isSink) for (const way of ways) if (!isSource || way.sources.has(id)) out.add(way.sink);
   }
   return out;
 }

@@ -2,11 +2,14 @@
 // carried a label; an argument of a call held a value that was found in data with that label, or the task carried the
 // label and a value of it could be there in other words; the call was carried out, or stopped. Pure.
 
+import { member } from "./exact.js";
+
 /** @typedef {import("./story.js").Frame} Frame */
 /** @typedef {{ id: string, kind: "tool" | "user" | "before", server: string, name: string, labels: string[], frames: Frame[], taken: string[] }} Source */
 /** @typedef {{ id: string, server: string, name: string, effects: string[], frames: Frame[] }} Sink */
 /** @typedef {{ from: string, to: string, frames: Frame[] }} Carried a source whose answers carried a label */
-/** @typedef {{ label: string, sink: string, found: boolean, arguments: string[], reached: Frame[], stopped: Frame[] }} Way */
+/** @typedef {{ label: string, sink: string, found: boolean, arguments: string[], reached: Frame[], stopped: Frame[],
+ *   sources: Map<string, number> }} Way `sources`: which had brought the label by then, and with how many of their answers */
 /** @typedef {{ sources: Source[], labels: string[], sinks: Sink[], carried: Carried[], ways: Way[] }} Paths */
 
 /** What leaves something behind, or leaves. */
@@ -62,7 +65,7 @@ export function pathsOf(frames) {
     known.set(frame.task, task);
     const early = frame.before.filter((label) => !task.has(label) && ![...carried.values()].some((edge) => edge.to === label && edge.frames.length > 0));
     if (early.length > 0) carry(before(), early, null);
-    if (acts(frame)) sink(frame, { sinks, ways, labels, carry });
+    if (acts(frame)) sink(frame, { sinks, ways, labels, carry, carried });
     const own = frame.record?.labels ?? [];
     const off = (frame.record?.flow?.declassified ?? []).map((/** @type {any} */ each) => each.label);
     if (own.length > 0 || off.length > 0) {
@@ -97,10 +100,10 @@ function tool(frame) {
 /**
  * A call that acts: which labels were found in its arguments, and which could be there.
  * @param {Frame} frame
- * @param {{ sinks: Map<string, Sink>, ways: Map<string, Way>, labels: Set<string>,
+ * @param {{ sinks: Map<string, Sink>, ways: Map<string, Way>, labels: Set<string>, carried: Map<string, Carried>,
  *   carry: (source: Source, list: string[], frame: Frame | null) => void }} into
  */
-function sink(frame, { sinks, ways, labels, carry }) {
+function sink(frame, { sinks, ways, labels, carry, carried }) {
   const id = `sink ${frame.server} ${frame.target}`;
   const one = sinks.get(id) ?? { id, server: frame.server, name: frame.target, effects: [], frames: [] };
   sinks.set(id, one);
@@ -115,9 +118,11 @@ function sink(frame, { sinks, ways, labels, carry }) {
   const add = (/** @type {string} */ label, /** @type {boolean} */ isFound, /** @type {string[]} */ names) => {
     labels.add(label);
     const key = `${label}\n${id}\n${isFound}`;
-    const way = ways.get(key) ?? { label, sink: id, found: isFound, arguments: [], reached: [], stopped: [] };
+    const way = ways.get(key) ?? { label, sink: id, found: isFound, arguments: [], reached: [], stopped: [], sources: new Map() };
     ways.set(key, way);
     for (const name of names) if (!way.arguments.includes(name)) way.arguments.push(name);
+    // What was read after a call is not in it.
+    for (const edge of carried.values()) if (edge.to === label) way.sources.set(edge.from, edge.frames.length);
     (reached(frame) ? way.reached : way.stopped).push(frame);
   };
   for (const [label, names] of found) add(label, true, names);
@@ -136,5 +141,6 @@ export function telling(frame, names = []) {
   const entries = Object.entries(all).filter(([, value]) => ["string", "number", "boolean"].includes(typeof value));
   const named = entries.filter(([name]) => names.includes(name));
   const picked = named.length > 0 ? named : entries.sort((a, b) => String(a[1]).length - String(b[1]).length).slice(0, 2);
-  return picked.map(([name, value]) => ({ name, value: String(value) }));
+  const raw = frame.raw ? member(frame.raw, "arguments") : null;
+  return picked.map(([name, value]) => ({ name, value: typeof value === "number" && raw ? member(raw, name) ?? String(value) : String(value) }));
 }

@@ -95,12 +95,35 @@ function key(kind, words) {
 function verdictOf(paths) {
   const out = paths.ways.filter((way) => way.label !== "user");
   const found = out.filter((way) => way.found && way.reached.length > 0);
-  const could = out.filter((way) => !way.found && way.reached.length > 0);
+  const could = out.filter((way) => !way.found && way.reached.length > 0 && !found.some((each) => each.label === way.label));
   const stopped = out.some((way) => way.stopped.length > 0);
   const names = (/** @type {Way[]} */ ways) => labels([...new Set(ways.map((way) => way.label))]);
   if (found.length > 0) return ["Data with ", names(found), " was found in calls that were carried out", could.length > 0 ? [", and data with ", names(could), " could have been in them."] : "."];
   if (could.length > 0) return ["No labelled data was found in calls that were carried out. Data with ", names(could), " could have been in them, in other words."];
   return stopped ? "Every call that could have taken labelled data along was stopped." : "No labelled data reached a call that acts.";
+}
+
+/** @typedef {{ ways: Way[], sink: import("../paths.js").Sink, frames: import("../story.js").Frame[] }} Group ways to one sink by the same calls */
+
+/**
+ * Ways that differ in their label alone, as one row.
+ * @param {Paths} paths
+ * @param {(way: Way) => boolean} wanted
+ * @returns {Group[]}
+ */
+function groups(paths, wanted) {
+  /** @type {Map<string, Group>} */
+  const out = new Map();
+  for (const way of paths.ways.filter(wanted)) {
+    const sink = paths.sinks.find((each) => each.id === way.sink);
+    if (!sink) continue;
+    const frames = [...way.reached, ...way.stopped];
+    const key = [way.sink, way.found, way.arguments.join("\n"), frames.map((frame) => frame.number).join()].join("\n");
+    const group = out.get(key) ?? { ways: [], sink, frames };
+    out.set(key, group);
+    group.ways.push(way);
+  }
+  return [...out.values()];
 }
 
 /**
@@ -112,42 +135,53 @@ function verdictOf(paths) {
  */
 function tableOf(paths, chosen, sinksOf, timeline, clear) {
   const label = chosen?.startsWith("label ") ? chosen.slice(6) : null;
-  const sources = new Set(paths.carried.filter((edge) => edge.from === chosen).map((edge) => edge.to));
-  const ways = paths.ways.filter((way) => !chosen || way.sink === chosen || way.label === label || sources.has(way.label));
-  const none = paths.sinks.filter((sink) => (!chosen || sink.id === chosen) && !paths.ways.some((way) => way.sink === sink.id));
-  const narrowed = chosen ? el("p", { class: "fine" }, "Only what hangs together with the pressed box. ", button("Show all", clear, { kind: "quiet" })) : null;
+  const rows = groups(paths, (way) => !chosen || way.sink === chosen || way.label === label || way.sources.has(chosen));
+  for (const sink of paths.sinks) {
+    if ((!chosen || sink.id === chosen) && !paths.ways.some((way) => way.sink === sink.id)) rows.push({ ways: [], sink, frames: sink.frames });
+  }
   const link = (/** @type {import("../story.js").Frame} */ frame) => el("a", { href: `${timeline}?record=${frame.number}` }, `#${frame.number}`);
-  const rows = [...ways.map((way) => ({ way, sink: paths.sinks.find((sink) => sink.id === way.sink) })), ...none.map((sink) => ({ way: null, sink }))];
-  const calls = (/** @type {any} */ row) => {
-    const all = row.way ? [...row.way.reached, ...row.way.stopped] : row.sink.frames;
-    return el("ul", { class: "plain" }, all.slice(0, NAMED_MAX).map((/** @type {any} */ frame) => el("li", {}, link(frame), " ",
-      telling(frame, sinksOf(frame.server, frame.target)).map(({ name, value }, n) => [n > 0 ? ", " : "", brief(name, 30), " ", el("code", {}, brief(value, 80))]), " ",
-      reached(frame) ? badge(frame.effect ? effectWord(frame.effect) : frame.ending, "warn") : verdict("refused"))),
-    all.length > NAMED_MAX ? el("li", { class: "fine" }, `and ${count(all.length - NAMED_MAX, "more call")}`) : null);
-  };
-  return [narrowed, table([
-    { name: "From", cell: (row) => (row.way ? sourceList(paths, row.way.label, link) : el("span", { class: "none" }, "nothing labelled")) },
-    { name: "Label", cell: (row) => (row.way ? labels([row.way.label]) : "") },
-    { name: "How sure", cell: (row) => (!row.way ? "" : row.way.found ? ["found in ", row.way.arguments.map((name, n) => [n > 0 ? ", " : "", el("code", {}, shown(name))])] : "could have") },
-    { name: "To", cell: (row) => (row.sink ? [shown(row.sink.server), "/", el("strong", {}, shown(row.sink.name)), el("div", { class: "fine" }, row.sink.effects.map(effectWord).join(", "))] : "") },
-    { name: "Calls", cell: calls },
-  ], rows, { caption: "Ways of data: from which source, under which label, to which call" }),
-  rows.length === 0 ? el("p", { class: "none" }, "No call acted on anything after it.") : null];
+  const found = (/** @type {Way} */ way) => ["found in ", way.arguments.map((name, n) => [n > 0 ? ", " : "", el("code", {}, shown(name))])];
+  return [
+    chosen ? el("p", { class: "fine" }, "Only what hangs together with the pressed box. ", button("Show all", clear, { kind: "quiet" })) : null,
+    el("div", { class: "flow-table" }, table([
+      { name: "From", cell: (row) => (row.ways.length > 0 ? sourceList(paths, row.ways, link) : el("span", { class: "none" }, "nothing labelled")) },
+      { name: "Label", cell: (row) => (row.ways.length > 0 ? labels(row.ways.map((way) => way.label)) : "") },
+      { name: "How sure", cell: (row) => (!row.ways[0] ? "" : row.ways[0].found ? found(row.ways[0]) : "could have") },
+      { name: "To", cell: (row) => [shown(row.sink.server), "/", el("strong", {}, shown(row.sink.name)), el("div", { class: "fine" }, row.sink.effects.map(effectWord).join(", "))] },
+      { name: "Calls", cell: (row) => callList(row.frames, sinksOf, link) },
+    ], rows, { caption: "Ways of data: from which source, under which label, to which call" })),
+    rows.length === 0 ? el("p", { class: "none" }, "No call acted on anything after it.") : null];
 }
 
 /**
- * @param {Paths} paths
- * @param {string} label
+ * @param {import("../story.js").Frame[]} frames
+ * @param {(server: string, tool: string) => string[]} sinksOf
  * @param {(frame: import("../story.js").Frame) => HTMLElement} link
  */
-function sourceList(paths, label, link) {
-  const list = paths.carried.filter((edge) => edge.to === label);
-  if (list.length === 0) return el("span", { class: "none" }, "not recorded here");
-  return el("ul", { class: "plain" }, list.map((edge) => {
-    const source = paths.sources.find((each) => each.id === edge.from);
+function callList(frames, sinksOf, link) {
+  return el("ul", { class: "plain" }, frames.slice(0, NAMED_MAX).map((frame) => el("li", {}, link(frame), " ",
+    telling(frame, sinksOf(frame.server, frame.target)).map(({ name, value }, n) => [n > 0 ? ", " : "", brief(name, 30), " ", el("code", {}, brief(value, 80))]), " ",
+    reached(frame) ? badge(frame.effect ? effectWord(frame.effect) : frame.ending, "warn") : verdict("refused"))),
+  frames.length > NAMED_MAX ? el("li", { class: "fine" }, `and ${count(frames.length - NAMED_MAX, "more call")}`) : null);
+}
+
+/**
+ * The sources that had brought these labels by then.
+ * @param {Paths} paths
+ * @param {Way[]} ways
+ * @param {(frame: import("../story.js").Frame) => HTMLElement} link
+ */
+function sourceList(paths, ways, link) {
+  /** @type {Map<string, number>} */
+  const all = new Map();
+  for (const way of ways) for (const [id, n] of way.sources) all.set(id, Math.max(n, all.get(id) ?? 0));
+  if (all.size === 0) return el("span", { class: "none" }, "not recorded here");
+  return el("ul", { class: "plain" }, [...all].map(([id, n]) => {
+    const source = paths.sources.find((each) => each.id === id);
     if (!source) return null;
     if (source.kind !== "tool") return el("li", {}, source.kind === "user" ? "the user, as the host said it" : "carried in from before");
-    return el("li", {}, shown(source.server), "/", el("strong", {}, shown(source.name)), " ", edge.frames.slice(0, NAMED_MAX).map((frame, n) => [n > 0 ? ", " : "", link(frame)]),
-      edge.frames.length > NAMED_MAX ? ` and ${edge.frames.length - NAMED_MAX} more` : "");
+    const frames = source.frames.slice(0, n);
+    return el("li", {}, shown(source.server), "/", el("strong", {}, shown(source.name)), " ", frames.slice(0, NAMED_MAX).map((frame, i) => [i > 0 ? ", " : "", link(frame)]),
+      frames.length > NAMED_MAX ? ` and ${frames.length - NAMED_MAX} more` : "");
   }));
 }
