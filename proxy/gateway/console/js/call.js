@@ -42,6 +42,14 @@ export function brief(text, max = 80) {
   return el("span", {}, shown(cut, { max: cut.length }), el("span", { class: "cut" }, ` … ${count(all.length - cut.length, "more character")}`));
 }
 
+/**
+ * What stands in one cell of a table, as one piece, so that it stays one where cells are laid out otherwise.
+ * @param {...(Child | Child[])} children
+ */
+export function cell(...children) {
+  return el("div", { class: "cell" }, children);
+}
+
 /** @param {string[]} list */
 function names(list) {
   return list.flatMap((name, n) => [n > 0 ? ", " : "", shown(name)]);

@@ -78,6 +78,7 @@ export class Editor {
     this.area.setAttribute("aria-label", `Text of ${path}`);
     this.area.readOnly = fixed;
     this.area.value = text;
+    this.area.setSelectionRange(0, 0);
     this.marked = [];
     this.area.scrollTop = 0;
     this.area.scrollLeft = 0;

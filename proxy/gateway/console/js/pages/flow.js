@@ -1,6 +1,6 @@
 // Which source's data reached which sink in one task: drawn, and the same as a table.
 
-import { brief, effectWord } from "../call.js";
+import { brief, cell, effectWord } from "../call.js";
 import { badge, button, count, el, empty, failed, head, labels, loading, panel, put, table, verdict } from "../dom.js";
 import { story } from "../entries.js";
 import { graph } from "../graph.js";
@@ -146,8 +146,8 @@ function tableOf(paths, chosen, sinksOf, timeline, clear) {
     el("div", { class: "flow-table" }, table([
       { name: "From", cell: (row) => (row.ways.length > 0 ? sourceList(paths, row.ways, link) : el("span", { class: "none" }, "nothing labelled")) },
       { name: "Label", cell: (row) => (row.ways.length > 0 ? labels(row.ways.map((way) => way.label)) : "") },
-      { name: "How sure", cell: (row) => (!row.ways[0] ? "" : row.ways[0].found ? found(row.ways[0]) : "could have") },
-      { name: "To", cell: (row) => [shown(row.sink.server), "/", el("strong", {}, shown(row.sink.name)), el("div", { class: "fine" }, row.sink.effects.map(effectWord).join(", "))] },
+      { name: "How sure", cell: (row) => (!row.ways[0] ? "" : row.ways[0].found ? cell(found(row.ways[0])) : "could have") },
+      { name: "To", cell: (row) => cell(shown(row.sink.server), "/", el("strong", {}, shown(row.sink.name)), el("div", { class: "fine" }, row.sink.effects.map(effectWord).join(", "))) },
       { name: "Calls", cell: (row) => callList(row.frames, sinksOf, link) },
     ], rows, { caption: "Ways of data: from which source, under which label, to which call" })),
     rows.length === 0 ? el("p", { class: "none" }, "No call acted on anything after it.") : null];

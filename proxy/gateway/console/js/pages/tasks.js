@@ -1,6 +1,6 @@
 // Tasks: those that are open, those that were, and the calls in which somebody or something took part.
 
-import { brief, effectWord } from "../call.js";
+import { brief, cell, effectWord } from "../call.js";
 import { choices } from "../choice.js";
 import { badge, button, count, el, empty, failed, head, labels, loading, put, table, verdict, when } from "../dom.js";
 import { walk } from "../keys.js";
@@ -173,14 +173,15 @@ function listOf(lines, { asked, api, again }, narrow) {
   };
   const keep = new URLSearchParams(Object.entries(asked).filter(([name, value]) => value && ["decision", "label", "server", "system"].includes(name)));
   const href = (/** @type {Line} */ line) => `#/tasks/${encodeURIComponent(line.id)}${keep.size > 0 ? `?${keep}` : ""}`;
-  return el("div", { class: "panel list task-list" }, table([
-    { name: "Task", cell: (line) => [el("a", { class: "row", href: href(line) }, brief(line.id, 48)), line.live?.profile ? el("div", { class: "fine" }, shown(line.live.profile)) : null] },
-    { name: "For whom", cell: (line) => [shown(line.agent), line.user ? el("div", { class: "fine" }, "for ", shown(line.user)) : null] },
-    ...(narrow ? [{ name: "Fits", cell: (/** @type {Line} */ line) => [count(line.matches.length, "call"), matchWords(line.matches)] }]
+  return el("div", { class: `panel list task-list ${narrow ? "narrow" : ""}`.trim() }, table([
+    { name: "Task", cell: (line) => cell(el("a", { class: "row", href: href(line) }, line.live?.goal ? brief(line.live.goal, 90) : brief(line.id, 48)),
+      line.live?.goal || line.live?.profile ? el("div", { class: "fine" }, line.live.goal ? ["goal as the host gave it · ", brief(line.id, 48)] : shown(line.live.profile)) : null) },
+    { name: "For whom", cell: (line) => cell(shown(line.agent), line.user ? el("div", { class: "fine" }, "for ", shown(line.user)) : null) },
+    ...(narrow ? [{ name: "Fits", cell: (/** @type {Line} */ line) => cell(count(line.matches.length, "call"), matchWords(line.matches)) }]
       : [{ name: "Calls", class: "number", cell: (/** @type {Line} */ line) => line.calls ?? el("span", { class: "none" }, "–") }]),
     { name: "Labels", cell: (line) => (line.live ? labels(line.labels, "none") : labels([...new Set(line.matches.flatMap((record) => record.labels ?? []))], "–")) },
     { name: "Last seen", cell: (line) => (line.last ? when(line.last) : el("span", { class: "none" }, "–")) },
-    { name: "State", cell: (line) => [state(line), line.live && !line.live.over && api.can("member") ? button("Stop", () => stopTask(line.live, api, again), { kind: "danger small", "aria-label": `Stop ${line.id}` }) : null] },
+    { name: "State", cell: (line) => cell(state(line), line.live && !line.live.over && api.can("member") ? button("Stop", () => stopTask(line.live, api, again), { kind: "danger small", "aria-label": `Stop ${line.id}` }) : null) },
   ], lines, { caption: narrow ? "Tasks in which a call fits" : "Tasks" }));
 }
 
@@ -224,13 +225,13 @@ async function calls({ asked, api, body, signal, learn }) {
 
 /** @param {any[]} records */
 function callTable(records) {
-  return el("div", { class: "panel list" }, table([
+  return el("div", { class: "panel list call-list" }, table([
     { name: "Record", cell: (record) => el("a", { class: "row", href: `#/tasks/${encodeURIComponent(record.task)}?record=${record.number}` }, `#${record.number}`) },
     { name: "When", cell: (record) => when(record.at) },
-    { name: "Call", cell: (record) => [shown(record.server, { max: 60 }), "/", el("strong", {}, shown(record.action, { max: 120 }))] },
+    { name: "Call", cell: (record) => cell(shown(record.server, { max: 60 }), "/", el("strong", {}, shown(record.action, { max: 120 }))) },
     { name: "Principal", cell: (record) => (record.principal ? shown(record.principal) : el("span", { class: "none" }, "nobody known")) },
-    { name: "Decision", cell: (record) => [record.decision ? verdict(record.decision) : el("span", { class: "none" }, "none"), record.rules?.length > 0 ? el("div", { class: "rules" }, record.rules.slice(0, 3).map((/** @type {string} */ id, /** @type {number} */ i) => [i > 0 ? ", " : "", brief(id, 40)]), record.rules.length > 3 ? ` +${record.rules.length - 3}` : "") : null] },
-    { name: "Ending", cell: (record) => [effectWord(record.effect && record.ending === "served" ? record.effect : record.ending)] },
+    { name: "Decision", cell: (record) => cell(record.decision ? verdict(record.decision) : el("span", { class: "none" }, "none"), record.rules?.length > 0 ? el("div", { class: "rules" }, record.rules.slice(0, 3).map((/** @type {string} */ id, /** @type {number} */ i) => [i > 0 ? ", " : "", brief(id, 40)]), record.rules.length > 3 ? ` +${record.rules.length - 3}` : "") : null) },
+    { name: "Ending", cell: (record) => effectWord(record.effect && record.ending === "served" ? record.effect : record.ending) },
     { name: "Labels", cell: (record) => labels(record.labels, "none") },
     { name: "Took", class: "number", cell: (record) => `${record.took_ms < 10 ? record.took_ms.toFixed(1) : Math.round(record.took_ms)} ms` },
   ], records, { caption: "Calls on record, the latest first" }));
