@@ -1,5 +1,7 @@
 // What was edited here and is nowhere else yet: kept in this tab's storage, so that nothing typed is lost on the way.
 
+import { merged } from "./linediff.js";
+
 const KEY = "wicketgate.draft";
 
 /** @typedef {{ path: string, how: "changed" | "new" | "removed" }} Edit */
@@ -38,6 +40,28 @@ export class Draft {
     this.open = kept.open ?? "";
     for (const [path, text] of this.edits) if (text === (this.original[path] ?? null)) this.edits.delete(path);
     this.version += 1;
+  }
+
+  /**
+   * Puts edits that were made on an earlier snapshot on this one: line by line where only one of the two changed a place.
+   * @param {Record<string, string> | null} earlier its files, or null where they are no longer kept
+   * @returns {{ both: string[], clashes: string[] }} files that both changed, and those of which this text hides the other's
+   */
+  rebase(earlier) {
+    const both = [];
+    const clashes = [];
+    for (const [path, mine] of this.edits) {
+      const theirs = this.original[path] ?? null;
+      const before = earlier ? earlier[path] ?? null : undefined;
+      if (before === theirs) continue;
+      const one = typeof before === "string" && mine !== null && theirs !== null ? merged(before, mine, theirs) : null;
+      if (one === null) clashes.push(path);
+      else {
+        both.push(path);
+        this.set(path, one);
+      }
+    }
+    return { both, clashes };
   }
 
   keep() {

@@ -3,7 +3,7 @@
 
 import { count, el, put } from "./dom.js";
 
-/** @typedef {{ line?: number, column?: number, length?: number, kind: "fault" | "note" }} Mark line and column count from one */
+/** @typedef {{ line?: number, column?: number, length?: number, kind: "fault" | "remark" }} Mark line and column count from one */
 
 /** How long a text is coloured, in characters. */
 const COLOUR_MAX = 120_000;
@@ -31,7 +31,7 @@ export function hidden(text) {
     let column = 0;
     for (const character of line) {
       column += 1;
-      if (HIDES.test(character)) out.push({ line: n + 1, column, code: `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}` });
+      if (HIDES.test(character)) out.push({ line: n + 1, column, code: `U+${(character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0")}` });
     }
   }
   return out;
@@ -56,7 +56,7 @@ export class Editor {
       class: "ed-text", wrap: "off", spellcheck: "false", autocomplete: "off", autocapitalize: "off", "aria-describedby": "ed-position",
     })));
     this.position = el("p", { class: "fine", id: "ed-position" });
-    this.element = el("div", { class: "ed" }, this.gutter, el("div", { class: "ed-body" }, this.colours, this.underlines, this.area));
+    this.element = el("div", { class: "ed" }, this.gutter, el("div", { class: "ed-body" }, this.underlines, this.colours, this.area));
     let frame = 0;
     this.area.addEventListener("input", () => {
       this.marked = [];

@@ -37,17 +37,22 @@ export function lines(text, name = "Text") {
   return el("div", { class: "words" }, out);
 }
 
-/** What came of tests. @param {any} told @param {(file: string, line: number) => void} go */
-export function testsView(told, go) {
+/**
+ * What came of tests.
+ * @param {any} told
+ * @param {(file: string) => boolean} has whether a file is among those that are edited
+ * @param {(file: string, line: number) => void} go
+ */
+export function testsView(told, has, go) {
   const failed = told.failed ?? [];
   const uncovered = Math.max(0, (told.policies ?? 0) - (told.covered ?? 0));
   return [
-    el("p", { class: "result-line" }, badge(failed.length > 0 ? `${failed.length} failed` : "all passed", failed.length > 0 ? "bad" : "good"), ` ${count(told.passed, "case")} passed`,
-      told.policies > 0 ? `, ${told.covered} of ${count(told.policies, "policy", "policies")} decided a case` : "", "."),
+    el("p", { class: "result-line" }, badge(failed.length > 0 ? `${failed.length} failed` : "all passed", failed.length > 0 ? "bad" : "good"), el("span", {}, `${count(told.passed, "case")} passed`,
+      told.policies > 0 ? `, ${told.covered} of ${count(told.policies, "policy", "policies")} decided a case` : "", ".")),
     uncovered > 0 ? el("p", { class: "fine" }, `${count(uncovered, "policy", "policies")} no case tests: what ${uncovered === 1 ? "it does" : "they do"} is shown by nothing.`) : null,
     told.passed + failed.length === 0 ? el("p", { class: "fine" }, "There is no case: write them in a file `policies/NAME.test.toml`.") : null,
     el("ul", { class: "plain failures" }, failed.map((/** @type {any} */ one) => el("li", {},
-      el("strong", {}, shown(one.name)), " ", one.file ? button(`${one.file}:${one.line}`, () => go(one.file, one.line), { kind: "link" }) : null,
+      el("strong", {}, shown(one.name)), " ", one.file ? (has(one.file) ? button(`${one.file}:${one.line}`, () => go(one.file, one.line), { kind: "link" }) : el("code", { class: "fine" }, shown(`${one.file}:${one.line}`))) : null,
       el("ul", { class: "plain" }, (one.differences ?? []).map((/** @type {any} */ d) => el("li", { class: "fine" }, `${d.field}: expected `, el("code", {}, shown(d.expected)), ", got ", el("code", {}, shown(d.got)))),
         one.message ? el("li", { class: "fine" }, shown(one.message)) : null)))),
   ];
@@ -80,7 +85,7 @@ export function comparison(told, { past = "would have been decided" } = {}) {
           : [wider > 0 ? badge(`${wider} wider`, "warn") : null, " ", narrower > 0 ? badge(`${narrower} narrower`, "info") : null]]),
     wider > 0 ? el("p", { class: "fine" }, "Wider: more may happen than did. Read these first.") : null,
     el("ul", { class: "plain turns" }, list.map((each) => el("li", { class: `turn ${each.turn}` },
-      el("div", { class: "turn-head" }, badge(each.turn, each.turn === "wider" ? "warn" : "info"), el("strong", {}, count(each.count, "call")), ": ", shown(each.from), " → ", shown(each.to)),
+      el("div", { class: "turn-head" }, badge(each.turn, each.turn === "wider" ? "warn" : "info"), el("span", {}, el("strong", {}, count(each.count, "call")), ": ", shown(each.from), " → ", shown(each.to))),
       el("div", { class: "fine" }, shown(each.cause), each.rules?.length > 0 ? [" ", each.rules.map((/** @type {string} */ rule, /** @type {number} */ n) => [n > 0 ? ", " : "", el("code", {}, brief(rule, 60))])] : ""),
       each.examples?.length > 0 ? el("ul", { class: "plain examples" }, each.examples.map((/** @type {any} */ one) => el("li", { class: "fine" },
         el("a", { href: `#/traces/${one.number}` }, `#${one.number}`), " ", when(one.at), " ", shown(one.principal), " ", shown(one.server), "/", el("span", { class: "value" }, brief(one.what, 60))))) : null))),

@@ -69,3 +69,54 @@ function common(a, b, from) {
   }
   return out;
 }
+
+/**
+ * What a text changed of another: ranges of its lines, and what stands there instead.
+ * @param {string} before
+ * @param {string} after
+ */
+function hunks(before, after) {
+  /** @type {{ from: number, to: number, lines: string[] }[]} */
+  const out = [];
+  let at = 0;
+  let open = false;
+  for (const line of lineDiff(before, after)) {
+    if (line.kind === "same") {
+      at += 1;
+      open = false;
+      continue;
+    }
+    if (!open) out.push({ from: at, to: at, lines: [] });
+    open = true;
+    const hunk = out[out.length - 1];
+    if (!hunk) continue;
+    if (line.kind === "new") hunk.lines.push(line.text);
+    else {
+      at += 1;
+      hunk.to = at;
+    }
+  }
+  return out;
+}
+
+/**
+ * Two texts that were both made from one, as one; or null where both changed the same place in different ways.
+ * @param {string} before
+ * @param {string} one
+ * @param {string} other
+ * @returns {string | null}
+ */
+export function merged(before, one, other) {
+  const [mine, theirs] = [hunks(before, one), hunks(before, other)];
+  for (const a of mine) {
+    for (const b of theirs) {
+      const apart = a.to < b.from || b.to < a.from;
+      const alike = a.from === b.from && a.to === b.to && a.lines.join("\n") === b.lines.join("\n");
+      if (!apart && !alike) return null;
+    }
+  }
+  const fresh = theirs.filter((b) => !mine.some((a) => a.from === b.from && a.to === b.to));
+  const lines = before.split("\n");
+  for (const hunk of [...mine, ...fresh].sort((a, b) => b.from - a.from)) lines.splice(hunk.from, hunk.to - hunk.from, ...hunk.lines);
+  return lines.join("\n");
+}

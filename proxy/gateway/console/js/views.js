@@ -183,6 +183,7 @@ async function historyView(desk, panel, signal) {
   if (!panel.querySelector(".turns-list")) put(panel, loading());
   try {
     desk.history = await desk.api.get("/v1/snapshots", { signal });
+    desk.drawState();
   } catch (error) {
     if (!signal.aborted) put(panel, failed(error, () => historyView(desk, panel, signal)));
     return;

@@ -33,6 +33,7 @@ export async function render(root, _params, api, page) {
     const history = await api.get("/v1/snapshots", { signal: page.signal });
     const { files } = await api.get(`/v1/snapshots/${history.in_force}`, { signal: page.signal });
     const desk = new Desk(api, page, history, files);
+    await desk.rebase();
     put(body, desk.element);
     desk.start();
     return () => desk.leave();
@@ -55,12 +56,13 @@ export class Desk {
     this.page = page;
     this.history = history;
     this.draft = new Draft(history.in_force, files);
-    /** @type {any} */
+    /** @type {{ base: string, both: string[], clashes: string[] } | null} an earlier base of the edits, and what became of them */
     this.stale = null;
+    this.earlier = "";
     const kept = Draft.stored();
     if (kept) {
       this.draft.take(kept);
-      if (kept.base !== history.in_force && this.draft.edits.size > 0) this.stale = kept.base;
+      if (kept.base !== history.in_force && this.draft.edits.size > 0) this.earlier = kept.base;
     }
     /** @type {Result} */
     this.checked = null;
@@ -94,6 +96,19 @@ export class Desk {
     this.refresh();
   }
 
+  /** Edits that were kept from before something else came into force are put on top of it. */
+  async rebase() {
+    if (!this.earlier) return;
+    let files = null;
+    try {
+      ({ files } = await this.api.get(`/v1/snapshots/${this.earlier}`, { signal: this.page.signal }));
+    } catch (error) {
+      if (this.page.signal.aborted) throw error;
+    }
+    this.stale = { base: this.earlier, ...this.draft.rebase(files) };
+    this.draft.keep();
+  }
+
   leave() {
     clearTimeout(this.timer);
     this.asking.abort();
@@ -117,7 +132,8 @@ export class Desk {
 
   /** @param {string} file @param {number} line @param {number} [column] */
   go(file, line, column = 1) {
-    if (file && file !== this.editor.path && this.draft.text(file) !== null) this.open(file);
+    if (file && this.draft.text(file) === null) return;
+    if (file && file !== this.editor.path) this.open(file);
     this.editor.go(Math.max(line, 1), Math.max(column, 1));
   }
 
@@ -178,13 +194,13 @@ export class Desk {
     const notes = (told?.notes ?? []).map((/** @type {any} */ note) => (typeof note === "string" ? { message: note } : note));
     const unseen = hidden(this.editor.area.value).map((one) => ({ file: this.editor.path, line: one.line, column: one.column, length: 1, message: `a character that is not seen: ${one.code}`, remedy: "write it as an escape, or remove it" }));
     const here = (/** @type {any} */ each) => each.file === this.editor.path;
-    this.editor.mark([...faults.filter(here).map((/** @type {any} */ each) => ({ ...each, kind: "fault" })), ...[...notes, ...unseen].filter(here).map((/** @type {any} */ each) => ({ ...each, kind: "note" }))]);
+    this.editor.mark([...faults.filter(here).map((/** @type {any} */ each) => ({ ...each, kind: "fault" })), ...[...notes, ...unseen].filter(here).map((/** @type {any} */ each) => ({ ...each, kind: "remark" }))]);
     const line = (/** @type {any} */ each, /** @type {string} */ kind) => el("li", { class: `fault-line ${kind}` },
       each.file ? button([escaped(each.file), each.line > 0 ? `:${each.line}` : "", each.line > 0 && each.column > 0 ? `:${each.column}` : ""], () => this.go(each.file, each.line ?? 1, each.column ?? 1), { kind: "link" }) : null,
       " ", shown(each.message, { max: 600 }), each.remedy ? [" ", el("span", { class: "remedy" }, shown(each.remedy))] : "");
     put(this.faults,
       told?.failed ? failed(told.failed, () => this.check()) : null,
-      faults.length + notes.length + unseen.length > 0 ? el("ul", { class: "plain", "aria-label": "Faults and notes" }, faults.map((/** @type {any} */ each) => line(each, "fault")), unseen.map((each) => line(each, "note")), notes.map((/** @type {any} */ each) => line(each, "note"))) : null);
+      faults.length + notes.length + unseen.length > 0 ? el("ul", { class: "plain", "aria-label": "Faults and notes" }, faults.map((/** @type {any} */ each) => line(each, "fault")), unseen.map((each) => line(each, "remark")), notes.map((/** @type {any} */ each) => line(each, "remark"))) : null);
   }
 
   drawTitle() {
@@ -193,7 +209,7 @@ export class Desk {
     const gone = this.draft.text(path) === null;
     put(this.title, el("h2", {}, el("code", {}, shown(path))), edit ? badge(edit.how, "info") : null,
       el("div", { class: "actions" },
-        edit ? button("Undo all edits of it", () => { this.draft.revert(path); this.open(this.draft.paths().includes(path) ? path : this.draft.paths()[0] ?? ""); this.changed(); }, { kind: "quiet small" }) : null,
+        edit ? button("Undo its edits", () => { this.draft.revert(path); this.open(this.draft.paths().includes(path) ? path : this.draft.paths()[0] ?? ""); this.changed(); }, { kind: "quiet small" }) : null,
         !gone && this.api.can("member") ? button("Remove the file", () => { this.draft.set(path, path in this.draft.original ? null : this.draft.original[path] ?? null); this.open(this.draft.paths().includes(path) ? path : this.draft.paths()[0] ?? ""); this.changed(); }, { kind: "quiet small" }) : null));
   }
 
@@ -244,8 +260,9 @@ export class Desk {
       el("div", { class: `law-tile ${n > 0 ? "edited" : ""}`, role: "status" }, el("span", { class: "law-name" }, "Edited here"),
         el("span", {}, n > 0 ? `${count(n, "file")}, ${this.stagedNow() ? "staged" : "not staged"}` : "nothing"),
         n > 0 ? el("span", { class: "fine" }, this.draft.kept ? "kept in this tab " : "could not be kept: leaving this tab loses it ", button("Undo all", () => this.undoAll(), { kind: "link" })) : el("span", { class: "fine" }, "the text below is what is in force")),
-      this.stale ? el("div", { class: "law-stale", role: "alert" }, "Your edits were made on ", digestOf(this.stale), ", which is no longer in force. They are shown on top of what is in force now: read the changes before you stage them. ",
-        button("I have read them", () => { this.stale = null; this.draft.keep(); this.refresh(); }, { kind: "quiet" })) : null);
+      this.history.in_force !== this.draft.base ? el("div", { class: "law-stale", role: "alert" }, el("p", {}, "Something else came into force since this page was opened. The text below stands on what was."),
+        button(n > 0 ? "Put my edits on top of it" : "Show what is in force", () => { this.draft.keep(); this.page.again(); })) : null,
+      this.stale ? staleView(this.stale, () => { this.stale = null; this.refresh(); }) : null);
   }
 
   undoAll() {
@@ -291,7 +308,7 @@ export class Desk {
       const told = await this.api.post("/v1/law/test", { files: this.draft.files() }, { signal, ...LONG });
       this.tested = { version, told };
       this.drawSteps();
-      return testsView(told, (file, line) => this.go(file, line));
+      return testsView(told, (file) => this.draft.text(file) !== null, (file, line) => this.go(file, line));
     });
   }
 
@@ -358,7 +375,7 @@ export class Desk {
       }
     };
     ask({
-      title: "Put this in force?", kind: "primary", action: "Promote", reason: "Why", kept: this.draft.reason,
+      title: "Put this in force?", kind: "primary", action: "Promote", reason: "Why", kept: digest === this.stagedNow()?.digest ? this.draft.reason : "",
       words: [el("p", {}, digestOf(digest), " takes the place of ", digestOf(this.history.in_force), ". Every call from then on is judged by it."), el("h3", {}, "What recorded calls would have come to"), impact],
       act: async (reason) => {
         if (!known) throw new Error("What it would change is not known yet. Wait for the replay, or try it again.");
@@ -372,6 +389,15 @@ export class Desk {
     if (known) show();
     else load();
   }
+}
+
+/** @param {{ base: string, both: string[], clashes: string[] }} stale @param {() => void} seen */
+function staleView({ base, both, clashes }, seen) {
+  const names = (/** @type {string[]} */ list) => list.map((path, n) => [n > 0 ? ", " : "", el("code", {}, shown(path))]);
+  return el("div", { class: "law-stale", role: "alert" }, el("p", {}, "Your edits were made on ", digestOf(base), ", which is no longer in force. They now stand on what is."),
+    both.length > 0 ? el("p", {}, "Both changed ", names(both), ", in different places: both changes are in it now.") : null,
+    clashes.length > 0 ? el("p", {}, el("strong", {}, "Both changed the same place of ", names(clashes), "."), " Your text stands there; what came into force would be lost. Read its changes before you stage it.") : null,
+    button("I have read the changes", seen, { kind: "quiet" }));
 }
 
 /** @param {any} told */

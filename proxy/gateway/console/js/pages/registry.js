@@ -27,6 +27,7 @@ const LONG = { timeout: 180_000 };
  * @param {Page} page
  */
 export async function render(root, params, api, page) {
+  root.classList.add("wide");
   root.append(head("Registry", { sub: "Servers and tools as they were reviewed. What is not here does not exist: it is neither listed nor callable." }));
   const body = el("div", { class: "stack" });
   root.append(put(body, loading()));
@@ -53,7 +54,10 @@ function draw({ servers, params, api, page, body }) {
   const open = (/** @type {any} */ server, focus = false) => {
     chosen = server;
     history.replaceState(null, "", `#/registry/${encodeURIComponent(server.name)}`);
-    for (const one of list.querySelectorAll("button")) one.toggleAttribute("aria-current", one.dataset.server === server.name);
+    for (const one of list.querySelectorAll("button")) {
+      if (one.dataset.server === server.name) one.setAttribute("aria-current", "true");
+      else one.removeAttribute("aria-current");
+    }
     put(place, serverView(server, api, page));
     if (focus) /** @type {HTMLElement | null} */ (place.querySelector("h2"))?.focus();
   };
