@@ -5,7 +5,7 @@
 
 import { count, escaped, plain, shown } from "./shown.js";
 
-/** @typedef {Node | string | number | null | undefined | false} Child */
+/** @typedef {Node | string | number | null | undefined | false | any[]} Child */
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -14,7 +14,7 @@ const SVG = "http://www.w3.org/2000/svg";
  * `undefined` and `false` set none. A link leads only to a page of the console or a path of the gate.
  * @param {string} tag
  * @param {Record<string, any>} [attributes]
- * @param {...(Child | Child[])} children
+ * @param {...Child} children
  * @returns {HTMLElement & Record<string, any>}
  */
 export function el(tag, attributes = {}, ...children) {
@@ -28,7 +28,7 @@ export function el(tag, attributes = {}, ...children) {
  * An element of SVG, as `el` makes one of HTML.
  * @param {string} tag
  * @param {Record<string, any>} [attributes]
- * @param {...(Child | Child[])} children
+ * @param {...Child} children
  * @returns {SVGElement}
  */
 export function svg(tag, attributes = {}, ...children) {
@@ -75,7 +75,7 @@ function fill(element, children) {
 /**
  * Replaces what an element holds.
  * @param {Element} element
- * @param {...(Child | Child[])} children
+ * @param {...Child} children
  */
 export function put(element, ...children) {
   element.replaceChildren();
@@ -86,7 +86,7 @@ export function put(element, ...children) {
 /**
  * A page's head: its name, a line under it, and what can be done.
  * @param {string | Node} title
- * @param {{ sub?: Child | Child[], actions?: Child[] }} [more]
+ * @param {{ sub?: Child, actions?: Child[] }} [more]
  */
 export function head(title, { sub, actions = [] } = {}) {
   return el("div", { class: "head" },
@@ -96,7 +96,7 @@ export function head(title, { sub, actions = [] } = {}) {
 
 /**
  * A button. `kind`: `primary`, `danger`, `quiet`, or nothing.
- * @param {Child | Child[]} words
+ * @param {Child} words
  * @param {(event: MouseEvent) => void} act
  * @param {Record<string, any> & { kind?: string }} [more]
  */
@@ -107,8 +107,8 @@ export function button(words, act, { kind = "", ...more } = {}) {
 /**
  * A panel with a heading of its own.
  * @param {string} title
- * @param {{ note?: Child | Child[], id?: string, class?: string, level?: number }} how
- * @param {...(Child | Child[])} children
+ * @param {{ note?: Child, id?: string, class?: string, level?: number }} how
+ * @param {...Child} children
  */
 export function panel(title, { note, id = `p-${title.toLowerCase().replace(/[^a-z]+/g, "-")}`, class: more = "", level = 2 }, ...children) {
   return el("section", { class: `panel ${more}`.trim(), "aria-labelledby": id },
@@ -118,7 +118,7 @@ export function panel(title, { note, id = `p-${title.toLowerCase().replace(/[^a-
 
 /**
  * Names and what they are, as a definition list. Rows whose value is null are left out.
- * @param {[Child, Child | Child[]][]} rows
+ * @param {[Child, Child][]} rows
  */
 export function facts(rows) {
   return el("dl", { class: "facts" },
@@ -130,7 +130,7 @@ export function facts(rows) {
  * A table that becomes a list of cards on a narrow screen. `columns`: `{ name, cell(row), class? }`; `link(row)` gives a
  * row's page, which j, k and Enter walk.
  * @template Row
- * @param {{ name: string, cell: (row: Row) => Child | Child[], class?: string }[]} columns
+ * @param {{ name: string, cell: (row: Row) => Child, class?: string }[]} columns
  * @param {Row[]} rows
  * @param {{ caption: string, row?: (row: Row) => Record<string, any> }} how
  */
@@ -146,7 +146,7 @@ export function table(columns, rows, { caption, row = () => ({}) }) {
 /**
  * Nothing is here, and why that is fine or what to do.
  * @param {string} title
- * @param {Child | Child[]} [words]
+ * @param {Child} [words]
  * @param {Child} [action]
  */
 export function empty(title, words, action) {
