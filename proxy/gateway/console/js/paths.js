@@ -118,6 +118,7 @@ function sink(frame, { sinks, ways, labels, carry, carried }) {
   const add = (/** @type {string} */ label, /** @type {boolean} */ isFound, /** @type {string[]} */ names) => {
     labels.add(label);
     const key = `${label}\n${id}\n${isFound}`;
+    /** @type {Way} */
     const way = ways.get(key) ?? { label, sink: id, found: isFound, arguments: [], reached: [], stopped: [], sources: new Map() };
     ways.set(key, way);
     for (const name of names) if (!way.arguments.includes(name)) way.arguments.push(name);

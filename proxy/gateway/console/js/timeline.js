@@ -224,7 +224,7 @@ export class Timeline {
     const method = frame.call ? "" : frame.target ? frame.method : "";
     const head = el("button", {
       type: "button", class: "tl-head tl-grid", "aria-expanded": "false", "aria-controls": id, dataset: { number: frame.number },
-      on: { click: () => toggle(detail.hidden) },
+      on: { click: () => toggle(detail.hidden === true) },
     },
     laneCells(this.lanes, at),
     el("span", { class: "tl-no" }, el("span", { class: "no" }, `#${frame.number}`), el("span", { class: "fine num" }, `+${duration(frame.startedUs - base)}`)),

@@ -4,6 +4,7 @@ import { brief, cell, effectWord } from "../call.js";
 import { badge, button, count, el, empty, failed, head, labels, loading, panel, put, table, verdict } from "../dom.js";
 import { story } from "../entries.js";
 import { graph } from "../graph.js";
+import { lines } from "../laws.js";
 import { pathsOf, reached, telling } from "../paths.js";
 import { shown } from "../shown.js";
 
@@ -37,7 +38,9 @@ export async function render(root, params, api, page) {
     }
     draw(body, paths, sinks, timeline, page.signal);
   } catch (error) {
-    if (!page.signal.aborted) put(body, failed(error, () => page.again()));
+    if (page.signal.aborted) return;
+    if (/** @type {any} */ (error).code === "no_trace") put(body, el("div", { class: "panel" }, lines(/** @type {any} */ (error).message, "What the gate says")));
+    else put(body, failed(error, () => page.again()));
   }
 }
 

@@ -101,6 +101,7 @@ async function tasks(look) {
   const live = new Map(open.map((/** @type {any} */ task) => [task.id, task]));
   /** @type {Map<string, Line>} */
   const lines = new Map();
+  /** @type {string | null} */
   let cursor = null;
   if (narrow) {
     const more = el("div", {});

@@ -3,9 +3,10 @@
 import { ask } from "../dialog.js";
 import { choices } from "../choice.js";
 import { brief, digestOf, effectWord } from "../call.js";
-import { button, count, el, empty, facts, failed, head, labels, loading, panel, put, say, verdict, when } from "../dom.js";
+import { button, count, el, empty, facts, failed, head, labels, loading, put, say, verdict, when } from "../dom.js";
 import { story } from "../entries.js";
 import { walk } from "../keys.js";
+import { lines } from "../laws.js";
 import { shown } from "../shown.js";
 import { duration } from "../story.js";
 import { Timeline, placed } from "../timeline.js";
@@ -39,7 +40,10 @@ export async function render(root, params, api, page) {
     page.title(`${params.id ? "Task" : "Trace"} ${id.slice(0, 12)}`);
     draw({ told, tasks, id, params, api, page, title, sub, acts, body });
   } catch (error) {
-    if (!page.signal.aborted) put(body, failed(error, () => page.again()));
+    if (page.signal.aborted) return;
+    if (/** @type {any} */ (error).code === "no_trace") {
+      put(body, el("div", { class: "panel" }, lines(/** @type {any} */ (error).message, "What the gate says"), el("p", {}, el("a", { href: "#/tasks" }, "All tasks"))));
+    } else put(body, failed(error, () => page.again()));
   }
 }
 
@@ -50,11 +54,9 @@ export async function render(root, params, api, page) {
  * @param {AbortSignal} signal
  */
 async function known(api, ids, signal) {
-  const asked = ids.slice(0, TASKS_MAX).map((id) => api.get(`/v1/tasks/${encodeURIComponent(id)}`, { signal }).catch((/** @type {any} */ error) => {
-    if (signal.aborted) throw error;
-    return null;
-  }));
-  return (await Promise.all(asked)).filter((task) => task !== null);
+  const { tasks } = await api.get("/v1/tasks", { signal });
+  const there = ids.filter((id) => tasks.some((/** @type {any} */ task) => task.id === id)).slice(0, TASKS_MAX);
+  return Promise.all(there.map((id) => api.get(`/v1/tasks/${encodeURIComponent(id)}`, { signal })));
 }
 
 /** @param {{ told: Story, tasks: any[], id: string, params: any, api: import("../api.js").Api, page: import("../main.js").Page, title: HTMLElement, sub: HTMLElement, acts: HTMLElement, body: HTMLElement }} all */
