@@ -140,7 +140,7 @@ export function table(columns, rows, { caption, row = () => ({}) }) {
       el("caption", { class: "sr" }, caption),
       el("thead", {}, el("tr", {}, columns.map((column) => el("th", { scope: "col", class: column.class }, column.name)))),
       el("tbody", {}, rows.map((each) => el("tr", row(each),
-        columns.map((column) => el("td", { class: column.class, dataset: { name: column.name } }, column.cell(each))))))));
+        columns.map((column) => el("td", { class: column.class, dataset: { name: column.name } }, el("div", {}, column.cell(each)))))))));
 }
 
 /**

@@ -108,7 +108,7 @@ export function claimed(request) {
     ["The client says it is", client.client ? [shown(client.client), " ", shown(client.version ?? "")] : none("nothing")],
     ["The host says the goal is", task.goal ? shown(task.goal, { max: 1000, what: "the goal" }) : none("nothing")],
     ["The server calls it", tool.title ? shown(tool.title) : none("nothing")],
-    ["The server says", tool.description ? shown(tool.description, { max: 1000, what: "the description" }) : none("nothing")],
+    ["The server says", tool.description ? shown(tool.description, { max: 500, what: "the description" }) : none("nothing")],
     ["The server hints", notes ? shownJson(notes) : none("nothing")],
   ]));
 }

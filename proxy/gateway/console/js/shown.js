@@ -158,7 +158,7 @@ function head(text, max) {
 
 /**
  * A node that shows a whole text, or its head and a button that says how much there is. While it is folded it carries
- * `data-folded` with that number; opening it sends the event `unfold` up the page.
+ * `data-folded` with that number; opening it sends the event `unfold` up the page, and the event `unfold-now` opens it.
  * @param {string} text
  * @param {number} max
  * @param {(part: string) => Node[]} draw
@@ -322,12 +322,4 @@ function inline(text, at) {
     if (depth === 0) return { text: out, end: i };
   }
   return null;
-}
-
-/**
- * Opens everything that is folded below a node.
- * @param {Element} root
- */
-export function unfoldAll(root) {
-  for (const box of root.querySelectorAll("[data-folded]")) box.dispatchEvent(new Event("unfold-now"));
 }

@@ -4,7 +4,7 @@
 import { button, count, el, facts, failed, labels, loading, panel, put, say, span, verdict, when } from "../dom.js";
 import * as evidence from "../evidence.js";
 import { possible, prove, why } from "../passkeys.js";
-import { shown, unfoldAll } from "../shown.js";
+import { shown } from "../shown.js";
 
 /** So long after a button could first be pressed, a press counts: one that was meant for something else does not. */
 const SETTLE_MS = 600;
@@ -132,7 +132,7 @@ class Request {
       return el("li", { class: left <= 0 ? "given" : "" },
         box ? el("label", { class: "check" }, box, el("span", {}, words)) : el("p", {}, words),
         grant.given_by.length > 0 ? el("p", { class: "note" }, "Given by ", grant.given_by.map((/** @type {string} */ by, /** @type {number} */ n) => [n > 0 ? ", " : "", shown(by)])) : null,
-        el("p", { class: "note" }, grant.you_may ? `You may give it.${grant.step_up ? " A passkey is asked for." : ""}` : shown(grant.why_not ?? "It is not yours to give."), ));
+        el("p", { class: "note" }, grant.you_may ? `You may give it.${grant.step_up ? " A passkey is asked for." : ""}` : shown(grant.why_not ?? "It is not yours to give.")));
     })));
   }
 
@@ -161,8 +161,7 @@ class Request {
 
   /** What the page has not shown yet, and whether the buttons may be pressed. */
   drawGaps() {
-    const folded = [...(this.evidence?.querySelectorAll("#arguments ~ *, [aria-labelledby=arguments]") ?? [])];
-    const boxes = [...new Set(folded.flatMap((each) => [...each.querySelectorAll("[data-folded]")]))].filter((each) => !each.closest("[data-twice]"));
+    const boxes = [...(this.evidence?.querySelectorAll("[data-folded]") ?? [])].filter((each) => !each.closest("[data-twice], .claimed"));
     const characters = boxes.reduce((sum, each) => sum + Number(/** @type {HTMLElement} */ (each).dataset.folded), 0);
     const settled = performance.now() >= this.ready;
     const chosen = this.request.grants.some((/** @type {any} */ grant) => grant.you_may && !this.without.has(grant.name));
@@ -170,7 +169,11 @@ class Request {
     this.gaps.id = "gaps";
     if (boxes.length > 0) {
       put(this.gaps, el("p", {}, `Not everything was shown: ${count(boxes.length, "value")} folded, ${count(characters, "character")}.`),
-        button("Show everything", () => { if (this.evidence) for (const each of boxes) unfoldAll(/** @type {Element} */ (each.parentElement)); this.drawGaps(); }, { kind: "quiet" }));
+        button("Show everything", () => {
+          for (const each of boxes) each.dispatchEvent(new Event("unfold-now"));
+          this.drawGaps();
+          this.approvers[0]?.focus({ preventScroll: true });
+        }, { kind: "quiet" }));
     } else put(this.gaps, chosen ? null : el("p", {}, "Choose at least one grant."));
     for (const each of this.approvers) each.disabled = this.busy || !settled || boxes.length > 0 || !chosen || offline || this.expired();
     if (this.denier) this.denier.disabled = this.busy || !settled || offline || this.expired();
