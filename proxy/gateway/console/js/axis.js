@@ -1,7 +1,7 @@
 // The time axis that a page of a timeline shares: idle stretches are folded so that what happened stays visible, and said
 // to be. Pure.
 
-import { duration } from "./story.js";
+import { offset } from "./story.js";
 
 /** @typedef {{ at: (us: number) => number, ticks: { x: number, words: string }[], folds: { x: number, us: number }[] }} Axis */
 
@@ -78,7 +78,7 @@ function ticksOf(parts, length, zero) {
     const part = parts.find((each) => each.x + each.width >= place);
     if (!part) continue;
     const us = part.from + (part.width > 0 ? (place - part.x) / part.width : 0) * (part.to - part.from);
-    out.push({ x: n * 25, words: n === 0 ? "0" : `+${duration(Math.round(us - zero))}` });
+    out.push({ x: n * 25, words: n === 0 ? "0" : `+${offset(Math.round(us - zero))}` });
   }
   return out;
 }

@@ -64,7 +64,7 @@ export function digestOf(digest) {
   const hex = digest.replace(/^sha256:/, "");
   if (hex.length <= 12) return el("code", {}, shown(hex));
   const short = `${hex.slice(0, 12)}…`;
-  const one = el("button", { type: "button", class: "digest", "aria-expanded": "false", title: "Show the whole digest" }, short);
+  const one = el("button", { type: "button", class: "hash", "aria-expanded": "false", title: "Show the whole digest" }, short);
   one.addEventListener("click", () => {
     const whole = one.getAttribute("aria-expanded") === "false";
     one.setAttribute("aria-expanded", String(whole));
@@ -268,10 +268,20 @@ function attempts(list) {
     attempt.status ? `, HTTP ${attempt.status}` : "", attempt.fault ? [", failed: ", shown(attempt.fault)] : "")));
 }
 
+/**
+ * Links to the approval requests that a text of the gate names.
+ * @param {string} text
+ * @returns {Child}
+ */
+export function requests(text) {
+  const ids = new Set(text.match(/\bap_[a-z2-7]{26}\b/g) ?? []);
+  return ids.size === 0 ? null : el("span", {}, [...ids].slice(0, 5).map((id) => [" ", el("a", { href: `#/approvals/${id}` }, "Open the request")]));
+}
+
 /** @param {any[]} list */
 function notes(list) {
   if (list.length === 0) return null;
-  return el("ul", { class: "plain notes" }, list.map((note) => el("li", {}, el("span", { class: "fine" }, `After ${duration(note.at_us)}: `), shown(note.text, { max: 1000 }))));
+  return el("ul", { class: "plain notes" }, list.map((note) => el("li", {}, el("span", { class: "fine" }, `After ${duration(note.at_us)}: `), shown(note.text, { max: 1000 }), requests(note.text))));
 }
 
 /**

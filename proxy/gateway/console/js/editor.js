@@ -188,7 +188,7 @@ function underlined(text, marks) {
     const begin = Math.max(at, from);
     out.push(document.createTextNode(text.slice(at, begin)));
     const one = document.createElement("span");
-    one.className = `mark ${kind}`;
+    one.className = `squiggle ${kind}`;
     one.append(document.createTextNode(text.slice(begin, to) || " "));
     out.push(one);
     at = Math.max(to, begin);

@@ -91,7 +91,7 @@ function neighbours(paths, id) {
 function sourceWords(source) {
   if (source.kind === "user") return [el("strong", {}, "The user"), el("span", { class: "fine" }, "as the host said it")];
   if (source.kind === "before") return [el("strong", {}, "Carried in"), el("span", { class: "fine" }, "what the task began with, or its caller had read before")];
-  const read = source.frames.slice(0, NAMED_MAX).map((frame) => el("span", { class: "fine item" }, `#${frame.number} `,
+  const read = source.frames.slice(0, NAMED_MAX).map((frame) => el("span", { class: "fine node-item" }, `#${frame.number} `,
     telling(frame).map(({ name, value }, n) => [n > 0 ? ", " : "", brief(name, 24), " ", brief(value, 40)])));
   return [el("strong", {}, brief(source.server, 40), "/", brief(source.name, 60)), read, rest(source.frames.length),
     source.taken.length > 0 ? badge(`label taken off ${source.taken.length === 1 ? "once" : `${source.taken.length} times`}`, "info") : null];
@@ -103,7 +103,7 @@ function sourceWords(source) {
  */
 function sinkWords(sink, places) {
   const gone = sink.frames.filter(reached).length;
-  const calls = sink.frames.slice(0, NAMED_MAX).map((frame) => el("span", { class: "fine item" }, `#${frame.number} `,
+  const calls = sink.frames.slice(0, NAMED_MAX).map((frame) => el("span", { class: "fine node-item" }, `#${frame.number} `,
     telling(frame, places).map(({ name, value }, n) => [n > 0 ? ", " : "", brief(name, 24), " ", brief(value, 40)])));
   return [el("strong", {}, brief(sink.server, 40), "/", brief(sink.name, 60)),
     el("span", { class: "fine" }, sink.effects.map(effectWord).join(", ")), calls, rest(sink.frames.length),
@@ -112,7 +112,7 @@ function sinkWords(sink, places) {
 
 /** @param {number} all */
 function rest(all) {
-  return all > NAMED_MAX ? el("span", { class: "fine item" }, `and ${count(all - NAMED_MAX, "more call")}`) : null;
+  return all > NAMED_MAX ? el("span", { class: "fine node-item" }, `and ${count(all - NAMED_MAX, "more call")}`) : null;
 }
 
 function marker() {

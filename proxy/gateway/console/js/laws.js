@@ -88,7 +88,7 @@ export function comparison(told, { past = "would have been decided" } = {}) {
       el("div", { class: "turn-head" }, badge(each.turn, each.turn === "wider" ? "warn" : "info"), el("span", {}, el("strong", {}, count(each.count, "call")), ": ", shown(each.from), " → ", shown(each.to))),
       el("div", { class: "fine" }, shown(each.cause), each.rules?.length > 0 ? [" ", each.rules.map((/** @type {string} */ rule, /** @type {number} */ n) => [n > 0 ? ", " : "", el("code", {}, brief(rule, 60))])] : ""),
       each.examples?.length > 0 ? el("ul", { class: "plain examples" }, each.examples.map((/** @type {any} */ one) => el("li", { class: "fine" },
-        el("a", { href: `#/traces/${one.number}` }, `#${one.number}`), " ", when(one.at), " ", shown(one.principal), " ", shown(one.server), "/", el("span", { class: "value" }, brief(one.what, 60))))) : null))),
+        el("a", { href: `#/traces/${one.number}` }, `#${one.number}`), " ", when(one.at), " ", shown(one.principal), " ", shown(one.server), "/", el("span", { class: "told" }, brief(one.what, 60))))) : null))),
     told.not_listed > 0 ? el("p", { class: "fine" }, `${count(told.not_listed, "more difference")} in groups that are not listed.`) : null,
     set.length > 0 ? el("details", { class: "apart" }, el("summary", {}, `${count(set.reduce((sum, [, n]) => sum + Number(n), 0), "call")} could not be compared`),
       el("ul", { class: "plain fine" }, set.map(([why, n]) => el("li", {}, `${n}: `, shown(why))))) : null,

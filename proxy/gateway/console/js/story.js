@@ -274,3 +274,14 @@ export function duration(us) {
   if (s < 3600) return `${Math.floor(s / 60)} min ${s % 60} s`;
   return `${Math.floor(s / 3600)} h ${Math.floor(s / 60) % 60} min`;
 }
+
+/**
+ * How long after the first frame: in the unit that fits, and from a minute on as a clock.
+ * @param {number} us
+ */
+export function offset(us) {
+  if (us < 60_000_000) return duration(us);
+  const s = Math.floor(us / 1_000_000);
+  const two = (/** @type {number} */ n) => String(n).padStart(2, "0");
+  return s < 3600 ? `${Math.floor(s / 60)}:${two(s % 60)}` : `${Math.floor(s / 3600)}:${two(Math.floor(s / 60) % 60)}:${two(s % 60)}`;
+}

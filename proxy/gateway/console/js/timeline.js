@@ -2,11 +2,11 @@
 // as lanes that only rise, and between the rows what happened to the task and what was said of it.
 
 import { axisOf } from "./axis.js";
-import { brief, callDetail, effectWord, stageTone } from "./call.js";
+import { brief, callDetail, effectWord, requests, stageTone } from "./call.js";
 import { badge, button, count, el, put, svg, verdict } from "./dom.js";
 import { telling } from "./paths.js";
 import { shown } from "./shown.js";
-import { duration } from "./story.js";
+import { duration, offset } from "./story.js";
 
 /** @typedef {import("./story.js").Row} Row */
 /** @typedef {import("./story.js").Frame} Frame */
@@ -104,9 +104,13 @@ function bar(frame, axis) {
 
 /** A whole timeline: filtered rows in, pages of them drawn. */
 export class Timeline {
-  /** @param {Story} story */
-  constructor(story) {
+  /**
+   * @param {Story} story
+   * @param {import("./places.js").Places} sinksOf
+   */
+  constructor(story, sinksOf) {
     this.story = story;
+    this.sinksOf = sinksOf;
     this.lanes = story.lanes.slice(0, LANES_MAX);
     /** @type {Placed[]} */
     this.all = [];
@@ -168,7 +172,7 @@ export class Timeline {
     const legend = this.lanes.map((label, n) => el("span", { class: "legend-lane" }, el("span", { class: `swatch lane-${n}`, "aria-hidden": "true" }), brief(label, 30)));
     const more = this.story.lanes.length - this.lanes.length;
     put(this.axisBox,
-      el("div", { class: "legend" },
+      el("div", { class: "tl-legend" },
         el("span", {}, el("span", { class: "dot own" }), "the gate"), el("span", {}, el("span", { class: "dot act" }), "the server"),
         el("span", {}, el("span", { class: "dot wait" }), "approval"),
         legend.length > 0 ? el("span", { class: "legend-labels" }, el("span", { class: "fine" }, "Labels of the task:"), legend, more > 0 ? ` and ${more} more` : "") : null),
@@ -227,15 +231,15 @@ export class Timeline {
       on: { click: () => toggle(detail.hidden === true) },
     },
     laneCells(this.lanes, at),
-    el("span", { class: "tl-no" }, el("span", { class: "no" }, `#${frame.number}`), el("span", { class: "fine num" }, `+${duration(frame.startedUs - base)}`)),
+    el("span", { class: "tl-no" }, el("span", { class: "no" }, `#${frame.number}`), el("span", { class: "fine num" }, `+${offset(frame.startedUs - base)}`)),
     el("span", { class: `tl-what depth-${frame.depth}` },
       el("span", { class: "tl-name" }, frame.toClient ? el("span", { class: "fine" }, "from ") : null, brief(frame.server, 40), el("span", { class: "sep" }, frame.call && frame.target ? "/" : " "), el("strong", {}, brief(name, TARGET_MAX)),
         method ? el("span", { class: "fine" }, " ", brief(method, 60)) : null, KINDS.has(frame.kind) && frame.method ? el("span", { class: "fine" }, ` ${KINDS.get(frame.kind)}`) : null,
-        telling(frame).map((one) => el("span", { class: "fine" }, "  ", brief(one.name, 24), " ", el("span", { class: "value" }, brief(one.value, 48))))),
+        telling(frame, this.sinksOf(frame.server, frame.target)).map((one) => el("span", { class: "fine" }, "  ", brief(one.name, 24), " ", el("span", { class: "told" }, brief(one.value, 48))))),
       flags(at)),
     el("span", { class: "tl-bar" }, bar(frame, axis), el("span", { class: "took num" }, frame.record ? duration(frame.record.took_us) : "open")),
     el("span", { class: "tl-decision" }, frame.decision ? verdict(frame.decision) : null,
-      rules.length > 0 ? el("span", { class: "rules" }, brief(rules[0].id, 40), rules.length > 1 ? ` +${rules.length - 1}` : "") : null),
+      rules.length > 0 ? el("span", { class: "rule-ids" }, brief(rules[0].id, 40), rules.length > 1 ? ` +${rules.length - 1}` : "") : null),
     el("span", { class: `tl-end ${frame.mood}` }, end(frame)));
     if (this.opened.has(frame.number)) toggle(true);
     return el("li", { class: `tl-row ${frame.mood} ${frame.call ? "call" : "other-frame"}` }, head, detail);
@@ -250,7 +254,7 @@ export class Timeline {
     const row = /** @type {import("./story.js").EventRow | import("./story.js").SaidRow} */ (at.row);
     const since = row.at - base;
     const time = el("span", { class: "tl-no" }, el("span", { class: "no", "aria-hidden": "true" }, row.what === "event" ? "◆" : "“"),
-      el("span", { class: "fine num" }, `${since < 0 ? "−" : "+"}${duration(Math.abs(since))}`));
+      el("span", { class: "fine num" }, `${since < 0 ? "−" : "+"}${offset(Math.abs(since))}`));
     const body = row.what === "event" ? eventWords(row.event) : saidWords(row);
     return el("li", { class: `tl-row aside ${row.what}` }, el("div", { class: "tl-grid" }, laneCells(this.lanes, at), time, el("div", { class: "tl-aside" }, body)));
   }
@@ -258,7 +262,7 @@ export class Timeline {
 
 /** @param {any} event */
 function eventWords(event) {
-  return el("p", {}, el("strong", {}, effectWord(event.what)), event.by ? [" by ", shown(event.by)] : "", ": ", shown(event.detail, { max: 300 }));
+  return el("p", {}, el("strong", {}, effectWord(event.what)), event.by ? [" by ", shown(event.by)] : "", ": ", shown(event.detail, { max: 300 }), requests(event.detail ?? ""));
 }
 
 /** @param {import("./story.js").SaidRow} row */

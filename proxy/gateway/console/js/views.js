@@ -15,83 +15,105 @@ const LOOK_MS = 4000;
 /** How long the summary waits for typing to rest. */
 const REST_MS = 900;
 
-/** @param {Desk} desk */
-export function views(desk) {
-  const panel = el("div", { class: "view", id: "view", role: "tabpanel", tabindex: "0" });
-  /** @type {Map<string, any>} what the tabs that run something last showed */
-  const shownThere = new Map();
-  let now = "words";
-  let timer = 0;
-  let leaving = new AbortController();
-  const tabs = el("div", { class: "tabs", role: "tablist", "aria-label": "Beside the source" }, TABS.map(([name, words]) => el("button", {
-    type: "button", role: "tab", id: `tab-${name}`, "aria-controls": "view", "aria-selected": String(name === now), tabindex: name === now ? "0" : "-1", on: { click: () => open(name) },
-  }, words)));
-  tabs.addEventListener("keydown", (event) => {
-    const step = { ArrowRight: 1, ArrowLeft: -1 }[/** @type {KeyboardEvent} */ (event).key];
-    if (!step) return;
+/** What is shown before something was run. @type {Record<string, [string, string]>} */
+const NOT_YET = {
+  tests: ["Not run yet", "The cases beside the policies are judged by the text as it stands."],
+  replay: ["Not replayed yet", "Recorded calls are put to the text as it stands. It has to be shown before anything can be promoted."],
+};
+
+export class Views {
+  /** @param {Desk} desk */
+  constructor(desk) {
+    this.desk = desk;
+    this.now = "words";
+    this.timer = 0;
+    this.leaving = new AbortController();
+    /** @type {Map<string, HTMLElement>} what was run last */
+    this.results = new Map();
+    this.panel = el("div", { class: "view", id: "view", role: "tabpanel", tabindex: "0" });
+    this.tabs = el("div", { class: "tabs", role: "tablist", "aria-label": "Beside the source", on: { keydown: (/** @type {KeyboardEvent} */ event) => this.step(event) } },
+      TABS.map(([name, words]) => el("button", {
+        type: "button", role: "tab", id: `tab-${name}`, "aria-controls": "view", "aria-selected": String(name === this.now), tabindex: name === this.now ? "0" : "-1", on: { click: () => this.open(name) },
+      }, words)));
+    this.element = el("section", { class: "panel views", "aria-label": "Beside the source" }, this.tabs, this.panel);
+  }
+
+  /** @param {KeyboardEvent} event */
+  step(event) {
+    const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (!by) return;
     event.preventDefault();
-    const at = TABS.findIndex(([name]) => name === now);
-    open(TABS[(at + step + TABS.length) % TABS.length]?.[0] ?? "words");
-    document.getElementById(`tab-${now}`)?.focus();
-  });
-  const draw = () => {
-    clearTimeout(timer);
-    leaving.abort();
-    leaving = new AbortController();
-    panel.setAttribute("aria-labelledby", `tab-${now}`);
-    const signal = AbortSignal.any([leaving.signal, desk.page.signal]);
-    const make = { words: wordsView, changes: changesView, shadow: shadowView, history: historyView }[/** @type {"words"} */ (now)];
-    if (make) make(desk, panel, signal);
-    else put(panel, shownThere.get(now) ?? (now === "tests" ? empty("Not run yet", "The cases beside the policies are judged by the text as it stands.") : empty("Not replayed yet", "Recorded calls are put to the text as it stands. It has to be shown before anything can be promoted.")));
-  };
-  const open = (/** @type {string} */ name) => {
-    now = name;
-    for (const tab of tabs.querySelectorAll("button")) {
+    const at = TABS.findIndex(([name]) => name === this.now);
+    this.open(TABS[(at + by + TABS.length) % TABS.length]?.[0] ?? "words");
+    document.getElementById(`tab-${this.now}`)?.focus();
+  }
+
+  /** @param {string} name */
+  open(name) {
+    this.now = name;
+    for (const tab of this.tabs.querySelectorAll("button")) {
       const chosen = tab.id === `tab-${name}`;
       tab.setAttribute("aria-selected", String(chosen));
       tab.setAttribute("tabindex", chosen ? "0" : "-1");
     }
-    draw();
-  };
-  return {
-    element: el("section", { class: "panel views", "aria-label": "Beside the source" }, tabs, panel),
-    open,
-    /** The text is another now. */
-    changed() {
-      if (!panel.firstChild) draw();
-      else if (now === "changes") draw();
-      else if (now === "words" && desk.checked) {
-        clearTimeout(timer);
-        timer = setTimeout(draw, REST_MS);
-      }
-      const changed = shownThere.get("tests") || shownThere.get("replay");
-      if (changed) panel.classList.toggle("old", (now === "tests" && !desk.fresh(desk.tested)) || (now === "replay" && !desk.fresh(desk.replayed)));
-    },
-    /**
-     * Runs something that takes a while and shows what came of it.
-     * @param {string} name
-     * @param {string} words
-     * @param {(signal: AbortSignal) => Promise<any>} work
-     */
-    async run(name, words, work) {
-      open(name);
-      put(panel, loading(words));
-      panel.classList.remove("old");
-      try {
-        const view = el("div", { class: "stack tight" });
-        put(view, await work(desk.page.signal));
-        shownThere.set(name, view);
-        if (now === name) put(panel, view);
-        say(view.querySelector(".result-line")?.textContent ?? "Done");
-      } catch (error) {
-        if (!desk.page.signal.aborted && now === name) put(panel, failed(error, () => this.run(name, words, work)));
-      }
-    },
-    leave() {
-      clearTimeout(timer);
-      leaving.abort();
-    },
-  };
+    this.draw();
+  }
+
+  draw() {
+    this.leave();
+    this.leaving = new AbortController();
+    const { desk, panel, now } = this;
+    panel.setAttribute("aria-labelledby", `tab-${now}`);
+    panel.classList.toggle("old", this.old());
+    const signal = AbortSignal.any([this.leaving.signal, desk.page.signal]);
+    if (now === "words") wordsView(desk, panel, signal);
+    else if (now === "changes") changesView(desk, panel);
+    else if (now === "shadow") shadowView(desk, panel, signal);
+    else if (now === "history") historyView(desk, panel, signal);
+    else put(panel, this.results.get(now) ?? empty(...NOT_YET[now] ?? ["", ""]));
+  }
+
+  /** Whether what is shown is of an earlier text. */
+  old() {
+    return (this.now === "tests" && !!this.desk.tested && !this.desk.fresh(this.desk.tested)) || (this.now === "replay" && !!this.desk.replayed && !this.desk.fresh(this.desk.replayed));
+  }
+
+  /** The text is another now. */
+  changed() {
+    if (!this.panel.firstChild || this.now === "changes") this.draw();
+    else if (this.now === "words" && this.desk.checked) {
+      clearTimeout(this.timer);
+      this.timer = setTimeout(() => this.draw(), REST_MS);
+    }
+    this.panel.classList.toggle("old", this.old());
+  }
+
+  /**
+   * Runs something that takes a while and shows what came of it.
+   * @param {string} name
+   * @param {string} words
+   * @param {(signal: AbortSignal) => Promise<any>} work
+   */
+  async run(name, words, work) {
+    this.open(name);
+    put(this.panel, loading(words));
+    this.panel.classList.remove("old");
+    const { signal } = this.desk.page;
+    try {
+      const view = el("div", { class: "stack tight" });
+      put(view, await work(signal));
+      this.results.set(name, view);
+      if (this.now === name) this.draw();
+      say(view.querySelector(".result-line")?.textContent ?? "Done");
+    } catch (error) {
+      if (!signal.aborted && this.now === name) put(this.panel, failed(error, () => this.run(name, words, work)));
+    }
+  }
+
+  leave() {
+    clearTimeout(this.timer);
+    this.leaving.abort();
+  }
 }
 
 /** @type {{ key: string, text: string } | null} the last summary, so that a tab that is opened again need not ask again */

@@ -6,6 +6,7 @@ import { story } from "../entries.js";
 import { graph } from "../graph.js";
 import { lines } from "../laws.js";
 import { pathsOf, reached, telling } from "../paths.js";
+import { places } from "../places.js";
 import { shown } from "../shown.js";
 
 /** @typedef {import("../paths.js").Paths} Paths */
@@ -45,24 +46,6 @@ export async function render(root, params, api, page) {
 }
 
 /**
- * Which arguments name a place, as the registry says. Where it cannot be asked, the shortest arguments are named instead.
- * @param {import("../api.js").Api} api
- * @param {AbortSignal} signal
- * @returns {Promise<(server: string, tool: string) => string[]>}
- */
-async function places(api, signal) {
-  /** @type {Map<string, string[]>} */
-  const known = new Map();
-  try {
-    const { servers } = await api.get("/v1/inventory", { signal });
-    for (const server of servers) for (const tool of server.tools) known.set(`${server.name}\n${tool.name}`, tool.sinks ?? []);
-  } catch {
-    if (signal.aborted) throw new Error("left");
-  }
-  return (server, tool) => known.get(`${server}\n${tool}`) ?? [];
-}
-
-/**
  * @param {HTMLElement} body
  * @param {Paths} paths
  * @param {(server: string, tool: string) => string[]} sinksOf
@@ -91,7 +74,7 @@ function draw(body, paths, sinksOf, timeline, signal) {
 
 /** @param {string} kind @param {string} words */
 function key(kind, words) {
-  return el("li", {}, el("span", { class: `key ${kind}`, "aria-hidden": "true" }), words);
+  return el("li", {}, el("span", { class: `line-key ${kind}`, "aria-hidden": "true" }), words);
 }
 
 /** One sentence of what matters most. @param {Paths} paths */

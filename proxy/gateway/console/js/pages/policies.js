@@ -8,7 +8,7 @@ import { badge, button, count, el, failed, head, loading, put, say, when } from 
 import { comparison, notTheBase, testsView, turns } from "../laws.js";
 import { digestOf } from "../call.js";
 import { escaped, shown } from "../shown.js";
-import { views } from "../views.js";
+import { Views } from "../views.js";
 
 /** How long typing must rest before the gate is asked. */
 const REST_MS = 400;
@@ -81,7 +81,7 @@ export class Desk {
     this.title = el("div", { class: "ed-head" });
     this.faults = el("div", { class: "faults" });
     this.steps = el("section", { class: "panel steps-panel", "aria-labelledby": "steps-title" });
-    this.views = views(this);
+    this.views = new Views(this);
     this.element = el("div", { class: "stack" }, this.state,
       el("div", { class: "law" }, this.list,
         el("section", { class: "ed-panel", "aria-label": "Editor" }, this.title, this.editor.element, el("div", { class: "ed-foot" }, this.editor.position), this.faults),
@@ -285,7 +285,7 @@ export class Desk {
     const checked = this.fresh(this.checked);
     const good = checked && !told.failed && told.faults.length === 0;
     const candidate = this.stagedNow();
-    const step = (/** @type {string} */ name, /** @type {any} */ words, /** @type {any} */ act, done = false) => el("li", { class: done ? "step done" : "step" }, el("div", { class: "step-words" }, el("strong", {}, name), el("span", { class: "fine" }, words)), act);
+    const step = (/** @type {string} */ name, /** @type {any} */ words, /** @type {any} */ act, done = false) => el("li", { class: done ? "step step-done" : "step" }, el("div", { class: "step-words" }, el("strong", {}, name), el("span", { class: "fine" }, words)), act);
     const go = (/** @type {string} */ words, /** @type {() => void} */ act, /** @type {boolean} */ open, kind = "small") => button(words, act, { kind, disabled: !open, dataset: { step: words } });
     const checkWords = !checked ? "the gate reads along as you type" : told.failed ? "could not be asked" : told.faults.length > 0 ? el("span", { class: "wrong" }, count(told.faults.length, "fault")) : "good";
     const testWords = this.fresh(this.tested) ? testLine(this.tested?.told) : this.tested ? "of an earlier text" : "the cases beside the policies";

@@ -71,7 +71,7 @@ function draw({ servers, params, api, page, body }) {
     el("p", { class: "fine" }, `${count(servers.length, "server")}, ${count(tools, "tool")}, ${withheld.length > 0 ? `${withheld.length} withheld` : "none withheld"}.`),
     withheld.length > 0 ? el("section", { class: "panel attention", "aria-labelledby": "attention" }, el("h2", { id: "attention" }, "Withheld until reviewed"),
       el("ul", { class: "plain" }, withheld.map(({ server, tool }) => el("li", {}, button([escaped(server.name), "/", escaped(tool.name)], () => open(server, true), { kind: "link" }), ": ", shown(tool.withheld))))) : null,
-    el("div", { class: "desk" }, list, place));
+    el("div", { class: "registry-desk" }, list, place));
   open(chosen);
   page.keys(walk(() => [...list.querySelectorAll("button")]));
 }
@@ -104,7 +104,7 @@ function effectBadges(effects) {
 function toolTable(server) {
   if (server.tools.length === 0) return empty("No tool", "Scan the server and review what it offers.");
   return table([
-    { name: "Tool", cell: (tool) => cell(el("strong", {}, shown(tool.name)), tool.description ? el("div", { class: "fine" }, el("span", { class: "claimed" }, "claimed: "), shown(tool.description, { max: 140, what: `the description of ${tool.name}` })) : null) },
+    { name: "Tool", cell: (tool) => cell(el("strong", {}, shown(tool.name)), tool.description ? el("div", { class: "fine" }, el("span", { class: "claim-mark" }, "claimed: "), shown(tool.description, { max: 140, what: `the description of ${tool.name}` })) : null) },
     { name: "Effect", cell: (tool) => effectBadges(tool.effects ?? []) },
     { name: "Labels", cell: (tool) => labels(tool.labels, "none") },
     { name: "Names a place", cell: (tool) => (tool.sinks?.length > 0 ? cell(tool.sinks.map((/** @type {string} */ sink, /** @type {number} */ n) => [n > 0 ? ", " : "", el("code", {}, shown(sink))])) : el("span", { class: "none" }, "–")) },
@@ -149,7 +149,7 @@ function scanView(server, tools, differ, api, page) {
     const may = tool.status !== "gone" && api.can("admin");
     return el("li", { class: "scan-row" },
       el("div", { class: "scan-head" }, el("strong", {}, shown(tool.name)), badge(shown(words), tone)),
-      tool.changes?.length > 0 ? el("ul", { class: "changes" }, tool.changes.map((/** @type {string} */ change) => el("li", {}, shown(change, { max: 800 })))) : null,
+      tool.changes?.length > 0 ? el("ul", { class: "scan-changes" }, tool.changes.map((/** @type {string} */ change) => el("li", {}, shown(change, { max: 800 })))) : null,
       tool.status === "gone" ? el("p", { class: "fine" }, "The live server no longer offers it. Its entry stays, and calls of it fail.") : null,
       may ? choose(server, tool, reviewed, refresh) : null);
   });

@@ -231,7 +231,7 @@ function callTable(records) {
     { name: "When", cell: (record) => when(record.at) },
     { name: "Call", cell: (record) => cell(shown(record.server, { max: 60 }), "/", el("strong", {}, shown(record.action, { max: 120 }))) },
     { name: "Principal", cell: (record) => (record.principal ? shown(record.principal) : el("span", { class: "none" }, "nobody known")) },
-    { name: "Decision", cell: (record) => cell(record.decision ? verdict(record.decision) : el("span", { class: "none" }, "none"), record.rules?.length > 0 ? el("div", { class: "rules" }, record.rules.slice(0, 3).map((/** @type {string} */ id, /** @type {number} */ i) => [i > 0 ? ", " : "", brief(id, 40)]), record.rules.length > 3 ? ` +${record.rules.length - 3}` : "") : null) },
+    { name: "Decision", cell: (record) => cell(record.decision ? verdict(record.decision) : el("span", { class: "none" }, "none"), record.rules?.length > 0 ? el("div", { class: "rule-ids" }, record.rules.slice(0, 3).map((/** @type {string} */ id, /** @type {number} */ i) => [i > 0 ? ", " : "", brief(id, 40)]), record.rules.length > 3 ? ` +${record.rules.length - 3}` : "") : null) },
     { name: "Ending", cell: (record) => effectWord(record.effect && record.ending === "served" ? record.effect : record.ending) },
     { name: "Labels", cell: (record) => labels(record.labels, "none") },
     { name: "Took", class: "number", cell: (record) => `${record.took_ms < 10 ? record.took_ms.toFixed(1) : Math.round(record.took_ms)} ms` },

@@ -7,6 +7,7 @@ import { button, count, el, empty, facts, failed, head, labels, loading, put, sa
 import { story } from "../entries.js";
 import { walk } from "../keys.js";
 import { lines } from "../laws.js";
+import { places } from "../places.js";
 import { shown } from "../shown.js";
 import { duration } from "../story.js";
 import { Timeline, placed } from "../timeline.js";
@@ -35,10 +36,10 @@ export async function render(root, params, api, page) {
   const body = el("div", { class: "stack" });
   root.append(put(body, loading("Reading the record")));
   try {
-    const told = await story(api, id, page.signal);
+    const [told, sinksOf] = await Promise.all([story(api, id, page.signal), places(api, page.signal)]);
     const tasks = await known(api, told.tasks, page.signal);
     page.title(`${params.id ? "Task" : "Trace"} ${id.slice(0, 12)}`);
-    draw({ told, tasks, id, params, api, page, title, sub, acts, body });
+    draw({ told, sinksOf, tasks, id, params, api, page, title, sub, acts, body });
   } catch (error) {
     if (page.signal.aborted) return;
     if (/** @type {any} */ (error).code === "no_trace") {
@@ -59,8 +60,8 @@ async function known(api, ids, signal) {
   return Promise.all(there.map((id) => api.get(`/v1/tasks/${encodeURIComponent(id)}`, { signal })));
 }
 
-/** @param {{ told: Story, tasks: any[], id: string, params: any, api: import("../api.js").Api, page: import("../main.js").Page, title: HTMLElement, sub: HTMLElement, acts: HTMLElement, body: HTMLElement }} all */
-function draw({ told, tasks, id, params, api, page, title, sub, acts, body }) {
+/** @param {{ told: Story, sinksOf: import("../places.js").Places, tasks: any[], id: string, params: any, api: import("../api.js").Api, page: import("../main.js").Page, title: HTMLElement, sub: HTMLElement, acts: HTMLElement, body: HTMLElement }} all */
+function draw({ told, sinksOf, tasks, id, params, api, page, title, sub, acts, body }) {
   if (told.rows.length === 0) {
     put(body, empty("Nothing is recorded", "The ledger has no entry of it. A call that only reads is on disk some milliseconds after its answer.", button("Look again", () => page.again())));
     return;
@@ -72,13 +73,15 @@ function draw({ told, tasks, id, params, api, page, title, sub, acts, body }) {
   put(acts,
     params.id && told.traces.length > 0 ? el("a", { class: "button", href: `#/traces/${encodeURIComponent(trace)}` }, "Whole trace") : null,
     el("a", { class: "button", href: `#/flow/${encodeURIComponent(id)}` }, "Flow of data"),
+    main && !main.over ? button("Look again", () => page.again()) : null,
     main && !main.over && api.can("member") ? button("Stop the task", () => stop(main, api, page), { kind: "danger" }) : null);
-  const line = new Timeline(told);
+  const line = new Timeline(told, sinksOf);
   const rows = placed(told.rows);
   const summary = el("p", { class: "fine", role: "status" });
   put(body, overview(told, tasks), filtersOf({ told, rows, line, summary, params, page }), summary, line.element);
   page.keys([...walk(() => [...line.list.querySelectorAll("button.tl-head")]),
     { keys: "[", words: "Earlier rows", act: () => line.go(line.page - 1) }, { keys: "]", words: "Later rows", act: () => line.go(line.page + 1) },
+    { keys: "r", words: "Look again", act: () => page.again() },
     { keys: "/", words: "Find", act: () => document.getElementById("choice-find")?.focus() },
     { keys: "o", words: "Flow of data", act: () => { location.hash = `#/flow/${encodeURIComponent(id)}`; } }]);
   const record = Number(params.query?.get("record"));
@@ -137,7 +140,7 @@ function overview(told, tasks) {
   const stopped = calls.filter((frame) => frame.ending === "refused").length;
   const off = calls.filter((frame) => frame.record?.plan && !frame.record.plan.step).length;
   const tiles = el("ul", { class: "tiles" },
-    tile(count(calls.length, "call"), stopped > 0 ? `${stopped} refused` : "none refused", stopped > 0 ? "bad" : ""),
+    tile(count(calls.length, "call"), stopped > 0 ? `${stopped.toLocaleString("en")} refused` : "none refused", stopped > 0 ? "bad" : ""),
     tile(told.frames.length > 0 ? duration(told.to - told.from) : "no time", "from first to last"),
     tile(told.lanes.length > 0 ? labels(told.lanes) : "no labels", told.lanes.length > 0 ? "carried in the end" : "were raised"),
     off > 0 ? tile(count(off, "call"), "off plan", "warn") : null,
@@ -235,7 +238,7 @@ function filtersOf({ told, rows, line, summary, params }) {
       ...(told.tasks.length > 1 ? [{ name: "task", words: "Task", options: told.tasks }] : []),
     ],
     more: [el("div", { class: "checks" },
-      protocol > 0 ? el("label", { class: "check" }, own, `Protocol frames (${protocol})`) : null,
+      protocol > 0 ? el("label", { class: "check" }, own, `Protocol frames (${protocol.toLocaleString("en")})`) : null,
       el("label", { class: "check" }, folds, "Fold idle time"))],
   });
   own.addEventListener("change", () => change(bar.values()));
