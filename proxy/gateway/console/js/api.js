@@ -60,10 +60,10 @@ export class Api {
   /**
    * @param {string} path
    * @param {any} [body]
-   * @param {{ signal?: AbortSignal }} [how]
+   * @param {{ signal?: AbortSignal, timeout?: number }} [how] `timeout` in milliseconds
    */
-  post(path, body = {}, { signal } = {}) {
-    return this.ask("POST", path, body, signal);
+  post(path, body = {}, { signal, timeout } = {}) {
+    return this.ask("POST", path, body, signal, timeout);
   }
 
   /**
@@ -81,10 +81,11 @@ export class Api {
    * @param {string} path
    * @param {any} body
    * @param {AbortSignal} [signal]
+   * @param {number} [limit] how long it may take, in milliseconds
    * @returns {Promise<any>}
    */
-  async ask(method, path, body, signal) {
-    const timeout = AbortSignal.timeout(TIMEOUT_MS);
+  async ask(method, path, body, signal, limit = TIMEOUT_MS) {
+    const timeout = AbortSignal.timeout(limit);
     /** @type {Response} */
     let response;
     let text = "";
@@ -101,7 +102,7 @@ export class Api {
       if (signal?.aborted) throw error;
       const late = timeout.aborted;
       throw new Refused(0, late ? "timeout" : "unreachable",
-        late ? `The gate has not answered within ${TIMEOUT_MS / 1000} s.` : "The gate was not reached.");
+        late ? `The gate has not answered within ${limit / 1000} s.` : "The gate was not reached.");
     }
     this.setClock(response);
     const json = parse(text);

@@ -149,7 +149,7 @@ const PARTS = /** @type {[string, (request: any) => any][]} */ ([
   ["the caller", (r) => [r.caller.agent, r.caller.user, r.caller.teams, r.caller.method]], ["the task", (r) => [r.task.id, r.task.profile]],
   ["the task's labels", (r) => r.task.labels], ["the server", (r) => [r.server.name, r.server.transport, r.server.trust]],
   ["the tool's definition", (r) => r.action.pin], ["the tool's effects", (r) => r.action.effects],
-  ["the labels of this call", (r) => r.labels], ["the preview", (r) => r.impact], ["the rules", (r) => r.rules],
+  ["the labels of this call", (r) => r.labels], ["the preview", (r) => r.impact], ["the rules", (r) => r.rules.map((/** @type {any} */ rule) => rule.id)],
   ["the grants required", (r) => r.grants.map((/** @type {any} */ g) => [g.name, g.quorum])], ["the law in force", (r) => r.snapshot], ["the expiry", (r) => r.expires],
 ]);
 

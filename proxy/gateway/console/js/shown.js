@@ -78,7 +78,7 @@ function odd(word) {
   if (scripts.length > 1) return `mixes ${scripts.join(" and ")} letters`;
   if (LOOKS_LATIN.test(word)) return `${scripts[0]} letters that look Latin`;
   const folded = word.normalize("NFKC");
-  if (folded !== word && [...word].some((c) => c > "\x7f" && /^[A-Za-z0-9]+$/.test(c.normalize("NFKC")))) {
+  if (folded !== word && [...word].some((c) => c > "\x7f" && /[\p{L}\p{Nd}]/u.test(c) && /^[A-Za-z0-9]+$/.test(c.normalize("NFKC")))) {
     return `letters in disguise, reads as ${folded}`;
   }
   return null;

@@ -12,7 +12,7 @@ import { drawLiveness } from "./queue.js";
  */
 export function render(root, _params, api, page) {
   const liveness = el("span", { class: "liveness" });
-  const body = el("div", { class: "live" }, loading());
+  const body = el("div", { class: "board" }, loading());
   /** @type {import("../api.js").Liveness} */
   let live = { state: "connecting", since: Date.now(), retry: null, error: null };
   /** @type {any} */
@@ -101,7 +101,7 @@ function number(value) {
 
 /** @param {any} value */
 function ms(value) {
-  return typeof value === "number" ? `${value < 10 ? value.toFixed(2) : Math.round(value).toLocaleString("en")} ms` : "–";
+  return typeof value === "number" ? `${value < 10 ? value.toFixed(2) : value < 100 ? value.toFixed(1) : Math.round(value).toLocaleString("en")} ms` : "–";
 }
 
 /**
@@ -113,18 +113,21 @@ function figure(name, value, href) {
   return el("div", {}, el("dt", {}, name), el("dd", {}, href ? el("a", { href }, value) : value));
 }
 
-const WIDE = 720;
-const HIGH = 150;
-const LEFT = 34;
-const BOTTOM = 18;
+/** The drawing's size; it is nearly the size on the screen, so that its words are as large as others. */
+const NARROW = matchMedia("(max-width: 46rem)");
+const HIGH = 160;
+const LEFT = 32;
+const BOTTOM = 20;
+const TOP = 12;
 
 /** @param {any[]} series */
 function bars(series) {
+  const WIDE = NARROW.matches ? 320 : 1040;
   const most = nice(Math.max(1, ...series.map((each) => each.calls)));
   const total = series.reduce((sum, each) => sum + each.calls, 0);
   const denied = series.reduce((sum, each) => sum + each.denied, 0);
   const step = (WIDE - LEFT) / Math.max(1, series.length);
-  const height = (/** @type {number} */ n) => (n / most) * (HIGH - BOTTOM - 8);
+  const height = (/** @type {number} */ n) => (n / most) * (HIGH - BOTTOM - TOP);
   const lines = [0, most / 2, most].map((n) => {
     const y = HIGH - BOTTOM - height(n);
     return [svg("line", { x1: LEFT, x2: WIDE, y1: y, y2: y, class: "grid" }), svg("text", { x: LEFT - 6, y: y + 4, "text-anchor": "end" }, number(n))];

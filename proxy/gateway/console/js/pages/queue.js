@@ -4,6 +4,7 @@
 // held back until they are asked for; what others decide stays where it is and says so, until the list is tidied.
 
 import { badge, button, count, el, empty, failed, head, labels, loading, put, say, span, verdict, when } from "../dom.js";
+import { effects } from "../evidence.js";
 import { walk } from "../keys.js";
 import { escaped, shown } from "../shown.js";
 
@@ -203,8 +204,8 @@ class Queue {
         el("p", { class: "item-name" },
           el("a", { class: "item-link", href: `#/approvals/${encodeURIComponent(approval.id)}` }, shown(action.name, { max: 120 })),
           el("span", { class: "soft" }, " on "), shown(server.name, { max: 80 }),
-          action.effects.map((/** @type {string} */ effect) => [" ", badge(shown(effect), effect === "read" ? "" : "info")]),
-          approval.waiting > 1 ? [" ", badge(`${approval.waiting} wait`, "warn")] : null),
+          " ", effects(action.effects),
+          approval.waiting > 1 ? [badge(`${approval.waiting} wait`, "warn")] : null),
         approval.rules[0] ? el("p", { class: "item-why" }, shown(approval.rules[0].reason || approval.rules[0].id, { max: 200 }),
           approval.rules.length > 1 ? el("span", { class: "soft" }, ` and ${count(approval.rules.length - 1, "rule")} more`) : null) : null,
         el("p", { class: "item-who" },

@@ -43,7 +43,6 @@ class Request {
     this.expiry = el("span", { class: "left", role: "timer" });
     this.desk = el("aside", { class: "desk", "aria-label": "Decision" });
     this.gaps = el("div", { class: "gaps" });
-    this.told = el("div", { class: "told" });
     this.outcome = el("div", { class: "outcome-box" });
     this.reason = el("textarea", { id: "reason", rows: "2", "aria-describedby": "reason-hint reason-error", required: true });
     this.reasonError = el("p", { class: "field-error", id: "reason-error", role: "alert" });
@@ -93,13 +92,16 @@ class Request {
     put(this.root,
       el("p", { class: "crumb" }, el("a", { href: "#/queue" }, "Queue"), el("span", { class: "soft" }, " / "), el("code", {}, shown(request.id))),
       evidence.summary(request, [this.state, this.expiry]),
-      this.told,
       el("div", { class: "request" }, shownWhole, this.desk));
     this.evidence = shownWhole;
     shownWhole.addEventListener("unfold", () => this.drawGaps());
-    put(this.told);
+    // Only now is the whole request on the page.
+    this.settle();
     this.drawDesk();
-    // Only now has the whole request been on the page.
+  }
+
+  /** What was drawn may have moved: a press that was meant for what stood there before does not count. */
+  settle() {
     this.ready = performance.now() + SETTLE_MS;
     setTimeout(() => this.drawGaps(), SETTLE_MS + 20);
   }
@@ -138,14 +140,17 @@ class Request {
 
   /** @param {any[]} mine */
   approval(mine) {
-    if (!this.api.can("approver")) return el("p", { class: "note" }, `Your role is ${this.api.session?.role}. Deciding needs the role approver.`);
-    if (mine.length === 0) return el("p", { class: "note" }, "None of these grants is yours to give, so you cannot approve it.");
+    if (!this.api.can("approver")) return el("p", { class: "note apart" }, `Your role is ${this.api.session?.role}. Deciding needs the role approver.`);
+    if (mine.length === 0) {
+      const gave = this.request.grants.some((/** @type {any} */ grant) => grant.given_by.includes(this.api.session?.principal));
+      return el("p", { class: "note apart" }, gave ? "You have given all that you may give." : "None of these grants is yours to give, so you cannot approve it.");
+    }
     const { waiting } = this.request;
     const once = button("Approve once", () => this.approve(1), { kind: "primary", id: "approve", "aria-describedby": "gaps" });
     this.approvers = [/** @type {any} */ (once)];
     if (waiting > 1) this.approvers.push(/** @type {any} */ (button(`Approve all ${waiting} that wait`, () => this.approve(waiting), { id: "approve-all", "aria-describedby": "gaps" })));
     return el("div", { class: "decide" },
-      el("div", { class: "field" }, el("label", { for: "note" }, "Note ", el("span", { class: "soft" }, "(optional, kept in the record)")), this.note),
+      el("div", { class: "field" }, el("label", { for: "note" }, "Note ", el("span", { class: "soft" }, "(optional)")), this.note),
       this.gaps, el("div", { class: "decide-buttons" }, this.approvers),
       el("p", { class: "note" }, waiting > 1 ? `${waiting} identical calls wait. “Once” lets one of them run.` : "Only this call, with exactly these arguments, may then run once."));
   }
@@ -384,6 +389,7 @@ class Request {
     const decided = this.request.state === "pending" && fresh.state !== "pending";
     const focus = document.activeElement?.id;
     this.request = fresh;
+    this.settle();
     this.drawDesk();
     if (decided) this.tell("warn", `It is no longer yours to decide: it is ${fresh.state}.`, []);
     else if (focus) document.getElementById(focus)?.focus();
