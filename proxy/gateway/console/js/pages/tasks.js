@@ -172,7 +172,7 @@ function listOf(lines, { asked, api, again }, narrow) {
     if (!line.live.over) return badge("open", "info");
     return el("span", {}, verdict(line.live.over.cause), " ", el("span", { class: "fine" }, brief(line.live.over.words ?? "", 90)));
   };
-  const keep = new URLSearchParams(Object.entries(asked).filter(([name, value]) => value && ["decision", "label", "server", "system"].includes(name)));
+  const keep = new URLSearchParams(Object.entries(asked).filter(([name, value]) => value && ["tool", "decision", "label", "server", "system"].includes(name)));
   const href = (/** @type {Line} */ line) => `#/tasks/${encodeURIComponent(line.id)}${keep.size > 0 ? `?${keep}` : ""}`;
   return el("div", { class: `panel list task-list ${narrow ? "narrow" : ""}`.trim() }, table([
     { name: "Task", cell: (line) => cell(el("a", { class: "row", href: href(line) }, line.live?.goal ? brief(line.live.goal, 90) : brief(line.id, 48)),

@@ -205,7 +205,7 @@ function meter(name, used, limit) {
 function filtersOf({ told, rows, line, summary, params }) {
   const distinct = (/** @type {(frame: import("../story.js").Frame) => string} */ of) => [...new Set(told.frames.map(of).filter((one) => one !== ""))].sort();
   const protocol = told.frames.filter((frame) => !frame.call).length;
-  const [servers, systems, principals] = [distinct((f) => f.server), distinct((f) => f.system), distinct((f) => f.principal)];
+  const [tools, servers, systems, principals] = [distinct((f) => (f.call ? f.target : "")), distinct((f) => f.server), distinct((f) => f.system), distinct((f) => f.principal)];
   const own = el("input", { type: "checkbox", checked: params.query?.get("all") === "1" || (protocol > 0 && protocol === told.frames.length) });
   const folds = el("input", { type: "checkbox", checked: true });
   const wanted = Number(params.query?.get("record"));
@@ -217,7 +217,7 @@ function filtersOf({ told, rows, line, summary, params }) {
     const kept = rows.filter(({ row, labels: carried }) => {
       if (row.what !== "frame") return !narrow || (!!find && Object.keys(now).every((name) => name === "find" || !now[name]) && textOf(row).includes(find));
       if (!row.call && !own.checked) return false;
-      return (!now.decision || (row.decision || "none") === now.decision) && (!now.server || row.server === now.server) && (!now.system || row.system === now.system)
+      return (!now.decision || (row.decision || "none") === now.decision) && (!now.tool || row.target === now.tool) && (!now.server || row.server === now.server) && (!now.system || row.system === now.system)
         && (!now.principal || row.principal === now.principal) && (!now.label || carried.has(now.label)) && (!now.task || row.task === now.task) && (!find || textOf(row).includes(find));
     });
     const hidden = own.checked ? 0 : protocol;
@@ -232,6 +232,7 @@ function filtersOf({ told, rows, line, summary, params }) {
       { name: "find", words: "Find", wide: true },
       { name: "decision", words: "Decision", options: ["allow", "escalate", "deny", "none"] },
       ...(told.lanes.length > 0 ? [{ name: "label", words: "Label", options: told.lanes }] : []),
+      ...(tools.length > 1 ? [{ name: "tool", words: "Tool", options: tools }] : []),
       ...(servers.length > 1 ? [{ name: "server", words: "Server", options: servers }] : []),
       ...(systems.length > 1 ? [{ name: "system", words: "Downstream system", options: systems }] : []),
       ...(principals.length > 1 ? [{ name: "principal", words: "Principal", options: principals }] : []),
