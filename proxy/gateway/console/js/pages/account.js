@@ -1,7 +1,7 @@
 // The visitor's own: who they are here, their passkeys, signing out.
 
 import { button, count, el, empty, facts, failed, head, loading, panel, put, say, table, when } from "../dom.js";
-import { make, possible, why } from "../passkeys.js";
+import { make, possible, proved } from "../passkeys.js";
 import { shown } from "../shown.js";
 
 /**
@@ -38,12 +38,15 @@ export function render(root, _params, api, page) {
 function passkeys(api, page) {
   const list = el("div", {}, loading());
   const told = el("p", { class: "field-error", role: "alert", id: "passkey-error" });
+  const unusable = el("p", { class: "note" });
   const name = el("input", { id: "passkey-name", autocomplete: "off", maxlength: "60", required: true, "aria-describedby": "passkey-error" });
   const add = el("button", { type: "submit", class: "button primary" }, "Add a passkey");
   const refresh = async () => {
     try {
       const answer = await api.get("/v1/passkeys", { signal: page.signal });
-      const all = Array.isArray(answer) ? answer : answer.passkeys;
+      const all = answer.passkeys;
+      form.hidden = !possible() || !!answer.unusable;
+      put(unusable, answer.unusable ? shown(answer.unusable, { max: 1000 }) : possible() ? null : "This browser makes no passkey at this address: they need https, or localhost.");
       if (api.session) api.session.passkeys = all.length;
       put(list, all.length === 0 ? empty("You have no passkey", "Some grants ask for one each time they are given.") : drawn(all));
     } catch (error) {
@@ -52,8 +55,8 @@ function passkeys(api, page) {
   };
   const drawn = (/** @type {any[]} */ all) => table([
     { name: "Name", cell: (each) => shown(each.name, { max: 120 }) },
-    { name: "Added", cell: (each) => when(each.created) },
-    { name: "Last used", cell: (each) => when(each.last_used) },
+    { name: "Added", cell: (each) => when(each.added) },
+    { name: "Last used", cell: (each) => each.used ? when(each.used) : el("span", { class: "none" }, "never") },
     { name: "", cell: (each) => remover(each, all.length) },
   ], all, { caption: count(all.length, "passkey") });
   const remover = (/** @type {any} */ each, /** @type {number} */ all) => {
@@ -61,7 +64,8 @@ function passkeys(api, page) {
     const ask = button(["Remove", el("span", { class: "sr" }, " ", shown(each.name))], () => {
       const sure = button("Remove for good", async () => {
         try {
-          await api.delete(`/v1/passkeys/${encodeURIComponent(each.id)}`);
+          put(told);
+          await proved((proof) => api.delete(`/v1/passkeys/${encodeURIComponent(each.id)}`, proof), page.signal);
           say("Passkey removed");
           await refresh();
           name.focus();
@@ -85,14 +89,8 @@ function passkeys(api, page) {
     }
     add.disabled = true;
     try {
-      const asked = await api.post("/v1/passkeys/begin", {}, { signal: page.signal });
-      let credential;
-      try {
-        credential = await make(asked, page.signal);
-      } catch (thrown) {
-        put(told, why(thrown));
-        return;
-      }
+      const asked = await proved((proof) => api.post("/v1/passkeys/begin", proof), page.signal);
+      const credential = await make(asked, page.signal);
       await api.post("/v1/passkeys", { name: name.value.trim(), credential });
       name.value = "";
       say("Passkey added");
@@ -105,6 +103,5 @@ function passkeys(api, page) {
   } } },
   el("div", { class: "field" }, el("label", { for: "passkey-name" }, "Name of a new one"), name), add);
   refresh();
-  return panel("Passkeys", { note: "They prove that it is you who gives a grant that asks for one." }, list, told,
-    possible() ? form : el("p", { class: "note" }, "This browser makes no passkey at this address: they need https, or localhost."));
+  return panel("Passkeys", { note: "They prove that it is you who gives a grant that asks for one." }, list, told, unusable, form);
 }

@@ -39,7 +39,7 @@ class Queue {
     this.state = query.get("state") === "decided" ? "decided" : "pending";
     this.find = query.get("find") ?? "";
     this.mine = query.get("mine") === "1";
-    this.order = query.get("order") ?? "oldest";
+    this.order = query.get("order") ?? this.usual();
     /** @type {Map<string, { item: HTMLElement, approval: any }>} what stands in the list */
     this.rows = new Map();
     /** @type {Map<string, any>} what came and is not in the list yet */
@@ -52,6 +52,11 @@ class Queue {
     this.body = el("div", {});
     this.tally = el("p", { class: "tally" });
     this.liveness = el("span", { class: "liveness" });
+  }
+
+  /** What waits longest comes first; what was decided last does. */
+  usual() {
+    return this.state === "decided" ? "newest" : "oldest";
   }
 
   open() {
@@ -86,12 +91,13 @@ class Queue {
       const each = el("button", { type: "button", class: "segment", "aria-pressed": String(this.state === state) }, words);
       each.addEventListener("click", () => {
         this.state = state;
+        this.order = order.value = this.usual();
         for (const other of each.parentElement?.children ?? []) other.setAttribute("aria-pressed", String(other === each));
         this.redraw();
       });
       return each;
     };
-    return el("div", { class: "filters queue-filters", role: "search", "aria-label": "Requests" },
+    return el("search", { class: "filters queue-filters", "aria-label": "Requests" },
       el("div", { class: "segments", role: "group", "aria-label": "State" }, choice("pending", "Waiting"), choice("decided", "Decided")),
       el("div", { class: "field grow" }, el("label", { for: "find" }, "Find"), find),
       el("div", { class: "field" }, el("label", { for: "order" }, "Order"), order),
@@ -117,7 +123,7 @@ class Queue {
     if (this.state !== "pending") query.set("state", this.state);
     if (this.find) query.set("find", this.find);
     if (this.mine) query.set("mine", "1");
-    if (this.order !== "oldest") query.set("order", this.order);
+    if (this.order !== this.usual()) query.set("order", this.order);
     history.replaceState(null, "", query.size > 0 ? `#/queue?${query}` : "#/queue");
   }
 
@@ -175,7 +181,7 @@ class Queue {
    */
   compare(a, b) {
     const by = this.order === "expires" ? "expires" : "created";
-    const forward = this.state === "decided" ? this.order === "oldest" ? 1 : -1 : this.order === "newest" ? -1 : 1;
+    const forward = this.order === "newest" ? -1 : 1;
     return forward * (String(a[by]).localeCompare(String(b[by])) || String(a.id).localeCompare(String(b.id)));
   }
 

@@ -1,9 +1,9 @@
 // One request, whole, and the decision on it. A decision is bound to what stood here: it carries the digest that was shown,
 // is sent once, and is never sent again by itself.
 
-import { button, count, el, facts, failed, labels, loading, panel, put, say, span, verdict, when } from "../dom.js";
+import { button, count, el, facts, failed, loading, panel, put, say, span, verdict, when } from "../dom.js";
 import * as evidence from "../evidence.js";
-import { possible, prove, why } from "../passkeys.js";
+import { proved } from "../passkeys.js";
 import { shown } from "../shown.js";
 
 /** So long after a button could first be pressed, a press counts: one that was meant for something else does not. */
@@ -230,34 +230,14 @@ class Request {
     this.drawGaps();
     put(this.outcome, el("p", { class: "note", role: "status" }, "Sending your decision"));
     try {
-      let answer;
-      try {
-        answer = await this.api.post(`${this.path}/${what}`, body);
-      } catch (thrown) {
-        const error = /** @type {any} */ (thrown);
-        if (error.status !== 428) throw error;
-        answer = await this.api.post(`${this.path}/${what}`, { ...body, step_up: await this.passkey(error) });
-      }
+      const answer = await proved((proof) => this.api.post(`${this.path}/${what}`, { ...body, ...proof }), this.page.signal,
+        () => put(this.outcome, el("p", { class: "note", role: "status" }, "Give your passkey in the browser's dialog")));
       this.busy = false;
       this.request = answer;
       this.came(what);
     } catch (error) {
       this.busy = false;
       await this.refused(/** @type {any} */ (error));
-    }
-  }
-
-  /** @param {any} error */
-  async passkey(error) {
-    const asked = error.body?.step_up ?? error.body?.error?.step_up;
-    const none = asked && ((asked.publicKey ?? asked).allowCredentials ?? []).length === 0;
-    if (!possible()) throw stopped("This browser has no passkeys at this address: they need https, or localhost.");
-    if (!asked || none) throw stopped("This grant asks for a passkey and you have none. Add one under your account, then decide again.");
-    put(this.outcome, el("p", { class: "note", role: "status" }, "Give your passkey in the browser's dialog"));
-    try {
-      return await prove(asked, this.page.signal);
-    } catch (thrown) {
-      throw stopped(why(thrown));
     }
   }
 
@@ -275,11 +255,11 @@ class Request {
   async refused(error) {
     if (this.page.signal.aborted) return;
     put(this.outcome);
-    if (error.status === 409) await this.overtaken(error);
+    if (error.code === "decided" || error.code === "changed") await this.overtaken(error);
     else if (error.status === 0 && error.code !== "passkey") {
       this.tell("bad", "It is not known whether your decision arrived.", [el("p", {}, shown(error.message), " Look at the request before you decide again."),
         button("Look at it as it now stands", () => this.page.again())]);
-    } else this.tell("bad", "Nothing was decided.", [el("p", {}, shown(error.message, { max: 1000 }), error.code === "passkey" ? [" ", el("a", { href: "#/account" }, "Your account")] : null)]);
+    } else this.tell("bad", "Nothing was decided.", [el("p", {}, shown(error.message, { max: 1000 }), /passkey/.test(error.code) ? [" ", el("a", { href: "#/account" }, "Your account")] : null)]);
     this.drawGaps();
   }
 
@@ -343,7 +323,7 @@ class Request {
     return [
       words.map((line) => el("p", {}, line)),
       request.why_closed ? el("p", {}, shown(request.why_closed, { max: 2000 })) : null,
-      facts([["Last decision", last ? [shown(last.by), ", ", when(last.at)] : null], ["Record", request.record ? String(request.record) : null], ["Labels", request.labels?.length ? labels(request.labels) : null]]),
+      facts([["Last decision", last ? [shown(last.by), ", ", when(last.at)] : null], ["Record", request.record ? String(request.record) : null]]),
       el("div", { class: "decide-buttons" }, el("a", { class: "button", href: `#/traces/${encodeURIComponent(request.task.trace)}` }, "See the trace"), this.nextButton()),
     ];
   }
@@ -402,9 +382,4 @@ class Request {
  */
 function same(a, b) {
   return ["waiting", "expires", "grants", "rules"].every((part) => JSON.stringify(a[part]) === JSON.stringify(b[part]));
-}
-
-/** @param {string} words */
-function stopped(words) {
-  return Object.assign(new Error(words), { status: 0, code: "passkey" });
 }
