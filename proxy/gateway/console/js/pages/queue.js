@@ -300,7 +300,8 @@ class Queue {
     const done = rows.filter((row) => row.approval.state !== "pending").length;
     const words = this.state === "decided" ? `${count(rows.length, "request")}, the latest 200 at most`
       : `${rows.length - done} shown of ${count(this.page.waiting.items.size, "request")} that wait${this.page.waiting.items.size === 1 ? "s" : ""}`;
-    put(this.tally, this.page.waiting.loaded || this.state === "decided" ? words : "",
+    const none = rows.length === 0 && (this.state === "decided" || this.page.waiting.items.size === 0);
+    put(this.tally, none || !(this.page.waiting.loaded || this.state === "decided") ? "" : words,
       this.held.size > 0 ? [" ", button(`Show ${this.held.size} new`, () => this.redraw(), { kind: "quiet" })] : null,
       done > 0 && this.state === "pending" ? [" ", button(`Put away ${done} decided`, () => this.redraw(), { kind: "quiet" })] : null);
   }
