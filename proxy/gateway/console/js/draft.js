@@ -10,8 +10,10 @@ export class Draft {
   /**
    * @param {string} base the snapshot it is made from
    * @param {Record<string, string>} files its files
+   * @param {string} by whose it is: another who signs in here does not find it
    */
-  constructor(base, files) {
+  constructor(base, files, by) {
+    this.by = by;
     this.base = base;
     this.original = files;
     /** @type {Map<string, string | null>} a path and its text, or null where it is removed */
@@ -24,9 +26,9 @@ export class Draft {
   }
 
   /** What was kept of an earlier visit: of which base, and what. */
-  static stored() {
+  stored() {
     try {
-      const kept = JSON.parse(sessionStorage.getItem(KEY) ?? "null");
+      const kept = JSON.parse(sessionStorage.getItem(`${KEY}.${this.by}`) ?? "null");
       return kept && typeof kept.base === "string" && Array.isArray(kept.edits) ? kept : null;
     } catch {
       return null;
@@ -66,8 +68,8 @@ export class Draft {
 
   keep() {
     try {
-      if (this.edits.size === 0 && !this.reason) sessionStorage.removeItem(KEY);
-      else sessionStorage.setItem(KEY, JSON.stringify({ base: this.base, edits: [...this.edits], reason: this.reason, open: this.open }));
+      if (this.edits.size === 0 && !this.reason) sessionStorage.removeItem(`${KEY}.${this.by}`);
+      else sessionStorage.setItem(`${KEY}.${this.by}`, JSON.stringify({ base: this.base, edits: [...this.edits], reason: this.reason, open: this.open }));
       this.kept = true;
     } catch {
       this.kept = false;

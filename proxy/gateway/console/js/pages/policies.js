@@ -55,11 +55,11 @@ export class Desk {
     this.api = api;
     this.page = page;
     this.history = history;
-    this.draft = new Draft(history.in_force, files);
+    this.draft = new Draft(history.in_force, files, api.session?.principal ?? "");
     /** @type {{ base: string, both: string[], clashes: string[] } | null} an earlier base of the edits, and what became of them */
     this.stale = null;
     this.earlier = "";
-    const kept = Draft.stored();
+    const kept = this.draft.stored();
     if (kept) {
       this.draft.take(kept);
       if (kept.base !== history.in_force && this.draft.edits.size > 0) this.earlier = kept.base;

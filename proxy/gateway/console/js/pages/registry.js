@@ -4,7 +4,7 @@ import { brief, cell, digestOf, effectWord } from "../call.js";
 import { ask } from "../dialog.js";
 import { badge, button, count, el, empty, facts, failed, head, labels, loading, put, say, table } from "../dom.js";
 import { walk } from "../keys.js";
-import { escaped, shown } from "../shown.js";
+import { escaped, shown, shownJson } from "../shown.js";
 
 /** @typedef {import("../api.js").Api} Api */
 /** @typedef {import("../main.js").Page} Page */
@@ -140,7 +140,7 @@ function scanView(server, tools, differ, api, page) {
   if (differ.length === 0) {
     return el("section", { class: "panel", "aria-labelledby": "scan-title" }, el("h2", { id: "scan-title" }, "The live server"), el("p", {}, badge("as reviewed", "good"), ` All ${count(tools.length, "tool")} are what was reviewed.`));
   }
-  /** @type {Map<string, { chosen: HTMLInputElement, effects: Map<string, HTMLInputElement>, box: HTMLElement }>} */
+  /** @type {Map<string, { chosen: HTMLInputElement, effects: Map<string, HTMLInputElement>, box: HTMLElement, pin: string | undefined }>} */
   const reviewed = new Map();
   const review = button("Review…", () => reviewChosen(server, reviewed, api, page), { kind: "primary", disabled: true });
   const refresh = () => { review.disabled = ![...reviewed.values()].some((each) => each.chosen.checked); };
@@ -150,20 +150,21 @@ function scanView(server, tools, differ, api, page) {
     return el("li", { class: "scan-row" },
       el("div", { class: "scan-head" }, el("strong", {}, shown(tool.name)), badge(shown(words), tone)),
       tool.changes?.length > 0 ? el("ul", { class: "scan-changes" }, tool.changes.map((/** @type {string} */ change) => el("li", {}, shown(change, { max: 800 })))) : null,
+      tool.definition ? el("details", {}, el("summary", {}, "Its definition, as the server claims it"), shownJson(typeof tool.definition === "string" ? tool.definition : JSON.stringify(tool.definition), { what: `the definition of ${tool.name}` })) : null,
       tool.status === "gone" ? el("p", { class: "fine" }, "The live server no longer offers it. Its entry stays, and calls of it fail.") : null,
       may ? choose(server, tool, reviewed, refresh) : null);
   });
   return el("section", { class: "panel", "aria-labelledby": "scan-title" },
     el("div", { class: "panel-head" }, el("h2", { id: "scan-title" }, "The live server differs"), el("p", { class: "note" }, `${same} as reviewed, ${differ.length} not`)),
     el("ul", { class: "plain scan" }, rows),
-    api.can("admin") ? el("div", { class: "actions" }, review, el("span", { class: "fine" }, "Approves exactly the definitions that were scanned."))
+    api.can("admin") ? el("div", { class: "actions" }, review, el("span", { class: "fine" }, differ.every((tool) => tool.pin || tool.status === "gone") ? "Approves exactly the definitions that were scanned." : "Approves what the server offers at that moment."))
       : el("p", { class: "fine" }, "Reviewing needs an admin."));
 }
 
 /**
  * @param {any} server
  * @param {any} tool
- * @param {Map<string, { chosen: HTMLInputElement, effects: Map<string, HTMLInputElement>, box: HTMLElement }>} reviewed
+ * @param {Map<string, { chosen: HTMLInputElement, effects: Map<string, HTMLInputElement>, box: HTMLElement, pin: string | undefined }>} reviewed
  * @param {() => void} refresh
  */
 function choose(server, tool, reviewed, refresh) {
@@ -180,18 +181,18 @@ function choose(server, tool, reviewed, refresh) {
     box.hidden = !chosen.checked;
     refresh();
   });
-  reviewed.set(tool.name, { chosen, effects, box });
+  reviewed.set(tool.name, { chosen, effects, box, pin: tool.pin ?? undefined });
   return el("div", { class: "choose" }, el("label", { class: "check" }, chosen, el("span", {}, "I have read this, and review ", brief(tool.name, 60))), box);
 }
 
 /**
  * @param {any} server
- * @param {Map<string, { chosen: HTMLInputElement, effects: Map<string, HTMLInputElement>, box: HTMLElement }>} reviewed
+ * @param {Map<string, { chosen: HTMLInputElement, effects: Map<string, HTMLInputElement>, box: HTMLElement, pin: string | undefined }>} reviewed
  * @param {Api} api
  * @param {Page} page
  */
 function reviewChosen(server, reviewed, api, page) {
-  const tools = [...reviewed].filter(([, each]) => each.chosen.checked).map(([name, each]) => ({ name, effects: [...each.effects].filter(([, box]) => box.checked).map(([effect]) => effect) }));
+  const tools = [...reviewed].filter(([, each]) => each.chosen.checked).map(([name, each]) => ({ name, pin: each.pin, effects: [...each.effects].filter(([, box]) => box.checked).map(([effect]) => effect) }));
   const bare = tools.find((tool) => tool.effects.length === 0);
   if (bare) {
     say(`Name an effect of ${bare.name}`);
