@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::auth::{Borders, Doorkeeper, token_digest};
 use crate::clock::{SystemClock, SystemEntropy, rfc3339};
 use crate::config::{Config, Known, Role, hex};
-use crate::console::{Console, Origin, Sessions};
+use crate::console::{Console, Origin, Passkeys, Sessions};
 use crate::control::{self, Control};
 use crate::desk::shadow::Shadow;
 use crate::halt::Halts;
@@ -192,7 +192,11 @@ impl Running {
             exporter: Arc::clone(&self.exporter),
             doorkeeper,
             borders: Borders::new(self.control, &names, &config.allowed_origins),
-            console: Console { origin, sessions: Sessions::new(config.session_idle, config.session_whole) },
+            console: Console {
+                passkeys: Arc::new(Passkeys::open(&config.data, &origin)?),
+                sessions: Sessions::new(config.session_idle, config.session_whole),
+                origin,
+            },
             halts: Arc::clone(&self.halts),
             agents: self.address,
         });

@@ -6,6 +6,7 @@
 mod admit;
 mod halts;
 mod health;
+mod passkeys;
 mod quarantine;
 mod shadow;
 mod snapshots;
@@ -24,10 +25,12 @@ use axum::middleware;
 use axum::response::{IntoResponse as _, Json, Response};
 use pdp::record::{Entry, Event};
 use pdp::refusal::Refusal;
-use pep::ports::{Gate, Ledger as _};
+use pep::ports::Gate;
+use serde::Serialize;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use utoipa::ToSchema;
 
 use crate::auth::{Borders, Doorkeeper, Visitor};
 use crate::config::Role;
@@ -76,6 +79,7 @@ fn routes() -> Routes {
     health::routes()
         .merge(table::routes())
         .merge(session::routes())
+        .merge(passkeys::routes())
         .merge(traces::routes())
         .merge(snapshots::routes())
         .merge(shadow::routes())
@@ -103,6 +107,16 @@ pub async fn serve(socket: TcpListener, control: Arc<Control>, stop: Cancellatio
 fn refusal(refused: &Refusal) -> Response {
     let status = StatusCode::from_u16(refused.code.http_status()).unwrap_or(StatusCode::FORBIDDEN);
     error(status, refused.code.name(), &refused.message)
+}
+
+/// What was wrong.
+#[derive(Debug, Serialize, ToSchema)]
+struct ErrorTold {
+    /// One word, for programs.
+    #[schema(value_type = String)]
+    code: &'static str,
+    /// What, where, and what to do, for people.
+    message: String,
 }
 
 fn error(status: StatusCode, code: &str, message: &str) -> Response {

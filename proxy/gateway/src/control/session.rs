@@ -69,7 +69,7 @@ struct SessionTold {
     expires: Option<String>,
 }
 
-fn told(visitor: &Visitor, signed: Option<&Signed>) -> SessionTold {
+fn told(control: &Control, visitor: &Visitor, signed: Option<&Signed>) -> SessionTold {
     let principal = &visitor.principal;
     SessionTold {
         principal: principal.key(),
@@ -78,7 +78,7 @@ fn told(visitor: &Visitor, signed: Option<&Signed>) -> SessionTold {
         teams: principal.teams.clone(),
         role: visitor.role.map(Role::word),
         csrf: signed.map(|signed| signed.csrf().to_owned()),
-        passkeys: 0,
+        passkeys: control.console.passkeys.of(principal).len(),
         expires: signed.map(|signed| rfc3339(signed.expires_us)),
     }
 }
@@ -87,8 +87,8 @@ fn told(visitor: &Visitor, signed: Option<&Signed>) -> SessionTold {
 ///
 /// Also says to whom a bearer token belongs. Needs a credential, and no role.
 #[utoipa::path(get, path = "/v1/session", tag = "session", responses((status = 200, body = SessionTold, description = "You.")))]
-async fn show(visitor: Asked, signed: Option<axum::Extension<Signed>>) -> Response {
-    Json(told(&visitor, signed.as_deref())).into_response()
+async fn show(State(control): State<Arc<Control>>, visitor: Asked, signed: Option<axum::Extension<Signed>>) -> Response {
+    Json(told(&control, &visitor, signed.as_deref())).into_response()
 }
 
 /// Sign in.
@@ -135,7 +135,7 @@ async fn sign_in(
     };
     let signed = opened.signed;
     tell(&control, &signed.visitor, "signed_in", format!("with a browser from {}{gave_way}", peer.ip()));
-    let answer = (StatusCode::CREATED, Json(told(&signed.visitor, Some(&signed)))).into_response();
+    let answer = (StatusCode::CREATED, Json(told(&control, &signed.visitor, Some(&signed)))).into_response();
     with_cookie(answer, &opened.cookie, "", console.origin.is_secure())
 }
 

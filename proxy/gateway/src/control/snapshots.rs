@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 use utoipa_axum::routes;
 
 use super::table::Routes;
-use super::{Asked, Control, error, needs};
+use super::{Asked, Control, ErrorTold, error, needs};
 use crate::clock::rfc3339;
 use crate::config::Role;
 use crate::history::{Candidate, Change, Found, Turn, TurnTold, all};
@@ -144,13 +144,6 @@ struct NotTheBase {
     error: ErrorTold,
     /// What is in force by now.
     in_force: TurnTold,
-}
-
-#[derive(Debug, Serialize, ToSchema)]
-struct ErrorTold {
-    #[schema(value_type = String)]
-    code: &'static str,
-    message: String,
 }
 
 /// A refusal as an answer. What is in force, and who put it there, is told where that is the reason.

@@ -497,7 +497,7 @@ async fn end(
 }
 
 /// Reads a body that may be missing.
-fn optional<T: serde::de::DeserializeOwned + Default>(body: Result<Bytes, BytesRejection>) -> Result<T, Failed> {
+pub(super) fn optional<T: serde::de::DeserializeOwned + Default>(body: Result<Bytes, BytesRejection>) -> Result<T, Failed> {
     match body {
         Ok(bytes) if bytes.is_empty() => Ok(T::default()),
         body => read(body),
