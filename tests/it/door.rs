@@ -64,7 +64,10 @@ impl Browser {
     /// A request of the console's own page.
     fn meant(&self, verb: &str, path: &str) -> Request {
         let origin = format!("http://{}", self.host);
-        self.led(verb, path).with("origin", &origin).with("sec-fetch-site", "same-origin").with("x-wicketgate-csrf", &self.csrf)
+        self.led(verb, path)
+            .with("origin", &origin)
+            .with("sec-fetch-site", "same-origin")
+            .with("x-wicketgate-csrf", &self.csrf)
     }
 }
 
@@ -150,7 +153,8 @@ async fn a_browser_signs_in_works_and_signs_out() {
 
     let entries = house.gate.close().await;
     let told: Vec<(String, Option<String>)> = events(entries).into_iter().map(|e| (e.what, e.by)).collect();
-    let of = |what: &str| told.iter().filter(|(w, by)| w == what && by.as_deref() == Some("default/a-operator")).count();
+    let of =
+        |what: &str| told.iter().filter(|(w, by)| w == what && by.as_deref() == Some("default/a-operator")).count();
     assert_eq!((of("signed_in"), of("signed_out")), (2, 1));
 }
 

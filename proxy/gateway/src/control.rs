@@ -97,7 +97,9 @@ pub async fn serve(socket: TcpListener, control: Arc<Control>, stop: Cancellatio
     let served = routes()
         .router()
         .merge(assets::routes())
-        .fallback(|| async { error(StatusCode::NOT_FOUND, "no_route", "there is nothing here; see `/v1/openapi.json`") })
+        .fallback(|| async {
+            error(StatusCode::NOT_FOUND, "no_route", "there is nothing here; see `/v1/openapi.json`")
+        })
         .layer(middleware::from_fn_with_state(Arc::clone(&control), admit::admit))
         .with_state(control);
     let service = served.into_make_service_with_connect_info::<SocketAddr>();

@@ -91,9 +91,13 @@ mod tests {
     #[test]
     fn the_door_is_configured_in_a_few_lines_or_not_at_all() {
         let config = meant("").unwrap();
-        assert_eq!((config.session_idle, config.session_whole), (Duration::from_secs(3600), Duration::from_secs(43_200)));
+        assert_eq!(
+            (config.session_idle, config.session_whole),
+            (Duration::from_secs(3600), Duration::from_secs(43_200))
+        );
         assert!(config.console_url.is_none());
-        let text = "[console]\nsession_idle_s = 60\nsession_s = 120\n[approvals]\nconsole_url = \"https://gate.example\"\n";
+        let text =
+            "[console]\nsession_idle_s = 60\nsession_s = 120\n[approvals]\nconsole_url = \"https://gate.example\"\n";
         let config = meant(text).unwrap();
         assert_eq!((config.session_idle, config.session_whole), (Duration::from_secs(60), Duration::from_secs(120)));
         assert_eq!(config.console_url.unwrap().as_str(), "https://gate.example/");
@@ -103,8 +107,14 @@ mod tests {
     fn what_cannot_be_meant_is_a_fault_with_its_line() {
         for (text, told) in [
             ("[console]\nsession_s = 59", "gate.toml:2:13: `session_s` cannot be 59\n    use 60 to 2592000"),
-            ("[console]\nsession_idle_s = 86401", "gate.toml:2:18: `session_idle_s` cannot be 86401\n    use 60 to 86400"),
-            ("[approvals]\nconsole_url = \"gate\"", "gate.toml:2:15: `console_url` cannot be read: relative URL without a base"),
+            (
+                "[console]\nsession_idle_s = 86401",
+                "gate.toml:2:18: `session_idle_s` cannot be 86401\n    use 60 to 86400",
+            ),
+            (
+                "[approvals]\nconsole_url = \"gate\"",
+                "gate.toml:2:15: `console_url` cannot be read: relative URL without a base",
+            ),
             ("[approvals]\nconsole_url = \"ftp://gate\"", "gate.toml:2:15: `console_url` is no place of a browser"),
             ("[approvals]\nconsole_url = \"https://gate/ui\"", "gate.toml:2:15: `console_url` has more than a scheme"),
             ("[approvals]\nconsole_url = \"https://a:b@gate\"", "gate.toml:2:15: `console_url` has more than a scheme"),

@@ -60,7 +60,10 @@ pub(crate) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
         .route("/", get(begin))
         .route("/console", get(begin))
         .route(ROOT, get(|headers: HeaderMap| async move { file("index.html", &headers) }))
-        .route("/console/{*path}", get(|Path(path): Path<String>, headers: HeaderMap| async move { file(&path, &headers) }))
+        .route(
+            "/console/{*path}",
+            get(|Path(path): Path<String>, headers: HeaderMap| async move { file(&path, &headers) }),
+        )
 }
 
 /// Whether a path is one of the files' and not of the API.
@@ -176,7 +179,9 @@ mod tests {
 
     #[test]
     fn what_is_no_file_of_the_console_is_not_found() {
-        for path in ["", "nothing.js", "README.md", "js", "js/", "../src/lib.rs", "..%2fCargo.toml", "/etc/passwd", "index"] {
+        for path in
+            ["", "nothing.js", "README.md", "js", "js/", "../src/lib.rs", "..%2fCargo.toml", "/etc/passwd", "index"]
+        {
             let answer = ask(path, None);
             assert_eq!(answer.status(), 404, "{path}");
             assert!(answer.headers().contains_key(CONTENT_SECURITY_POLICY), "{path}");

@@ -50,7 +50,9 @@ pub enum StepUpFault {
     #[error("`{0}` has no passkey; add one in the console first")]
     NoPasskey(String),
     /// There is nothing that this would answer.
-    #[error("no challenge is open for this: two minutes have passed, it was answered before, or what it was for has changed; begin again")]
+    #[error(
+        "no challenge is open for this: two minutes have passed, it was answered before, or what it was for has changed; begin again"
+    )]
     NoChallenge,
     /// It does not prove what it should.
     #[error("the passkey's answer does not count: {0}")]
@@ -368,7 +370,8 @@ fn site(origin: &Origin) -> Result<Webauthn, String> {
     let base = origin.base();
     let remedy = "set `console_url` under `[approvals]` to the name by which people reach the console, such as \
                   https://gate.example, or http://localhost with its port";
-    let name = origin.domain().ok_or_else(|| format!("`{base}` is an address, and passkeys belong to a name; {remedy}"))?;
+    let name =
+        origin.domain().ok_or_else(|| format!("`{base}` is an address, and passkeys belong to a name; {remedy}"))?;
     if !origin.is_secure() && name != "localhost" && !name.ends_with(".localhost") {
         return Err(format!("browsers have passkeys only over https, and `{base}` is not; {remedy}"));
     }

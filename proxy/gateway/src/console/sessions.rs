@@ -102,8 +102,7 @@ impl Sessions {
     }
 
     fn is_over(&self, session: &Session, now_us: i64) -> bool {
-        now_us.saturating_sub(session.seen_us) > self.idle_us
-            || now_us.saturating_sub(session.began_us) > self.whole_us
+        now_us.saturating_sub(session.seen_us) > self.idle_us || now_us.saturating_sub(session.began_us) > self.whole_us
     }
 
     fn signed(&self, key: Key, session: &Session) -> Signed {
@@ -253,7 +252,9 @@ mod tests {
         let (one, two) = (open(&all, "ann", 1, 0), open(&all, "ann", 2, 0));
         assert!(all.end("guess").is_none());
         assert_eq!(all.end(&one.cookie).unwrap().principal.agent, "ann");
-        assert!(all.end(&one.cookie).is_none() && all.find(&one.cookie, 1).is_none() && one.signed.ended.is_cancelled());
+        assert!(
+            all.end(&one.cookie).is_none() && all.find(&one.cookie, 1).is_none() && one.signed.ended.is_cancelled()
+        );
         assert!(all.find(&two.cookie, 1).is_some());
     }
 

@@ -125,7 +125,8 @@ fn shown(control: &Control, headers: &HeaderMap, address: IpAddr) -> Result<Show
 
 /// The values of our cookie, over all headers and pairs (RFC 6265, section 5.4).
 pub(super) fn session_cookies(headers: &HeaderMap) -> impl Iterator<Item = &str> {
-    let pairs = headers.get_all(COOKIE).into_iter().filter_map(|value| value.to_str().ok()).flat_map(|all| all.split(';'));
+    let pairs =
+        headers.get_all(COOKIE).into_iter().filter_map(|value| value.to_str().ok()).flat_map(|all| all.split(';'));
     pairs.filter_map(|pair| pair.trim().strip_prefix(session::COOKIE)?.strip_prefix('='))
 }
 

@@ -87,7 +87,11 @@ fn told(control: &Control, visitor: &Visitor, signed: Option<&Signed>) -> Sessio
 ///
 /// Also says to whom a bearer token belongs. Needs a credential, and no role.
 #[utoipa::path(get, path = "/v1/session", tag = "session", responses((status = 200, body = SessionTold, description = "You.")))]
-async fn show(State(control): State<Arc<Control>>, visitor: Asked, signed: Option<axum::Extension<Signed>>) -> Response {
+async fn show(
+    State(control): State<Arc<Control>>,
+    visitor: Asked,
+    signed: Option<axum::Extension<Signed>>,
+) -> Response {
     Json(told(&control, &visitor, signed.as_deref())).into_response()
 }
 
@@ -143,7 +147,11 @@ async fn sign_in(
 ///
 /// The session ends, and with it every stream it holds open.
 #[utoipa::path(delete, path = "/v1/session", tag = "session", responses((status = 204, description = "Signed out.")))]
-async fn sign_out(State(control): State<Arc<Control>>, headers: HeaderMap, signed: Option<axum::Extension<Signed>>) -> Response {
+async fn sign_out(
+    State(control): State<Arc<Control>>,
+    headers: HeaderMap,
+    signed: Option<axum::Extension<Signed>>,
+) -> Response {
     if signed.is_none() {
         let words = "there is no session to end: a bearer token was shown";
         return error(StatusCode::CONFLICT, "no_session", words);
