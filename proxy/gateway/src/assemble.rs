@@ -199,12 +199,12 @@ impl Running {
             },
             halts: Arc::clone(&self.halts),
             agents: self.address,
+            stop: self.stop.clone(),
         });
         self.tasks.push(tokio::spawn(listen::serve(data, listener, self.stop.clone())));
         self.tasks.push(tokio::spawn(sweep(Arc::clone(&self.upstreams), Arc::clone(&self.gate), self.stop.clone())));
-        let stop = self.stop.clone();
         self.tasks.push(tokio::spawn(async move {
-            if let Err(e) = control::serve(operators, control, stop).await {
+            if let Err(e) = control::serve(operators, control).await {
                 tracing::error!("the control listener ended: {e}");
             }
         }));

@@ -72,6 +72,8 @@ pub struct Control {
     pub agents: SocketAddr,
     /// The console's door.
     pub console: Console,
+    /// Told when the gate stops: open streams end then, or nothing would.
+    pub stop: CancellationToken,
 }
 
 /// Every route of the API.
@@ -89,11 +91,12 @@ fn routes() -> Routes {
         .merge(halts::routes())
 }
 
-/// Serves the control API and the console until told to stop.
+/// Serves the control API and the console until the gate stops.
 ///
 /// # Errors
 /// When the listener fails.
-pub async fn serve(socket: TcpListener, control: Arc<Control>, stop: CancellationToken) -> std::io::Result<()> {
+pub async fn serve(socket: TcpListener, control: Arc<Control>) -> std::io::Result<()> {
+    let stop = control.stop.clone();
     let served = routes()
         .router()
         .merge(assets::routes())

@@ -64,7 +64,8 @@ pub(super) async fn admit(
     match shown {
         Shown::Bearer(visitor) => {
             request.extensions_mut().insert(visitor);
-            guarded(next.run(request).await)
+            let answer = guarded(next.run(request).await);
+            until(answer, move || async move { control.stop.cancelled().await })
         }
         Shown::Session(signed) => {
             if let Err(answer) = meant(&control, &signed, &method, headers, request.uri()) {
@@ -72,7 +73,7 @@ pub(super) async fn admit(
             }
             request.extensions_mut().insert(signed.visitor.clone());
             request.extensions_mut().insert(signed.clone());
-            until_the_end(guarded(next.run(request).await), signed, control)
+            until(guarded(next.run(request).await), move || over(signed, control))
         }
     }
 }
@@ -165,15 +166,72 @@ fn guarded(mut answer: Response) -> Response {
     answer
 }
 
-/// An open stream ends with its session: at sign-out, when it was idle for too long, when its time is up.
-fn until_the_end(answer: Response, signed: Signed, control: Arc<Control>) -> Response {
+/// Waits until a session is over: at sign-out, when it was idle for too long, when its time is up; and when the gate stops.
+async fn over(signed: Signed, control: Arc<Control>) {
+    let ended = || async {
+        tokio::select! {
+            () = signed.ended.cancelled() => {}
+            () = control.stop.cancelled() => {}
+        }
+    };
+    let stands = || control.console.sessions.stands(&signed.key, control.gate.ports.clock.now_us());
+    while stands() && tokio::time::timeout(LOOKS, ended()).await.is_err() {}
+}
+
+/// An open stream ends when there is nobody any more to be told. What is no stream ends by itself.
+fn until<F: Future<Output = ()> + Send + 'static>(answer: Response, over: impl FnOnce() -> F) -> Response {
     let kind = one(answer.headers(), &CONTENT_TYPE).unwrap_or_default();
     if !kind.starts_with("text/event-stream") {
         return answer;
     }
-    let over = async move {
-        let stands = || control.console.sessions.stands(&signed.key, control.gate.ports.clock.now_us());
-        while stands() && tokio::time::timeout(LOOKS, signed.ended.cancelled()).await.is_err() {}
-    };
-    answer.map(|body| Body::from_stream(body.into_data_stream().take_until(Box::pin(over))))
+    let over = Box::pin(over());
+    answer.map(|body| Body::from_stream(body.into_data_stream().take_until(over)))
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may panic")]
+    use bytes::Bytes;
+    use futures_util::{FutureExt as _, stream};
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_open_stream_ends_when_its_session_is_over_and_nothing_else_does() {
+        let over = CancellationToken::new();
+        let answer = |kind: &'static str| {
+            let endless = stream::once(async { Ok::<_, std::io::Error>(Bytes::from("data: 1\n\n")) });
+            let body = Body::from_stream(endless.chain(stream::pending()));
+            Response::builder().header(CONTENT_TYPE, kind).body(body).unwrap()
+        };
+        let cut = |kind: &'static str, over: CancellationToken| {
+            until(answer(kind), move || async move { over.cancelled().await }).into_body().into_data_stream()
+        };
+        let mut stream = cut("text/event-stream", over.clone());
+        assert_eq!(stream.next().await.unwrap().unwrap(), "data: 1\n\n");
+        assert!(stream.next().now_or_never().is_none());
+        over.cancel();
+        assert!(stream.next().await.is_none());
+        let mut other = cut("application/json", over);
+        assert!(other.next().await.is_some() && other.next().now_or_never().is_none());
+    }
+
+    #[test]
+    fn our_cookie_is_found_among_others_and_wherever_it_stands_twice() {
+        for (lines, found) in [
+            (vec!["wicketgate_session=a"], vec!["a"]),
+            (vec!["x=1; wicketgate_session=a; y=2"], vec!["a"]),
+            (vec!["wicketgate_session=a;wicketgate_session=b"], vec!["a", "b"]),
+            (vec!["wicketgate_session=a", "wicketgate_session=b"], vec!["a", "b"]),
+            (vec!["xwicketgate_session=a; wicketgate_sessions=b; wicketgate_session"], vec![]),
+            (vec![""], vec![]),
+        ] {
+            let mut headers = HeaderMap::new();
+            for line in &lines {
+                headers.append(COOKIE, line.parse().unwrap());
+            }
+            assert_eq!(session_cookies(&headers).collect::<Vec<_>>(), found, "{lines:?}");
+        }
+    }
 }
