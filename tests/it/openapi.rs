@@ -56,7 +56,7 @@ async fn the_description_is_valid_and_names_nothing_that_is_not_there() {
         assert!(valid, "{name}: {schema:#}");
     }
     let schemes = whole["components"]["securitySchemes"].as_object().unwrap();
-    assert_eq!(schemes.keys().collect::<Vec<_>>(), ["bearer", "csrf", "session"]);
+    assert_eq!(schemes.keys().map(String::as_str).collect::<BTreeSet<_>>(), ["bearer", "csrf", "session"].into());
     let mut names = BTreeSet::new();
     for (path, verb, said) in operations(&whole) {
         assert!(VERBS.contains(&verb.as_str()), "{verb} {path}");
@@ -99,7 +99,8 @@ async fn what_is_described_is_what_is_served() {
             let request = Request::bare(&verb.to_ascii_uppercase(), &url);
             let known = request.clone().token(ADA).send(gate.control()).await;
             assert_eq!(known.status == 405, !own.contains(verb), "{verb} {url}: {known:?}");
-            assert!(!known.body.contains("no_route"), "{verb} {url}: {known:?}");
+            let missed = known.status == 404 && known.body.contains("no_route");
+            assert!(!missed, "{verb} {url}: {known:?}");
             if (verb, path.as_str()) != ("post", "/v1/session") {
                 assert_eq!(request.without("authorization").send(gate.control()).await.status, 401, "{verb} {url}");
             }
