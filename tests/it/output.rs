@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::gate::bundle::Bundle;
 use crate::gate::client::{Agent, Request, call};
 use crate::gate::server::{Script, Upstream};
-use crate::gate::{ADA, Gate, OPERATOR, ROLES, events};
+use crate::gate::{ADA, Gate, OPERATOR, ROLES, STRANGER, events};
 
 /// One tool per choice, each with the same output schema; `act` has an effect.
 const CHOICES: [(&str, &str, &str); 4] = [
@@ -198,6 +198,9 @@ async fn a_withheld_result_is_released_by_an_operator_and_found_by_its_call() {
     assert!(!listed.message().to_string().contains("kept"), "nobody is shown the result: {listed:?}");
     let release = |record: u64, token: &'static str| ask("POST", format!("/v1/quarantine/{record}/release"), token);
     assert_eq!(release(record, ROLES[0].1).await.status, 403, "a viewer looks");
+    let stranger = ask("GET", "/v1/quarantine".to_owned(), STRANGER).await;
+    assert_eq!(stranger.message(), json!({ "withheld": [] }), "another tenant's admin sees none of it");
+    assert_eq!(release(record, STRANGER).await.status, 404);
     assert_eq!(release(record + 1000, OPERATOR).await.status, 404);
     let released = release(record, OPERATOR).await;
     assert_eq!((released.status, &released.message()["tool"]), (200, &json!("act")), "{released:?}");

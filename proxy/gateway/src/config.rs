@@ -3,6 +3,7 @@
 //! What changes while traffic flows is in the snapshot (`policies/`, `registry/`); nothing is in both. Without any file
 //! the defaults below hold.
 
+mod door;
 mod principals;
 mod written;
 
@@ -18,6 +19,7 @@ use pdp::task::Limits as Budget;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::Spanned;
+use url::Url;
 
 use self::written::Written;
 
@@ -58,6 +60,12 @@ pub struct Config {
     pub task_by_trace: bool,
     /// Whether arguments are written on spans.
     pub span_arguments: bool,
+    /// Where people reach the console; nothing means this machine.
+    pub console_url: Option<Url>,
+    /// After how long without a request a browser is signed out.
+    pub session_idle: Duration,
+    /// After how long it is signed out in any case.
+    pub session_whole: Duration,
 }
 
 /// The directories of a bundle.
@@ -123,13 +131,19 @@ pub enum Role {
 }
 
 impl Role {
-    const ALL: [(&'static str, Self); 5] = [
-        ("viewer", Self::Viewer),
-        ("member", Self::Member),
-        ("operator", Self::Operator),
-        ("approver", Self::Approver),
-        ("admin", Self::Admin),
-    ];
+    const ALL: [Self; 5] = [Self::Viewer, Self::Member, Self::Operator, Self::Approver, Self::Admin];
+
+    /// The word for it, as in the configuration.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Member => "member",
+            Self::Operator => "operator",
+            Self::Approver => "approver",
+            Self::Admin => "admin",
+        }
+    }
 }
 
 /// The bounds of the gateway. Each is documented where it is configured: `[limits]`.
@@ -336,6 +350,7 @@ impl Config {
         let limits = written.limits.as_ref().map_or_else(Limits::default, |l| *l.get_ref());
         let limits_at = written.limits.as_ref().map_or(0, |l| l.span().start);
         faults.extend(limits.out_of_range().map(|(words, remedy)| Fault::at(file, limits_at, words, remedy)));
+        let door = door::meant(file, &written.console, &written.approvals, &mut faults);
         let data =
             overrides.data.clone().or_else(|| written.data.as_ref().map(|d| base.join(d))).unwrap_or_else(default_data);
         if !faults.is_empty() {
@@ -355,6 +370,9 @@ impl Config {
             task_idle: Duration::from_secs(written.tasks.idle_minutes.saturating_mul(60)),
             task_by_trace: written.tasks.by_trace,
             span_arguments: written.telemetry.arguments,
+            console_url: door.url,
+            session_idle: door.idle,
+            session_whole: door.whole,
         })
     }
 

@@ -65,6 +65,9 @@ pub(crate) fn folder() -> TempDir {
     if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap()
 }
 
+/// The token of an admin of another tenant, `acme`: they may do everything, and nothing here is theirs.
+pub(crate) const STRANGER: &str = "token-of-a-stranger-0ff1ce";
+
 /// The principals' part of a configuration.
 pub(crate) fn principals() -> String {
     let mut text = String::new();
@@ -77,6 +80,8 @@ pub(crate) fn principals() -> String {
         write!(text, "[[principals]]\nagent = \"a-{role}\"\nroles = [\"{role}\"]\ntoken_sha256 = \"{}\"\n", hex(token))
             .unwrap();
     }
+    let stranger = "agent = \"stranger\"\ntenant = \"acme\"\nroles = [\"admin\"]\n";
+    write!(text, "[[principals]]\n{stranger}token_sha256 = \"{}\"\n", hex(STRANGER)).unwrap();
     text
 }
 

@@ -40,8 +40,8 @@ fn known(file: &SourceFile, written: &Spanned<PrincipalTable>, faults: &mut Vec<
     let table = written.get_ref();
     let mut role = None;
     for word in &table.roles {
-        match Role::ALL.iter().find(|(name, _)| name == word.get_ref()) {
-            Some((_, found)) => role = role.max(Some(*found)),
+        match Role::ALL.into_iter().find(|one| one.word() == word.get_ref()) {
+            Some(found) => role = role.max(Some(found)),
             None => {
                 let words = format!("`{}` is no role", word.get_ref());
                 faults.push(Fault::at(
@@ -53,10 +53,7 @@ fn known(file: &SourceFile, written: &Spanned<PrincipalTable>, faults: &mut Vec<
             }
         }
     }
-    if table.tenant.is_empty() || table.tenant.contains('/') {
-        let words = format!("no tenant is called `{}`: a principal is known as `tenant/agent`", table.tenant);
-        faults.push(Fault::at(file, written.span().start, words, "choose a name without `/`"));
-    }
+    super::door::tenant(file, written, faults);
     if table.agent.is_empty() {
         faults.push(Fault::at(file, written.span().start, "an agent without a name", "give it one in `agent`"));
     }
