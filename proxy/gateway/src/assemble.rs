@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::auth::{Borders, Doorkeeper, token_digest};
 use crate::clock::{SystemClock, SystemEntropy, rfc3339};
 use crate::config::{Config, Known, Role, hex};
+use crate::console::{Console, Origin, Passkeys, Sessions};
 use crate::control::{self, Control};
 use crate::desk::shadow::Shadow;
 use crate::halt::Halts;
@@ -42,6 +43,8 @@ pub struct Running {
     pub address: SocketAddr,
     /// Where operators connect.
     pub control: SocketAddr,
+    /// Where people reach the console, without its path.
+    pub console: String,
     /// The pipeline, for tests that look inside.
     pub gate: Arc<Gate>,
     /// The snapshot.
@@ -142,6 +145,7 @@ pub async fn start(config: &Config, environment: Environment) -> anyhow::Result<
     let mut running = Running {
         address: config.listen,
         control: config.control,
+        console: String::new(),
         gate,
         store,
         shadow,
@@ -179,6 +183,10 @@ impl Running {
             connections_max: config.limits.connections_max,
             shutdown: Duration::from_secs(config.limits.shutdown_s),
         });
+        let origin = Origin::new(config.console_url.as_ref(), self.control);
+        self.console = origin.base().to_owned();
+        let mut names = config.allowed_hosts.clone();
+        names.extend(config.console_url.as_ref().and_then(|url| url.host_str()).map(str::to_owned));
         let control = Arc::new(Control {
             gate: Arc::clone(&self.gate),
             store: Arc::clone(&self.store),
@@ -189,7 +197,12 @@ impl Running {
             upstreams: Arc::clone(&self.upstreams),
             exporter: Arc::clone(&self.exporter),
             doorkeeper,
-            borders: borders(self.control),
+            borders: Borders::new(self.control, &names, &config.allowed_origins),
+            console: Console {
+                passkeys: Arc::new(Passkeys::open(&config.data, &origin)?),
+                sessions: Sessions::new(config.session_idle, config.session_whole),
+                origin,
+            },
             halts: Arc::clone(&self.halts),
             agents: self.address,
         });
@@ -431,8 +444,9 @@ pub fn announce(running: &Running, config: &Config, generated: Option<&Generated
         |bundle| format!("{} and {}", bundle.policies.display(), bundle.registry.display()),
     );
     tracing::info!(
-        "agents: http://{}/{{server}}/mcp   operators: http://{}/v1/health",
+        "agents: http://{}/{{server}}/mcp   people: {}/console/   operators: http://{}/v1/health",
         running.address,
+        running.console,
         running.control
     );
     tracing::info!(

@@ -46,6 +46,20 @@ pub struct Visitor {
     pub role: Option<Role>,
 }
 
+impl Visitor {
+    /// Whether what belongs to a tenant is theirs to see. What is not is answered as if it were not there.
+    #[must_use]
+    pub fn sees(&self, tenant: &str) -> bool {
+        self.principal.tenant == tenant
+    }
+
+    /// Whether what belongs to a principal is theirs to see, by its key: `tenant/agent`.
+    #[must_use]
+    pub fn sees_key(&self, key: &str) -> bool {
+        key.split_once('/').is_some_and(|(tenant, _)| self.sees(tenant))
+    }
+}
+
 impl Doorkeeper {
     /// A keeper who knows these.
     #[must_use]
@@ -84,10 +98,13 @@ impl Doorkeeper {
         refused
     }
 
-    /// The agent of this name: `tenant/agent`, or the agent's name alone in the tenant `default`.
+    /// The agent of this name: `tenant/agent`, or the agent's name alone in this tenant. One of another tenant is nobody.
     #[must_use]
-    pub fn agent(&self, name: &str) -> Option<Arc<Principal>> {
-        let (tenant, agent) = name.split_once('/').unwrap_or(("default", name));
+    pub fn agent(&self, of: &str, name: &str) -> Option<Arc<Principal>> {
+        let (tenant, agent) = name.split_once('/').unwrap_or((of, name));
+        if tenant != of {
+            return None;
+        }
         let named = |one: &&Arc<Principal>| one.tenant == tenant && one.agent == agent;
         self.known.values().map(|(principal, _)| principal).find(named).map(Arc::clone)
     }

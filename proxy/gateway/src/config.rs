@@ -3,6 +3,7 @@
 //! What changes while traffic flows is in the snapshot (`policies/`, `registry/`); nothing is in both. Without any file
 //! the defaults below hold.
 
+mod door;
 mod written;
 
 use std::collections::{BTreeSet, HashMap};
@@ -17,6 +18,7 @@ use pdp::task::Limits as Budget;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::Spanned;
+use url::Url;
 
 use self::written::{PrincipalTable, Written};
 
@@ -57,6 +59,12 @@ pub struct Config {
     pub task_by_trace: bool,
     /// Whether arguments are written on spans.
     pub span_arguments: bool,
+    /// Where people reach the console; nothing means this machine.
+    pub console_url: Option<Url>,
+    /// After how long without a request a browser is signed out.
+    pub session_idle: Duration,
+    /// After how long it is signed out in any case.
+    pub session_whole: Duration,
 }
 
 /// The directories of a bundle.
@@ -122,13 +130,19 @@ pub enum Role {
 }
 
 impl Role {
-    const ALL: [(&'static str, Self); 5] = [
-        ("viewer", Self::Viewer),
-        ("member", Self::Member),
-        ("operator", Self::Operator),
-        ("approver", Self::Approver),
-        ("admin", Self::Admin),
-    ];
+    const ALL: [Self; 5] = [Self::Viewer, Self::Member, Self::Operator, Self::Approver, Self::Admin];
+
+    /// The word for it, as in the configuration.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Member => "member",
+            Self::Operator => "operator",
+            Self::Approver => "approver",
+            Self::Admin => "admin",
+        }
+    }
 }
 
 /// The bounds of the gateway. Each is documented where it is configured: `[limits]`.
@@ -336,6 +350,7 @@ impl Config {
         let limits = written.limits.as_ref().map_or_else(Limits::default, |l| *l.get_ref());
         let limits_at = written.limits.as_ref().map_or(0, |l| l.span().start);
         faults.extend(limits.out_of_range().map(|(words, remedy)| Fault::at(file, limits_at, words, remedy)));
+        let door = door::meant(file, &written.console, &written.approvals, &mut faults);
         let data =
             overrides.data.clone().or_else(|| written.data.as_ref().map(|d| base.join(d))).unwrap_or_else(default_data);
         if !faults.is_empty() {
@@ -355,6 +370,9 @@ impl Config {
             task_idle: Duration::from_secs(written.tasks.idle_minutes.saturating_mul(60)),
             task_by_trace: written.tasks.by_trace,
             span_arguments: written.telemetry.arguments,
+            console_url: door.url,
+            session_idle: door.idle,
+            session_whole: door.whole,
         })
     }
 
@@ -369,8 +387,8 @@ fn known(file: &SourceFile, written: &Spanned<PrincipalTable>, faults: &mut Vec<
     let table = written.get_ref();
     let mut role = None;
     for word in &table.roles {
-        match Role::ALL.iter().find(|(name, _)| name == word.get_ref()) {
-            Some((_, found)) => role = role.max(Some(*found)),
+        match Role::ALL.into_iter().find(|one| one.word() == word.get_ref()) {
+            Some(found) => role = role.max(Some(found)),
             None => {
                 let words = format!("`{}` is no role", word.get_ref());
                 faults.push(Fault::at(
@@ -386,6 +404,7 @@ fn known(file: &SourceFile, written: &Spanned<PrincipalTable>, faults: &mut Vec<
         let words = format!("the team `{team}` is the gate's own: its errands belong to it");
         faults.push(Fault::at(file, written.span().start, words, "choose another name"));
     }
+    door::tenant(file, written, faults);
     let digest = table.token_sha256.get_ref().trim_start_matches("sha256:").to_owned();
     let Some(token_sha256) = hex32(&digest) else {
         let remedy = "write the SHA-256 of the token as 64 hexadecimal digits: `printf %s TOKEN | sha256sum`";

@@ -1,41 +1,47 @@
-//! The control plane: for operators, on a listener of its own, under the same authentication baseline.
+//! The control plane: for operators and approvers, on a listener of its own, under the same authentication baseline.
 //!
 //! Nothing here can send to a server or approve a call for its own caller; it looks, reloads, opens tasks, stops and halts.
+//! One table holds its routes and describes them.
 
+mod admit;
 mod halts;
+mod health;
+mod passkeys;
 mod quarantine;
 mod shadow;
 mod snapshots;
 mod said;
+mod session;
+mod table;
 mod tasks;
+mod traces;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use axum::Router;
-use axum::extract::{ConnectInfo, Path, Request, State};
 use axum::http::StatusCode;
-use axum::http::header::{AUTHORIZATION, HOST, ORIGIN};
-use axum::middleware::{self, Next};
+use axum::middleware;
 use axum::response::{IntoResponse as _, Json, Response};
-use axum::routing::{get, post};
+use pdp::record::{Entry, Event};
 use pdp::refusal::Refusal;
-use pep::ports::{Gate, Ledger as _, Snapshots as _};
-use serde_json::{Value, json};
+use pep::ports::Gate;
+use serde::Serialize;
+use serde_json::json;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use utoipa::ToSchema;
 
 use crate::auth::{Borders, Doorkeeper, Visitor};
 use crate::config::Role;
+use crate::console::{Console, assets};
 use crate::desk::shadow::Shadow;
 use crate::halt::Halts;
-use crate::ledger::{Reader, SqliteLedger};
-use crate::reload::{Refused, Store};
-use crate::story;
+use crate::ledger::SqliteLedger;
+use crate::reload::Store;
 use crate::telemetry::Exporter;
 use crate::upstream::Upstreams;
-use snapshots::aside;
+use table::Routes;
 
 /// What the control plane looks at.
 #[derive(Debug)]
@@ -64,58 +70,53 @@ pub struct Control {
     pub halts: Arc<Halts>,
     /// Where agents connect, to tell them.
     pub agents: SocketAddr,
+    /// The console's door.
+    pub console: Console,
 }
 
-/// Serves the control API until told to stop.
-///
-/// # Errors
-/// When the listener fails.
-pub async fn serve(socket: TcpListener, control: Arc<Control>, stop: CancellationToken) -> std::io::Result<()> {
-    let routes = Router::new()
-        .route("/v1/health", get(health))
-        .route("/v1/snapshot", get(snapshot))
-        .route("/v1/reload", post(reload))
-        .route("/v1/traces/{id}", get(trace))
+/// Every route of the API.
+fn routes() -> Routes {
+    health::routes()
+        .merge(table::routes())
+        .merge(session::routes())
+        .merge(passkeys::routes())
+        .merge(traces::routes())
         .merge(snapshots::routes())
         .merge(shadow::routes())
         .merge(quarantine::routes())
         .merge(tasks::routes())
         .merge(said::routes())
         .merge(halts::routes())
-        .fallback(|| async { error(StatusCode::NOT_FOUND, "no_route", "there is nothing here; see `/v1/health`") })
-        .layer(middleware::from_fn_with_state(Arc::clone(&control), admit))
-        .with_state(control);
-    let service = routes.into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(socket, service).with_graceful_shutdown(async move { stop.cancelled().await }).await
 }
 
-/// Borders and credentials come before every route.
-async fn admit(
-    State(control): State<Arc<Control>>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    // Read before the first await: a request's body cannot be shared between threads.
-    let admitted = {
-        let header = |name| request.headers().get(name).and_then(|v: &axum::http::HeaderValue| v.to_str().ok());
-        let host = header(HOST).or_else(|| request.uri().authority().map(|a| a.as_str()));
-        let now = control.gate.ports.clock.now_us();
-        let credential = header(AUTHORIZATION);
-        control.borders.check(host, header(ORIGIN)).and_then(|()| control.doorkeeper.admit(credential, peer.ip(), now))
-    };
-    match admitted {
-        Ok(visitor) => {
-            request.extensions_mut().insert(visitor);
-            next.run(request).await
-        }
-        Err(refused) => refusal(&refused),
-    }
+/// Serves the control API and the console until told to stop.
+///
+/// # Errors
+/// When the listener fails.
+pub async fn serve(socket: TcpListener, control: Arc<Control>, stop: CancellationToken) -> std::io::Result<()> {
+    let served = routes()
+        .router()
+        .merge(assets::routes())
+        .fallback(|| async { error(StatusCode::NOT_FOUND, "no_route", "there is nothing here; see `/v1/openapi.json`") })
+        .layer(middleware::from_fn_with_state(Arc::clone(&control), admit::admit))
+        .with_state(control);
+    let service = served.into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(socket, service).with_graceful_shutdown(async move { stop.cancelled().await }).await
 }
 
 fn refusal(refused: &Refusal) -> Response {
     let status = StatusCode::from_u16(refused.code.http_status()).unwrap_or(StatusCode::FORBIDDEN);
     error(status, refused.code.name(), &refused.message)
+}
+
+/// What was wrong.
+#[derive(Debug, Serialize, ToSchema)]
+struct ErrorTold {
+    /// One word, for programs.
+    #[schema(value_type = String)]
+    code: &'static str,
+    /// What, where, and what to do, for people.
+    message: String,
 }
 
 fn error(status: StatusCode, code: &str, message: &str) -> Response {
@@ -131,92 +132,13 @@ fn needs(visitor: &Visitor, role: Role) -> Result<(), Box<Response>> {
     Err(Box::new(error(StatusCode::FORBIDDEN, "role", &words)))
 }
 
+/// Tells the ledger of something that a visitor did at the door.
+fn tell(control: &Control, visitor: &Visitor, what: &str, detail: String) {
+    let ports = &control.gate.ports;
+    let event = Event { by: Some(visitor.principal.key()), ..Event::new(ports.clock.now_us(), what, detail) };
+    if let Err(e) = ports.ledger.append(Entry::Event(event)) {
+        tracing::error!("`{what}` could not be recorded: {e}");
+    }
+}
+
 type Asked = axum::Extension<Visitor>;
-
-async fn health(State(control): State<Arc<Control>>, visitor: Asked) -> Response {
-    if let Err(refused) = needs(&visitor, Role::Viewer) {
-        return *refused;
-    }
-    Json(report(&control)).into_response()
-}
-
-/// The state of everything, for people and probes.
-fn report(control: &Control) -> Value {
-    let ledger = control.ledger.health().err().map(|e| e.to_string());
-    let last = control.store.last();
-    let telemetry = control.exporter.stats();
-    let stats = control.ledger.stats();
-    let history = control.store.history().fault().map(|fault| fault.to_string());
-    let well = ledger.is_none() && history.is_none() && last.faults.is_empty();
-    json!({
-        "status": if well { "ok" } else { "degraded" },
-        "snapshot": control.store.current().digest(),
-        "last_reload": last,
-        "history": { "fault": history },
-        "shadow": control.shadow.candidate(),
-        "ledger": { "fault": ledger, "stats": format!("{stats:?}") },
-        "telemetry": format!("{telemetry:?}"),
-        "channels": control.gate.ports.channels.len(),
-        "tasks": control.gate.ports.tasks.open().len(),
-        "halts": control.halts.on().len(),
-        "children": control.upstreams.children(),
-        "calls_free": control.gate.ports.slots.available_permits(),
-    })
-}
-
-async fn snapshot(State(control): State<Arc<Control>>, visitor: Asked) -> Response {
-    if let Err(refused) = needs(&visitor, Role::Viewer) {
-        return *refused;
-    }
-    let (snapshot, turn) = control.store.in_force();
-    let servers: Vec<Value> = snapshot
-        .registry()
-        .servers
-        .values()
-        .map(|server| {
-            let withheld: Vec<Value> = server
-                .tools
-                .values()
-                .filter_map(|tool| Some(json!({ "tool": tool.name, "why": tool.withheld.as_ref()? })))
-                .collect();
-            json!({ "name": server.name, "system": server.system, "tools": server.tools.len(), "withheld": withheld })
-        })
-        .collect();
-    let notes: Vec<String> = snapshot.notes().iter().map(ToString::to_string).collect();
-    let mut body = turn.told();
-    if let Some(members) = body.as_object_mut() {
-        members.insert("servers".to_owned(), servers.into());
-        members.insert("notes".to_owned(), notes.into());
-    }
-    Json(body).into_response()
-}
-
-async fn reload(State(control): State<Arc<Control>>, visitor: Asked) -> Response {
-    if let Err(refused) = needs(&visitor, Role::Operator) {
-        return *refused;
-    }
-    let by = visitor.principal.key();
-    let store = Arc::clone(&control.store);
-    match aside(move || store.reload(&by)).await {
-        Ok(Ok((digest, changed))) => Json(json!({ "snapshot": digest, "changed": changed })).into_response(),
-        Ok(Err(faults)) => snapshots::refused(&control, &Refused::Faults(faults)),
-        Err(failed) => *failed,
-    }
-}
-
-async fn trace(State(control): State<Arc<Control>>, visitor: Asked, Path(id): Path<String>) -> Response {
-    if let Err(refused) = needs(&visitor, Role::Viewer) {
-        return *refused;
-    }
-    let path = control.ledger_path.clone();
-    let found = aside(move || {
-        let reader = Reader::open(&path).map_err(|e| e.to_string())?;
-        story::find(&reader, &id).map_err(|e| e.to_string())
-    })
-    .await;
-    match found {
-        Ok(Ok(entries)) => Json(json!({ "entries": entries })).into_response(),
-        Ok(Err(words)) => error(StatusCode::NOT_FOUND, "no_trace", &words),
-        Err(failed) => *failed,
-    }
-}

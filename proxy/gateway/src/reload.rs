@@ -59,7 +59,7 @@ struct Directories {
 }
 
 /// What the last attempt at a new snapshot came to.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, utoipa::ToSchema)]
 pub struct LastReload {
     /// When, in microseconds since 1970-01-01T00:00Z.
     pub at_us: i64,

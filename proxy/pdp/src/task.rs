@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// A pattern is the whole name, in which `*` stands for any run of characters, also none. Joining two of them keeps both
 /// lists, so that the result lets through exactly what both did.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(transparent)]
 pub struct Allowed(BTreeSet<BTreeSet<String>>);
 
@@ -60,7 +60,8 @@ pub(crate) fn matches(pattern: &str, name: &str) -> bool {
 }
 
 /// What a task may touch. Nothing widens it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "TaskScope")]
 pub struct Scope {
     /// Tools, as `server/tool`.
     pub tools: Allowed,

@@ -62,7 +62,7 @@ async fn play(folder: &Path) -> anyhow::Result<()> {
     running.close().await;
     let trace = told?;
     title("6. The task as one trace", &format!("wicketgate trace {}", trace.get(..12).unwrap_or(&trace)));
-    let entries = story::find(&Reader::open(&config.ledger())?, &trace)?;
+    let entries = story::find(&Reader::open(&config.ledger())?, &trace, &story::Sight::WHOLE)?;
     print::line(&story::tell(&entries, &story::Telling::default()));
     Ok(())
 }

@@ -13,7 +13,7 @@ pub(super) fn run(places: &Places, id: &str, json: bool) -> anyhow::Result<ExitC
         Err(faults) => return Ok(print::failed(&told(&faults))),
     };
     let reader = Reader::open(&config.ledger())?;
-    let entries = match story::find(&reader, id) {
+    let entries = match story::find(&reader, id, &story::Sight::WHOLE) {
         Ok(entries) => entries,
         Err(fault) => return Ok(print::failed(&fault.to_string())),
     };

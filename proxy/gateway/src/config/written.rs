@@ -39,6 +39,12 @@ pub(super) struct Written {
     /// The control plane.
     #[serde(default)]
     pub(super) control: ControlTable,
+    /// The console, and whoever signs in to it.
+    #[serde(default)]
+    pub(super) console: ConsoleTable,
+    /// How approvals are asked for.
+    #[serde(default)]
+    pub(super) approvals: ApprovalsTable,
     /// Who may come. Without any, tokens are made at the first start.
     #[serde(default)]
     #[schemars(with = "Vec<PrincipalTable>")]
@@ -61,6 +67,28 @@ pub(super) struct ControlTable {
     /// Where operators connect: an IP address and a port, `127.0.0.1:8641` unless said.
     #[schemars(with = "Option<String>")]
     pub(super) listen: Option<Spanned<String>>,
+}
+
+/// The console, and whoever signs in to it.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct ConsoleTable {
+    /// After how many seconds without a request a browser is signed out: 60 to 86400, 3600 unless said.
+    #[schemars(with = "Option<u64>", range(min = 60, max = 86_400))]
+    pub(super) session_idle_s: Option<Spanned<u64>>,
+    /// After how many seconds it is signed out in any case: 60 to 2592000, 43200 unless said.
+    #[schemars(with = "Option<u64>", range(min = 60, max = 2_592_000))]
+    pub(super) session_s: Option<Spanned<u64>>,
+}
+
+/// How approvals are asked for.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct ApprovalsTable {
+    /// Where people reach the console, such as `https://gate.example:8641`: what links are made of, and to what name passkeys
+    /// belong. `http://localhost` with the port of the control listener unless said.
+    #[schemars(with = "Option<String>")]
+    pub(super) console_url: Option<Spanned<String>>,
 }
 
 /// Somebody who may come.

@@ -3,68 +3,111 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, QueryRejection};
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Json, Response};
-use axum::routing::get;
 use pdp::record::{Entry, Event};
 use pep::ports::Snapshots as _;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::routes;
 
 use super::snapshots::read;
+use super::table::Routes;
 use super::{Asked, Control, error, needs};
+use crate::auth::Visitor;
 use crate::clock::rfc3339;
 use crate::config::Role;
 use crate::halt::{HaltFault, Halted, Switch};
 
 /// The routes of the halt switches.
-pub(super) fn routes() -> Router<Arc<Control>> {
-    Router::new().route("/v1/halts", get(list).post(throw).delete(lift))
+pub(super) fn routes() -> Routes {
+    Routes::new().with(routes!(list, throw, lift))
 }
 
 /// What is to be halted, or to go on: one of these.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, ToSchema, IntoParams)]
 #[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
+#[schema(as = HaltNamed)]
 struct Named {
+    /// Every call.
     everything: bool,
+    /// The calls of one task and of those handed on from it, by its id.
     task: Option<String>,
+    /// The calls of one agent: `tenant/agent`, or the agent alone in your tenant.
     principal: Option<String>,
+    /// The calls to one server, by its name.
     server: Option<String>,
+    /// Why. The agent is told.
     reason: String,
 }
 
-fn told(switch: &Switch) -> Value {
+/// A switch that is on.
+#[derive(Debug, Serialize, ToSchema)]
+struct SwitchTold {
+    /// `everything`, `task`, `principal` or `server`.
+    #[schema(value_type = String)]
+    kind: &'static str,
+    /// Which one; nothing where it is everything.
+    name: Option<String>,
+    reason: String,
+    /// Who threw it, `tenant/agent`.
+    by: String,
+    /// When, RFC 3339.
+    at: String,
+}
+
+/// The switches that are on.
+#[derive(Debug, Serialize, ToSchema)]
+struct SwitchesTold {
+    halts: Vec<SwitchTold>,
+}
+
+fn told(switch: &Switch) -> SwitchTold {
     let Switch { halts, reason, by, at_us } = switch;
     let (kind, name) = match halts {
         Halted::Everything => ("everything", None),
-        Halted::Task(name) => ("task", Some(name)),
-        Halted::Principal(name) => ("principal", Some(name)),
-        Halted::Server(name) => ("server", Some(name)),
+        Halted::Task(name) => ("task", Some(name.clone())),
+        Halted::Principal(name) => ("principal", Some(name.clone())),
+        Halted::Server(name) => ("server", Some(name.clone())),
     };
-    json!({ "kind": kind, "name": name, "reason": reason, "by": by, "at": rfc3339(*at_us) })
+    SwitchTold { kind, name, reason: reason.clone(), by: by.clone(), at: rfc3339(*at_us) }
 }
 
-/// What a request names. `must_exist` says whether it must be something this gate knows.
-fn named(control: &Control, named: &Named, must_exist: bool) -> Result<Halted, Box<Response>> {
+/// Whether a switch is a visitor's to see and to lift. One for a task that is gone is of whoever threw it.
+fn sees(control: &Control, visitor: &Visitor, switch: &Switch) -> bool {
+    match &switch.halts {
+        Halted::Everything | Halted::Server(_) => true,
+        Halted::Principal(key) => visitor.sees_key(key),
+        Halted::Task(id) => match control.gate.ports.tasks.find(id) {
+            Some(task) => visitor.sees_key(task.owner()),
+            None => visitor.sees_key(&switch.by),
+        },
+    }
+}
+
+/// What a request names. `must_exist` says whether it must be something this gate knows, and the visitor sees.
+fn named(control: &Control, visitor: &Visitor, named: &Named, must_exist: bool) -> Result<Halted, Box<Response>> {
     let bad = |status, code, words: &str| Err(Box::new(error(status, code, words)));
     let unknown = |words: &str| bad(StatusCode::NOT_FOUND, "unknown", words);
+    let own = &visitor.principal.tenant;
     match (named.everything, &named.task, &named.principal, &named.server) {
         (true, None, None, None) => Ok(Halted::Everything),
-        (false, Some(id), None, None) if must_exist && control.gate.ports.tasks.find(id).is_none() => {
-            unknown(&format!("no task `{id}` is known here; see `/v1/tasks`"))
-        }
-        (false, Some(id), None, None) => Ok(Halted::Task(id.clone())),
+        (false, Some(id), None, None) => match control.gate.ports.tasks.find(id) {
+            Some(task) if visitor.sees_key(task.owner()) => Ok(Halted::Task(id.clone())),
+            Some(_) | None if must_exist => unknown(&format!("no task `{id}` is known here; see `/v1/tasks`")),
+            Some(_) | None => Ok(Halted::Task(id.clone())),
+        },
         (false, None, Some(name), None) => {
-            let known = control.doorkeeper.agent(name).map(|principal| principal.key());
+            let known = control.doorkeeper.agent(own, name).map(|principal| principal.key());
             match known {
                 Some(key) => Ok(Halted::Principal(key)),
                 None if must_exist => unknown(&format!("no principal `{name}` is configured here")),
                 None if name.contains('/') => Ok(Halted::Principal(name.clone())),
-                None => Ok(Halted::Principal(format!("default/{name}"))),
+                None => Ok(Halted::Principal(format!("{own}/{name}"))),
             }
         }
         (false, None, None, Some(name)) => {
@@ -82,14 +125,25 @@ fn named(control: &Control, named: &Named, must_exist: bool) -> Result<Halted, B
     }
 }
 
+/// The switches that are on.
+///
+/// Needs `viewer`.
+#[utoipa::path(get, path = "/v1/halts", tag = "halts", responses((status = 200, body = SwitchesTold, description = "They.")))]
 async fn list(State(control): State<Arc<Control>>, visitor: Asked) -> Response {
     if let Err(refused) = needs(&visitor, Role::Viewer) {
         return *refused;
     }
-    let on: Vec<Value> = control.halts.on().iter().map(told).collect();
-    Json(json!({ "halts": on })).into_response()
+    let halts = control.halts.on().iter().filter(|switch| sees(&control, &visitor, switch)).map(told).collect();
+    Json(SwitchesTold { halts }).into_response()
 }
 
+/// Halt a task, an agent, a server or everything.
+///
+/// It counts at once, also for calls that have not acted yet, and after a restart. Needs `operator`.
+#[utoipa::path(
+    post, path = "/v1/halts", tag = "halts", request_body = Named,
+    responses((status = 201, body = SwitchTold, description = "It is halted."))
+)]
 async fn throw(State(control): State<Arc<Control>>, visitor: Asked, body: Result<Bytes, BytesRejection>) -> Response {
     if let Err(refused) = needs(&visitor, Role::Operator) {
         return *refused;
@@ -98,7 +152,7 @@ async fn throw(State(control): State<Arc<Control>>, visitor: Asked, body: Result
         Ok(asked) => asked,
         Err(answer) => return *answer,
     };
-    let halts = match named(&control, &asked, true) {
+    let halts = match named(&control, &visitor, &asked, true) {
         Ok(halts) => halts,
         Err(answer) => return *answer,
     };
@@ -119,6 +173,13 @@ async fn throw(State(control): State<Arc<Control>>, visitor: Asked, body: Result
     }
 }
 
+/// Let it go on.
+///
+/// Needs `operator`.
+#[utoipa::path(
+    delete, path = "/v1/halts", tag = "halts", params(Named),
+    responses((status = 200, body = SwitchTold, description = "It goes on."))
+)]
 async fn lift(
     State(control): State<Arc<Control>>,
     visitor: Asked,
@@ -131,10 +192,14 @@ async fn lift(
         Ok(Query(asked)) => asked,
         Err(e) => return error(StatusCode::BAD_REQUEST, "bad_request", &e.body_text()),
     };
-    let halts = match named(&control, &asked, false) {
+    let halts = match named(&control, &visitor, &asked, false) {
         Ok(halts) => halts,
         Err(answer) => return *answer,
     };
+    let hidden = |switch: &Switch| switch.halts == halts && !sees(&control, &visitor, switch);
+    if control.halts.on().iter().any(hidden) {
+        return error(StatusCode::NOT_FOUND, "not_halted", &format!("{halts} is not halted"));
+    }
     match control.halts.lift(&halts) {
         Ok(Some(switch)) => {
             let by = visitor.principal.key();

@@ -3,53 +3,97 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Json, Response};
-use axum::routing::{get, post};
 use pdp::record::Entry;
 use pep::{ReleaseFault, Withheld};
-use serde_json::{Value, json};
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::routes;
 
+use super::table::Routes;
 use super::{Asked, Control, error, needs};
 use crate::config::Role;
 
 /// The routes of the quarantine.
-pub(super) fn routes() -> Router<Arc<Control>> {
-    Router::new().route("/v1/quarantine", get(list)).route("/v1/quarantine/{record}/release", post(release))
+pub(super) fn routes() -> Routes {
+    Routes::new().with(routes!(list)).with(routes!(release))
 }
 
-fn told(one: &Withheld) -> Value {
-    json!({
-        "record": one.record,
-        "principal": one.owner,
-        "task": one.task,
-        "trace": one.trace,
-        "server": one.server,
-        "tool": one.tool,
-        "bytes": one.bytes,
-        "why": one.why,
-        "at_us": one.at_us,
-        "released_by": one.released_by,
-    })
+/// A result that is withheld, without what it is.
+#[derive(Debug, Serialize, ToSchema)]
+struct WithheldTold {
+    /// The number of its record.
+    record: u64,
+    /// The key of the principal that called, `tenant/agent`.
+    principal: String,
+    task: String,
+    trace: String,
+    server: String,
+    tool: String,
+    /// How large it is.
+    bytes: usize,
+    why: String,
+    /// When, in microseconds since 1970-01-01T00:00Z.
+    at_us: i64,
+    /// Who released it, if somebody did.
+    released_by: Option<String>,
 }
 
+/// What is withheld.
+#[derive(Debug, Serialize, ToSchema)]
+struct AllWithheld {
+    withheld: Vec<WithheldTold>,
+}
+
+fn told(one: &Withheld) -> WithheldTold {
+    WithheldTold {
+        record: one.record,
+        principal: one.owner.clone(),
+        task: one.task.clone(),
+        trace: one.trace.clone(),
+        server: one.server.clone(),
+        tool: one.tool.clone(),
+        bytes: one.bytes,
+        why: one.why.clone(),
+        at_us: one.at_us,
+        released_by: one.released_by.clone(),
+    }
+}
+
+/// The results that are withheld.
+///
+/// Needs `viewer`.
+#[utoipa::path(get, path = "/v1/quarantine", tag = "quarantine", responses((status = 200, body = AllWithheld, description = "They.")))]
 async fn list(State(control): State<Arc<Control>>, visitor: Asked) -> Response {
     if let Err(refused) = needs(&visitor, Role::Viewer) {
         return *refused;
     }
     let ports = &control.gate.ports;
-    let all: Vec<Value> = ports.quarantine.list(ports.clock.now_us()).iter().map(told).collect();
-    Json(json!({ "withheld": all })).into_response()
+    let all = ports.quarantine.list(ports.clock.now_us());
+    let withheld = all.iter().filter(|one| visitor.sees_key(&one.owner)).map(told).collect();
+    Json(AllWithheld { withheld }).into_response()
 }
 
+/// Release a result to whoever called.
+///
+/// Nobody releases what was withheld from themselves. Needs `operator`.
+#[utoipa::path(
+    post, path = "/v1/quarantine/{record}/release", tag = "quarantine",
+    params(("record" = u64, Path, description = "The number of its record.")),
+    responses((status = 200, body = WithheldTold, description = "It is released."))
+)]
 async fn release(State(control): State<Arc<Control>>, visitor: Asked, Path(record): Path<u64>) -> Response {
     if let Err(refused) = needs(&visitor, Role::Operator) {
         return *refused;
     }
     let ports = &control.gate.ports;
     let (by, now_us) = (visitor.principal.key(), ports.clock.now_us());
+    let hidden = |one: &Withheld| one.record == record && !visitor.sees_key(&one.owner);
+    if ports.quarantine.list(now_us).iter().any(hidden) {
+        return refused(&ReleaseFault::Unknown(record));
+    }
     let (one, event) = match ports.quarantine.releasable(record, &by, now_us) {
         Ok(found) => found,
         Err(fault) => return refused(&fault),

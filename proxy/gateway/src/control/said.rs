@@ -3,18 +3,19 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Json, Response};
-use axum::routing::post;
 use pdp::record::{Saying, Voice};
 use pep::{Heard, SayFault, Speaker, Unsaid};
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::routes;
 
 use super::snapshots::read;
+use super::table::Routes;
 use super::tasks::owned;
 use super::{Asked, Control, error};
 
@@ -22,10 +23,28 @@ use super::{Asked, Control, error};
 const BODY_BYTES_MAX: usize = 256 * 1024;
 
 /// The route of what is said.
-pub(super) fn routes() -> Router<Arc<Control>> {
-    Router::new().route("/v1/tasks/{id}/said", post(say)).layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+pub(super) fn routes() -> Routes {
+    Routes::new().with(routes!(say)).body_max(BODY_BYTES_MAX)
 }
 
+/// What became of a claim.
+#[derive(Debug, Serialize, ToSchema)]
+struct HeardTold {
+    /// The task's id.
+    task: String,
+    /// How many steps of the plan are open, where this was a plan.
+    open_steps: Option<usize>,
+}
+
+/// Say something of a task.
+///
+/// The prompt, context with its origin, a plan: claims, kept apart from decisions. Needs `member` for a task of one's own, else
+/// `operator`.
+#[utoipa::path(
+    post, path = "/v1/tasks/{id}/said", tag = "tasks", request_body(content = ref("#/components/schemas/Saying")),
+    params(("id" = String, Path, description = "The task's id.")),
+    responses((status = 201, body = HeardTold, description = "It is recorded."))
+)]
 async fn say(
     State(control): State<Arc<Control>>,
     visitor: Asked,
@@ -45,7 +64,7 @@ async fn say(
                 Heard::Plan { open } => Some(open),
                 Heard::Kept | Heard::HostsPlanStands => None,
             };
-            (StatusCode::CREATED, Json(json!({ "task": task.id(), "open_steps": open }))).into_response()
+            (StatusCode::CREATED, Json(HeardTold { task: task.id().to_owned(), open_steps: open })).into_response()
         }
         Err(fault @ SayFault::Unsaid(Unsaid::Unfit(_))) => {
             error(StatusCode::BAD_REQUEST, "bad_request", &fault.to_string())

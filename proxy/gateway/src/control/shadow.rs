@@ -3,48 +3,80 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Json, Response};
-use axum::routing::get;
+use pdp::digest::Digest;
 use pdp::snapshot::Snapshot;
 use pep::ports::Snapshots as _;
-use serde::Deserialize;
-use serde_json::json;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::routes;
 
 use super::snapshots::{BUNDLE_BYTES_MAX, aside, kept, read, refused};
+use super::table::Routes;
 use super::{Asked, Control, error, needs};
 use crate::config::Role;
 use crate::desk::shadow::Sight;
 use crate::reload::{self, Refused};
 
 /// The routes of the shadow.
-pub(super) fn routes() -> Router<Arc<Control>> {
-    Router::new().route("/v1/shadow", get(look).post(begin).delete(end)).layer(DefaultBodyLimit::max(BUNDLE_BYTES_MAX))
+pub(super) fn routes() -> Routes {
+    Routes::new().with(routes!(look, begin, end)).body_max(BUNDLE_BYTES_MAX)
 }
 
 /// The candidate: kept here, or sent along.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Beginning {
+    /// The digest of one that is kept, or the first six digits of it or more.
     digest: Option<String>,
+    /// Every file of one that is not, by path.
     files: Option<BTreeMap<String, String>>,
+}
+
+/// What is in shadow now.
+#[derive(Debug, Serialize, ToSchema)]
+struct Begun {
+    #[schema(value_type = String)]
+    candidate: Digest,
 }
 
 fn nothing() -> Response {
     error(StatusCode::NOT_FOUND, "no_shadow", "no candidate is in shadow; begin with `POST /v1/shadow`")
 }
 
+/// What the shadow has seen.
+///
+/// Its counts are of all traffic; its examples, of your tenant. Needs `viewer`.
+#[utoipa::path(get, path = "/v1/shadow", tag = "law", responses((status = 200, body = Sight, description = "So far.")))]
 async fn look(State(control): State<Arc<Control>>, visitor: Asked) -> Response {
     if let Err(refused) = needs(&visitor, Role::Viewer) {
         return *refused;
     }
-    control.shadow.sight().map_or_else(nothing, |sight| Json(sight).into_response())
+    control.shadow.sight().map_or_else(nothing, |sight| Json(seen(&visitor, sight)).into_response())
 }
 
+/// A sight with the examples that a visitor may see.
+fn seen(visitor: &Asked, mut sight: Sight) -> Sight {
+    for difference in &mut sight.report.differences {
+        difference.examples.retain(|example| visitor.sees_key(&example.principal));
+    }
+    sight
+}
+
+/// Judge live traffic by a candidate too.
+///
+/// It decides nothing. One that was in shadow before ends. Needs `operator`.
+#[utoipa::path(
+    post, path = "/v1/shadow", tag = "law", request_body = Beginning,
+    responses(
+        (status = 201, body = Begun, description = "It has begun."),
+        (status = 422, body = super::snapshots::Unbuildable, description = "It does not build."),
+    )
+)]
 async fn begin(State(control): State<Arc<Control>>, visitor: Asked, body: Result<Bytes, BytesRejection>) -> Response {
     if let Err(refused) = needs(&visitor, Role::Operator) {
         return *refused;
@@ -67,7 +99,7 @@ async fn begin(State(control): State<Arc<Control>>, visitor: Asked, body: Result
         }
     }
     control.store.record("shadow_begun", &by, &format!("{digest} is judged on live traffic, and decides nothing"));
-    (StatusCode::CREATED, Json(json!({ "candidate": digest }))).into_response()
+    (StatusCode::CREATED, Json(Begun { candidate: digest })).into_response()
 }
 
 fn built(control: &Control, beginning: Beginning) -> Result<Snapshot, Box<Response>> {
@@ -87,6 +119,10 @@ fn built(control: &Control, beginning: Beginning) -> Result<Snapshot, Box<Respon
     }
 }
 
+/// End the shadow.
+///
+/// Needs `operator`.
+#[utoipa::path(delete, path = "/v1/shadow", tag = "law", responses((status = 200, body = Sight, description = "What it had seen.")))]
 async fn end(State(control): State<Arc<Control>>, visitor: Asked) -> Response {
     if let Err(refused) = needs(&visitor, Role::Operator) {
         return *refused;
@@ -95,7 +131,7 @@ async fn end(State(control): State<Arc<Control>>, visitor: Asked) -> Response {
         None => nothing(),
         Some(sight) => {
             ended(&control, &visitor.principal.key(), &sight);
-            Json(sight).into_response()
+            Json(seen(&visitor, sight)).into_response()
         }
     }
 }

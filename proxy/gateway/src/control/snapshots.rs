@@ -3,24 +3,24 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Json, Response};
-use axum::routing::{get, post};
 use pdp::digest::Digest;
 use pdp::fault::Fault;
 use pdp::snapshot::Sources;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::routes;
 
-use super::{Asked, Control, error, needs};
+use super::table::Routes;
+use super::{Asked, Control, ErrorTold, error, needs};
 use crate::clock::rfc3339;
 use crate::config::Role;
-use crate::history::{Candidate, Found, Turn, all};
+use crate::history::{Candidate, Change, Found, Turn, TurnTold, all};
 use crate::reload::{Asking, Refused, WriteFault};
 
 /// How large a candidate may be: some thousand tools with their schemas.
@@ -29,27 +29,32 @@ pub(super) const BUNDLE_BYTES_MAX: usize = 32 << 20;
 const DEPTH_MAX: usize = 8;
 
 /// The routes of snapshots.
-pub(super) fn routes() -> Router<Arc<Control>> {
-    Router::new()
-        .route("/v1/snapshots", get(list).post(stage))
-        .route("/v1/snapshots/{digest}", get(files))
-        .route("/v1/snapshots/{digest}/promote", post(promote))
-        .layer(DefaultBodyLimit::max(BUNDLE_BYTES_MAX))
+pub(super) fn routes() -> Routes {
+    Routes::new().with(routes!(list, stage)).with(routes!(files)).with(routes!(promote)).body_max(BUNDLE_BYTES_MAX)
 }
 
-#[derive(Debug, Deserialize)]
+/// A candidate to be kept.
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Staging {
+    /// Every file of the bundle, by path: `policies/...` and `registry/...`.
     files: BTreeMap<String, String>,
+    /// Why.
     #[serde(default)]
     reason: String,
+    /// The digest of the snapshot it was made from; the one in force unless said.
+    #[schema(value_type = Option<String>)]
     base: Option<Digest>,
 }
 
-#[derive(Debug, Deserialize)]
+/// A promotion.
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Promotion {
+    /// The digest of the snapshot that must be in force still.
+    #[schema(value_type = String)]
     base: Digest,
+    /// Why.
     #[serde(default)]
     reason: String,
 }
@@ -63,22 +68,82 @@ pub(super) fn read<T: DeserializeOwned>(body: Result<Bytes, BytesRejection>) -> 
     serde_json::from_str(text).map_err(|e| bad(&format!("the body cannot be read: {e}")))
 }
 
-fn told_candidate(candidate: &Candidate) -> Value {
-    json!({
-        "digest": candidate.digest,
-        "base": candidate.base,
-        "at": rfc3339(candidate.at_us),
-        "author": candidate.author,
-        "reason": candidate.reason,
-        "summary": candidate.change.line(),
-        "change": candidate.change,
-    })
+/// A candidate that is kept.
+#[derive(Debug, Serialize, ToSchema)]
+struct CandidateTold {
+    #[schema(value_type = String)]
+    digest: Digest,
+    /// The snapshot it was made from.
+    #[schema(value_type = String)]
+    base: Digest,
+    /// When it was staged, RFC 3339.
+    at: String,
+    /// Who staged it.
+    author: String,
+    /// Why.
+    reason: String,
+    /// What it changes, in one line.
+    summary: String,
+    /// And in names.
+    change: Change,
+}
+
+fn told_candidate(candidate: &Candidate) -> CandidateTold {
+    CandidateTold {
+        digest: candidate.digest,
+        base: candidate.base,
+        at: rfc3339(candidate.at_us),
+        author: candidate.author.clone(),
+        reason: candidate.reason.clone(),
+        summary: candidate.change.line(),
+        change: candidate.change.clone(),
+    }
+}
+
+/// Where something is wrong, and what to do.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct FaultTold {
+    file: String,
+    /// Counted from one; nought where it is the whole file.
+    line: usize,
+    /// In characters, counted from one.
+    column: usize,
+    /// How many characters it is about.
+    length: usize,
+    message: String,
+    /// What to do; empty where that is plain.
+    remedy: String,
 }
 
 /// Faults as JSON: where, what, and what to do.
-fn told_faults(faults: &[Fault]) -> Vec<Value> {
-    let fault = |f: &Fault| json!({ "file": f.file, "line": f.line, "column": f.column, "length": f.length, "message": f.message, "remedy": f.remedy });
+pub(super) fn told_faults(faults: &[Fault]) -> Vec<FaultTold> {
+    let fault = |f: &Fault| FaultTold {
+        file: f.file.clone(),
+        line: f.line,
+        column: f.column,
+        length: f.length,
+        message: f.message.clone(),
+        remedy: f.remedy.clone(),
+    };
     faults.iter().map(fault).collect()
+}
+
+/// Why files are no snapshot.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Unbuildable {
+    /// All of them.
+    faults: Vec<FaultTold>,
+    /// The digest of the snapshot in force.
+    #[schema(value_type = String)]
+    snapshot: Digest,
+}
+
+/// Somebody was faster.
+#[derive(Debug, Serialize, ToSchema)]
+struct NotTheBase {
+    error: ErrorTold,
+    /// What is in force by now.
+    in_force: TurnTold,
 }
 
 /// A refusal as an answer. What is in force, and who put it there, is told where that is the reason.
@@ -86,11 +151,12 @@ pub(super) fn refused(control: &Control, refused: &Refused) -> Response {
     let words = refused.to_string();
     let (status, code) = match refused {
         Refused::Faults(faults) => {
-            let body = json!({ "faults": told_faults(faults), "snapshot": control.store.in_force().1.digest });
+            let body = Unbuildable { faults: told_faults(faults), snapshot: control.store.in_force().1.digest };
             return (StatusCode::UNPROCESSABLE_ENTITY, Json(body)).into_response();
         }
         Refused::NotTheBase(turn) => {
-            let body = json!({ "error": { "code": "not_the_base", "message": words }, "in_force": turn.told() });
+            let error = ErrorTold { code: "not_the_base", message: words };
+            let body = NotTheBase { error, in_force: turn.told() };
             return (StatusCode::CONFLICT, Json(body)).into_response();
         }
         Refused::Same(_) => (StatusCode::CONFLICT, "same"),
@@ -116,6 +182,22 @@ pub(super) async fn aside<T: Send + 'static>(task: impl FnOnce() -> T + Send + '
     tokio::task::spawn_blocking(task).await.map_err(failed)
 }
 
+/// What is in force, was in force, and is staged.
+#[derive(Debug, Serialize, ToSchema)]
+struct SnapshotsTold {
+    /// The digest of the one in force.
+    #[schema(value_type = String)]
+    in_force: Digest,
+    /// Those that were put in force.
+    snapshots: Vec<TurnTold>,
+    /// Those that are staged.
+    candidates: Vec<CandidateTold>,
+}
+
+/// The snapshots that are kept.
+///
+/// Needs `viewer`.
+#[utoipa::path(get, path = "/v1/snapshots", tag = "law", responses((status = 200, body = SnapshotsTold, description = "They.")))]
 async fn list(State(control): State<Arc<Control>>, visitor: Asked) -> Response {
     if let Err(refused) = needs(&visitor, Role::Viewer) {
         return *refused;
@@ -126,17 +208,34 @@ async fn list(State(control): State<Arc<Control>>, visitor: Asked) -> Response {
         history.turns(usize::MAX).and_then(|turns| Ok((turns, history.candidates()?)))
     });
     match found.await {
-        Ok(Ok((turns, candidates))) => Json(json!({
-            "in_force": control.store.in_force().1.digest,
-            "snapshots": turns.iter().map(Turn::told).collect::<Vec<_>>(),
-            "candidates": candidates.iter().map(told_candidate).collect::<Vec<_>>(),
-        }))
+        Ok(Ok((turns, candidates))) => Json(SnapshotsTold {
+            in_force: control.store.in_force().1.digest,
+            snapshots: turns.iter().map(Turn::told).collect(),
+            candidates: candidates.iter().map(told_candidate).collect(),
+        })
         .into_response(),
         Ok(Err(fault)) => refused(&control, &Refused::History(fault)),
         Err(failed) => *failed,
     }
 }
 
+/// The files of a snapshot.
+#[derive(Debug, Serialize, ToSchema)]
+struct FilesTold {
+    #[schema(value_type = String)]
+    digest: Digest,
+    /// Each file's text, by path.
+    files: BTreeMap<String, String>,
+}
+
+/// The files of one snapshot.
+///
+/// Needs `member`.
+#[utoipa::path(
+    get, path = "/v1/snapshots/{digest}", tag = "law",
+    params(("digest" = String, Path, description = "Its digest, or the first six digits of it or more.")),
+    responses((status = 200, body = FilesTold, description = "They."))
+)]
 async fn files(State(control): State<Arc<Control>>, visitor: Asked, Path(named): Path<String>) -> Response {
     if let Err(refused) = needs(&visitor, Role::Member) {
         return *refused;
@@ -144,9 +243,8 @@ async fn files(State(control): State<Arc<Control>>, visitor: Asked, Path(named):
     let asked = Arc::clone(&control);
     match aside(move || kept(&asked, &named)).await {
         Ok(Ok((digest, sources))) => {
-            let files: BTreeMap<&str, &str> =
-                all(&sources).map(|file| (file.path.as_str(), file.text.as_str())).collect();
-            Json(json!({ "digest": digest, "files": files })).into_response()
+            let files = all(&sources).map(|file| (file.path.clone(), file.text.clone())).collect();
+            Json(FilesTold { digest, files }).into_response()
         }
         Ok(Err(answer)) | Err(answer) => *answer,
     }
@@ -173,6 +271,17 @@ fn digest(control: &Control, named: &str) -> Result<Digest, Box<Response>> {
     }
 }
 
+/// Stage a candidate.
+///
+/// It is built, kept, and not in force. Needs `member`.
+#[utoipa::path(
+    post, path = "/v1/snapshots", tag = "law", request_body = Staging,
+    responses(
+        (status = 201, body = CandidateTold, description = "It is kept."),
+        (status = 409, body = NotTheBase, description = "What is in force is not its base."),
+        (status = 422, body = Unbuildable, description = "It does not build."),
+    )
+)]
 async fn stage(State(control): State<Arc<Control>>, visitor: Asked, body: Result<Bytes, BytesRejection>) -> Response {
     if let Err(refused) = needs(&visitor, Role::Member) {
         return *refused;
@@ -191,6 +300,18 @@ async fn stage(State(control): State<Arc<Control>>, visitor: Asked, body: Result
     }
 }
 
+/// Put a snapshot in force.
+///
+/// A candidate, or one that was in force before. If its base is not in force any more, nothing happens. Needs `operator`.
+#[utoipa::path(
+    post, path = "/v1/snapshots/{digest}/promote", tag = "law", request_body = Promotion,
+    params(("digest" = String, Path, description = "Its digest, or the first six digits of it or more.")),
+    responses(
+        (status = 200, body = TurnTold, description = "It is in force."),
+        (status = 409, body = NotTheBase, description = "Somebody was faster."),
+        (status = 422, body = Unbuildable, description = "It does not build any more."),
+    )
+)]
 async fn promote(
     State(control): State<Arc<Control>>,
     visitor: Asked,

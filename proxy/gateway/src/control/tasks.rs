@@ -6,23 +6,25 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Json, Response};
-use axum::routing::{get, post};
 use pdp::digest::Digest;
+use pdp::label::LabelSet;
 use pdp::principal::Principal;
 use pdp::record::Entry;
 use pdp::task::{Allowed, Limits, Scope};
 use pep::ports::Snapshots as _;
 use pep::{Cause, Opening, Over, Task};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa::openapi::Ref;
+use utoipa_axum::routes;
 
 use super::snapshots::read;
+use super::table::{self, Routes};
 use super::{Asked, Control, error, needs};
 use crate::clock::rfc3339;
 use crate::config::Role;
@@ -34,19 +36,15 @@ const BODY_BYTES_MAX: usize = 1 << 20;
 const PATTERNS_MAX: usize = 4096;
 
 /// The routes of tasks.
-pub(super) fn routes() -> Router<Arc<Control>> {
-    Router::new()
-        .route("/v1/tasks", get(list).post(open))
-        .route("/v1/tasks/{id}", get(show))
-        .route("/v1/tasks/{id}/children", post(hand_on))
-        .route("/v1/tasks/{id}/stop", post(stop))
-        .route("/v1/tasks/{id}/end", post(end))
-        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+pub(super) fn routes() -> Routes {
+    let all = Routes::new().with(routes!(list, open)).with(routes!(show)).with(routes!(hand_on));
+    all.with(routes!(stop)).with(routes!(end)).body_max(BODY_BYTES_MAX)
 }
 
 /// What a host says of a task.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = TaskAsked)]
 struct Asking {
     /// The kind of task. A child has its parent's unless said.
     profile: Option<String>,
@@ -64,21 +62,38 @@ struct Asking {
     scope: Narrowing,
     /// How much it may do, if less than the profile says.
     #[serde(default)]
+    #[schema(schema_with = limits)]
     limits: Limits,
     /// How long it may stay open, in seconds, if less than the profile says.
     lifetime_s: Option<u64>,
 }
 
+fn limits() -> Ref {
+    table::pdp::<Limits>()
+}
+
+fn scope() -> Ref {
+    table::pdp::<Scope>()
+}
+
 /// Lists of names as a profile's scope has them. What is not named stays as the profile has it.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schema(as = TaskNarrowing)]
 struct Narrowing {
+    /// Tools, as `server/tool`; `*` stands for any run of characters, here and below.
     tools: Option<Vec<String>>,
+    /// Servers.
     servers: Option<Vec<String>>,
+    /// Resources, by URI.
     resources: Option<Vec<String>>,
+    /// Scopes of memory servers.
     memory: Option<Vec<String>>,
+    /// Downstream systems.
     systems: Option<Vec<String>>,
+    /// Agents that may act in it.
     agents: Option<Vec<String>>,
+    /// Users for whom it may be opened.
     users: Option<Vec<String>>,
 }
 
@@ -112,6 +127,13 @@ fn bad(words: &str) -> Failed {
     Box::new(error(StatusCode::BAD_REQUEST, "bad_request", words))
 }
 
+/// Open a task.
+///
+/// For oneself it needs `member`; for another agent of one's tenant, `operator`. The token is told this once.
+#[utoipa::path(
+    post, path = "/v1/tasks", tag = "tasks", request_body = Asking,
+    responses((status = 201, body = TaskOpened, description = "It is open."))
+)]
 async fn open(State(control): State<Arc<Control>>, visitor: Asked, body: Result<Bytes, BytesRejection>) -> Response {
     if let Err(refused) = needs(&visitor, Role::Member) {
         return *refused;
@@ -123,6 +145,14 @@ async fn open(State(control): State<Arc<Control>>, visitor: Asked, body: Result<
     }
 }
 
+/// Hand a task on.
+///
+/// The child inherits labels and can only do less. Needs `member` for a task of one's own, else `operator`.
+#[utoipa::path(
+    post, path = "/v1/tasks/{id}/children", tag = "tasks", request_body = Asking,
+    params(("id" = String, Path, description = "The id of the task above.")),
+    responses((status = 201, body = TaskOpened, description = "The child is open."))
+)]
 async fn hand_on(
     State(control): State<Arc<Control>>,
     visitor: Asked,
@@ -181,7 +211,7 @@ fn principal(
     let inherited = above.and_then(Task::principal).map(|principal| principal.key());
     let named = agent.map(str::to_owned).or(inherited);
     let named = named.ok_or_else(|| bad("`agent` is missing: who will act in the task"))?;
-    let known = control.doorkeeper.agent(&named);
+    let known = control.doorkeeper.agent(&visitor.principal.tenant, &named);
     let known = known.ok_or_else(|| bad(&format!("no principal `{named}` is configured here")))?;
     let handed_on = above.is_some_and(|task| task.owner() == known.key());
     if known.key() != visitor.principal.key() && !handed_on {
@@ -218,67 +248,156 @@ async fn opened(control: &Control, opening: Opening) -> Response {
         let words = format!("the ledger cannot take the record ({fault}); the task was not opened");
         return error(StatusCode::SERVICE_UNAVAILABLE, "ledger_unavailable", &words);
     }
-    let mut body = told(control, &task, true);
-    if let Some(members) = body.as_object_mut() {
-        members.insert("url".to_owned(), format!("http://{}/t/{token}/{{server}}/mcp", control.agents).into());
-        members.insert("token".to_owned(), token.into());
-    }
+    let url = format!("http://{}/t/{token}/{{server}}/mcp", control.agents);
+    let body = TaskOpened { task: told(control, &task, true), token, url };
     (StatusCode::CREATED, Json(body)).into_response()
 }
 
+/// A task that was just opened.
+#[derive(Serialize, ToSchema)]
+struct TaskOpened {
+    #[serde(flatten)]
+    task: TaskTold,
+    /// By which its agent acts in it. It is told here and nowhere else.
+    token: String,
+    /// Where a client connects that can configure only a URL; `{server}` is a server's name.
+    url: String,
+}
+
+/// The tasks that are open.
+#[derive(Debug, Serialize, ToSchema)]
+struct TasksTold {
+    /// The earliest first.
+    tasks: Vec<TaskTold>,
+}
+
+/// The tasks that are open.
+///
+/// Needs `viewer`.
+#[utoipa::path(get, path = "/v1/tasks", tag = "tasks", responses((status = 200, body = TasksTold, description = "They.")))]
 async fn list(State(control): State<Arc<Control>>, visitor: Asked) -> Response {
     if let Err(refused) = needs(&visitor, Role::Viewer) {
         return *refused;
     }
     let mut tasks = control.gate.ports.tasks.open();
+    tasks.retain(|task| visitor.sees_key(task.owner()));
     tasks.sort_by(|a, b| (a.opened_us(), a.id()).cmp(&(b.opened_us(), b.id())));
-    let tasks: Vec<Value> = tasks.iter().map(|task| told(&control, task, false)).collect();
-    Json(json!({ "tasks": tasks })).into_response()
+    Json(TasksTold { tasks: tasks.iter().map(|task| told(&control, task, false)).collect() }).into_response()
 }
 
+/// One task.
+///
+/// Needs `viewer`.
+#[utoipa::path(
+    get, path = "/v1/tasks/{id}", tag = "tasks", params(("id" = String, Path, description = "Its id.")),
+    responses((status = 200, body = TaskTold, description = "It."))
+)]
 async fn show(State(control): State<Arc<Control>>, visitor: Asked, Path(id): Path<String>) -> Response {
     if let Err(refused) = needs(&visitor, Role::Viewer) {
         return *refused;
     }
-    match control.gate.ports.tasks.find(&id) {
-        Some(task) => Json(told(&control, &task, true)).into_response(),
-        None => *unknown(&id),
+    match seen(&control, &visitor, &id) {
+        Ok(task) => Json(told(&control, &task, true)).into_response(),
+        Err(unknown) => *unknown,
     }
 }
 
-/// A task as JSON; `whole` with what only whoever looks at this one wants to know.
-fn told(control: &Control, task: &Arc<Task>, whole: bool) -> Value {
-    let over = task.over(control.gate.ports.clock.now_us());
-    let over = over.map(|over| {
-        json!({ "cause": over.cause.word(), "words": over.to_string(), "by": over.by, "at": rfc3339(over.at_us) })
+/// A task. The last five members are told of one that is asked for by itself.
+#[derive(Debug, Serialize, ToSchema)]
+struct TaskTold {
+    id: String,
+    /// Its trace, 32 hexadecimal digits.
+    trace: String,
+    /// Whether a host opened it, rather than its first call.
+    explicit: bool,
+    /// Empty where it has none.
+    profile: String,
+    /// Who acts in it, `tenant/agent`.
+    agent: String,
+    /// The person it acts for; nothing where nobody opened it.
+    user: Option<String>,
+    /// The id of the task above.
+    parent: Option<String>,
+    /// What it has read carries these.
+    #[schema(value_type = Vec<String>)]
+    labels: LabelSet,
+    /// How many calls it has made.
+    calls: u64,
+    /// How often it was let go on beyond its plan.
+    expansions: u64,
+    /// When it was opened, RFC 3339.
+    opened: Option<String>,
+    /// Who opened it.
+    opened_by: Option<String>,
+    /// When it ends at the latest, RFC 3339.
+    expires: Option<String>,
+    /// How it ended, if it has.
+    over: Option<OverTold>,
+    #[serde(flatten)]
+    whole: Option<TaskWhole>,
+}
+
+/// What whoever looks at one task wants to know besides.
+#[derive(Debug, Serialize, ToSchema)]
+struct TaskWhole {
+    /// The ids of those handed on from it.
+    children: Vec<String>,
+    /// What the user asked for, as the host said it.
+    goal: Option<String>,
+    #[schema(schema_with = scope)]
+    scope: Scope,
+    #[schema(schema_with = limits)]
+    limits: Limits,
+    /// What of its limits is used up, by name.
+    used: BTreeMap<String, u64>,
+}
+
+/// How a task ended.
+#[derive(Debug, Serialize, ToSchema)]
+struct OverTold {
+    /// In one word.
+    #[schema(value_type = String)]
+    cause: &'static str,
+    words: String,
+    /// Who ended it, if somebody did.
+    by: Option<String>,
+    /// When, RFC 3339.
+    at: String,
+}
+
+/// A task as it is told; `whole` with what only whoever looks at this one wants to know.
+fn told(control: &Control, task: &Arc<Task>, whole: bool) -> TaskTold {
+    let over = task.over(control.gate.ports.clock.now_us()).map(|over| OverTold {
+        cause: over.cause.word(),
+        words: over.to_string(),
+        by: over.by.clone(),
+        at: rfc3339(over.at_us),
     });
     let principal = task.principal();
-    let mut body = json!({
-        "id": task.id(),
-        "trace": task.trace(),
-        "explicit": task.is_explicit(),
-        "profile": task.profile(),
-        "agent": principal.map_or_else(|| task.owner().to_owned(), |principal| principal.key()),
-        "user": principal.map(|principal| principal.user.clone()),
-        "parent": task.parent().map(|above| above.id().to_owned()),
-        "labels": task.labels(),
-        "calls": task.calls(),
-        "expansions": task.expansions(),
-        "opened": (task.opened_us() > 0).then(|| rfc3339(task.opened_us())),
-        "opened_by": task.opened_by(),
-        "expires": task.until_us().map(rfc3339),
-        "over": over,
-    });
-    if whole && let Some(members) = body.as_object_mut() {
-        let below = control.gate.ports.tasks.below(task);
-        let children: Vec<&str> = below.iter().map(|one| one.id()).collect();
-        members.insert("children".to_owned(), json!(children));
-        members.insert("goal".to_owned(), json!(task.goal()));
-        members.insert("scope".to_owned(), json!(task.scope()));
-        members.insert("limits".to_owned(), json!(task.limits()));
-        members.insert("used".to_owned(), json!(BTreeMap::from(task.used())));
+    let the_rest = || TaskWhole {
+        children: control.gate.ports.tasks.below(task).iter().map(|one| one.id().to_owned()).collect(),
+        goal: task.goal().map(str::to_owned),
+        scope: task.scope().clone(),
+        limits: *task.limits(),
+        used: task.used().into_iter().map(|(name, count)| (name.to_owned(), count)).collect(),
+    };
+    TaskTold {
+        id: task.id().to_owned(),
+        trace: task.trace().to_owned(),
+        explicit: task.is_explicit(),
+        profile: task.profile().to_owned(),
+        agent: principal.map_or_else(|| task.owner().to_owned(), |principal| principal.key()),
+        user: principal.map(|principal| principal.user.clone()),
+        parent: task.parent().map(|above| above.id().to_owned()),
+        labels: task.labels(),
+        calls: task.calls(),
+        expansions: task.expansions(),
+        opened: (task.opened_us() > 0).then(|| rfc3339(task.opened_us())),
+        opened_by: task.opened_by().map(str::to_owned),
+        expires: task.until_us().map(rfc3339),
+        over,
+        whole: whole.then(the_rest),
     }
-    body
 }
 
 fn unknown(id: &str) -> Failed {
@@ -286,10 +405,16 @@ fn unknown(id: &str) -> Failed {
     Box::new(error(StatusCode::NOT_FOUND, "no_task", &words))
 }
 
+/// A task of the visitor's tenant.
+pub(super) fn seen(control: &Control, visitor: &Asked, id: &str) -> Result<Arc<Task>, Failed> {
+    let task = control.gate.ports.tasks.find(id).filter(|task| visitor.sees_key(task.owner()));
+    task.ok_or_else(|| unknown(id))
+}
+
 /// A task that this visitor may end or hand on: one of their own, or for an operator any.
 pub(super) fn owned(control: &Control, visitor: &Asked, id: &str) -> Result<Arc<Task>, Failed> {
     needs(visitor, Role::Member)?;
-    let task = control.gate.ports.tasks.find(id).ok_or_else(|| unknown(id))?;
+    let task = seen(control, visitor, id)?;
     let key = visitor.principal.key();
     if task.owner() != key && task.opened_by() != Some(key.as_str()) {
         needs(visitor, Role::Operator)?;
@@ -298,19 +423,38 @@ pub(super) fn owned(control: &Control, visitor: &Asked, id: &str) -> Result<Arc<
 }
 
 /// Why a task is stopped.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schema(as = TaskStopping)]
 struct Stopping {
     reason: String,
 }
 
 /// What came of a task.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schema(as = TaskEnding)]
 struct Ending {
     result: Option<String>,
 }
 
+/// A task that was ended.
+#[derive(Debug, Serialize, ToSchema)]
+struct TaskEnded {
+    #[serde(flatten)]
+    task: TaskTold,
+    /// The ids of those that ended with it.
+    ended: Vec<String>,
+}
+
+/// Stop a task.
+///
+/// Its calls are refused from now on, also those that have not acted yet. Needs `member` for one's own, else `operator`.
+#[utoipa::path(
+    post, path = "/v1/tasks/{id}/stop", tag = "tasks", request_body = Option<Stopping>,
+    params(("id" = String, Path, description = "Its id.")),
+    responses((status = 200, body = TaskEnded, description = "It is over."))
+)]
 async fn stop(
     State(control): State<Arc<Control>>,
     visitor: Asked,
@@ -324,7 +468,15 @@ async fn stop(
     }
 }
 
-/// The host says that the work is done. What came of it goes back to the task above with everything that was read for it.
+/// End a task.
+///
+/// The host says that the work is done. What came of it goes back to the task above with everything that was read for it. Needs
+/// `member` for one's own, else `operator`.
+#[utoipa::path(
+    post, path = "/v1/tasks/{id}/end", tag = "tasks", request_body = Option<Ending>,
+    params(("id" = String, Path, description = "Its id.")),
+    responses((status = 200, body = TaskEnded, description = "It is over."))
+)]
 async fn end(
     State(control): State<Arc<Control>>,
     visitor: Asked,
@@ -345,7 +497,7 @@ async fn end(
 }
 
 /// Reads a body that may be missing.
-fn optional<T: serde::de::DeserializeOwned + Default>(body: Result<Bytes, BytesRejection>) -> Result<T, Failed> {
+pub(super) fn optional<T: serde::de::DeserializeOwned + Default>(body: Result<Bytes, BytesRejection>) -> Result<T, Failed> {
     match body {
         Ok(bytes) if bytes.is_empty() => Ok(T::default()),
         body => read(body),
@@ -363,10 +515,6 @@ fn finish(control: &Control, visitor: &Asked, task: &Arc<Task>, cause: Cause, wo
             tracing::error!(task = task.id(), "the end of a task could not be recorded: {e}");
         }
     }
-    let mut body = told(control, task, true);
-    if let Some(members) = body.as_object_mut() {
-        let ended: Vec<&str> = ended.iter().map(|one| one.id()).collect();
-        members.insert("ended".to_owned(), json!(ended));
-    }
-    Json(body).into_response()
+    let ended = ended.iter().map(|one| one.id().to_owned()).collect();
+    Json(TaskEnded { task: told(control, task, true), ended }).into_response()
 }

@@ -23,7 +23,7 @@ const GROUPS_MAX: usize = 1000;
 const EXAMPLES_MAX: usize = 3;
 
 /// Which way a decision turns.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Turn {
     /// More may happen: what was denied or waited for a person goes on, or a duty or a grant is asked no more.
@@ -61,7 +61,7 @@ struct Group {
 }
 
 /// A call that would be decided otherwise.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Example {
     /// Its record's number.
     pub number: u64,
@@ -76,7 +76,7 @@ pub struct Example {
 }
 
 /// One line of a report: calls that would be decided otherwise, in the same way and for the same rules.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Difference {
     /// Which way.
     pub turn: Turn,
@@ -95,7 +95,7 @@ pub struct Difference {
 }
 
 /// The outcome of a comparison, for people and as JSON.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Report {
     /// How many calls were put to the candidate.
     pub compared: u64,

@@ -55,9 +55,11 @@ impl Count {
 }
 
 /// What the shadow has seen so far.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[schema(as = ShadowSight)]
 pub struct Sight {
     /// The candidate.
+    #[schema(value_type = String)]
     pub candidate: Digest,
     /// Who began it.
     pub by: String,

@@ -30,7 +30,7 @@ pub fn differing(one: &Manifest, other: &Manifest) -> Vec<String> {
 }
 
 /// Names that came, went or changed.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Names {
     /// What is new.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -51,7 +51,7 @@ fn is_zero(n: &usize) -> bool {
 }
 
 /// A change of the law, in names.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Change {
     /// The files, by path, also where that changes nothing.
     #[serde(default)]

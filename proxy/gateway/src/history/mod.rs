@@ -14,7 +14,6 @@ use pdp::digest::Digest;
 use pdp::snapshot::Sources;
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
 use crate::clock::rfc3339;
 
@@ -29,7 +28,7 @@ pub const STAGED_KEPT: usize = 50;
 pub const START_MIN: usize = 6;
 
 /// How a snapshot came in force.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum How {
     /// The gate found it when it started.
@@ -79,20 +78,43 @@ impl Turn {
         if self.parent.is_some() { self.change.line() } else { "nothing was in force before".to_owned() }
     }
 
-    /// As JSON, for programs.
+    /// As it is told over HTTP and to programs.
     #[must_use]
-    pub fn told(&self) -> Value {
-        json!({
-            "digest": self.digest,
-            "base": self.parent,
-            "at": rfc3339(self.at_us),
-            "author": self.author,
-            "reason": self.reason,
-            "how": self.how,
-            "summary": self.summary(),
-            "change": self.change,
-        })
+    pub fn told(&self) -> TurnTold {
+        TurnTold {
+            digest: self.digest,
+            base: self.parent,
+            at: rfc3339(self.at_us),
+            author: self.author.clone(),
+            reason: self.reason.clone(),
+            how: self.how,
+            summary: self.summary(),
+            change: self.change.clone(),
+        }
     }
+}
+
+/// A snapshot that was put in force, as it is told.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+pub struct TurnTold {
+    /// It.
+    #[schema(value_type = String)]
+    pub digest: Digest,
+    /// What was in force before; nothing at the very first start.
+    #[schema(value_type = Option<String>)]
+    pub base: Option<Digest>,
+    /// When, RFC 3339.
+    pub at: String,
+    /// Who or what put it in force: a principal's key, `watch`, `SIGHUP`, `start`.
+    pub author: String,
+    /// Why.
+    pub reason: String,
+    /// How.
+    pub how: How,
+    /// What it changed, in one line.
+    pub summary: String,
+    /// And in names.
+    pub change: Change,
 }
 
 /// A candidate that was staged.

@@ -7,6 +7,7 @@ pub(crate) mod visible;
 mod frame;
 mod layout;
 mod said;
+mod sight;
 #[cfg(test)]
 mod tests;
 
@@ -15,6 +16,7 @@ use pdp::record::Entry;
 use crate::ledger::{Reader, StoreFault, TraceLine};
 
 pub use layout::{Telling, tell};
+pub use sight::Sight;
 pub(crate) use visible::plain;
 
 /// How many digits of a trace id are enough to ask for it.
@@ -22,6 +24,9 @@ const PREFIX_MIN: usize = 6;
 
 /// How many traces a fault lists.
 const LISTED: usize = 5;
+
+/// How many traces are looked through for those that are seen: of other tenants there may be many.
+const LOOKED_THROUGH: usize = 64;
 
 /// Why there is no story.
 #[derive(Debug, thiserror::Error)]
@@ -69,35 +74,47 @@ fn listed(traces: &[String]) -> String {
     traces.iter().map(|trace| format!("\n  {trace}")).collect()
 }
 
-/// Finds the entries of a story by a trace id or its beginning, a task id, or the number of a record.
+/// Finds the entries of a story by a trace id or its beginning, a task id, or the number of a record: those that are seen.
 ///
-/// A number gives one frame; the others give the whole task.
+/// A number gives one frame; the others give the whole task. What is not seen is as if it were not there.
 ///
 /// # Errors
 /// When nothing fits, several traces fit, or the ledger cannot be read.
-pub fn find(reader: &Reader, id: &str) -> Result<Vec<Entry>, StoryFault> {
+pub fn find(reader: &Reader, id: &str, sight: &Sight) -> Result<Vec<Entry>, StoryFault> {
     let id = id.trim();
     if let Ok(number) = id.parse() {
-        let found = reader.by_number(number)?;
+        let found = sight.of_entries(reader.by_number(number)?);
         if !found.is_empty() {
             return Ok(entries(found));
         }
     }
     if (PREFIX_MIN..=32).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         let prefix = id.to_ascii_lowercase();
-        let mut traces = reader.traces_starting(&prefix, LISTED)?;
-        match (traces.pop(), traces.is_empty()) {
-            (Some(trace), true) => return Ok(entries(reader.by_trace(&trace)?)),
-            (Some(trace), false) => {
-                traces.push(trace);
+        let mut seen = Vec::new();
+        for trace in reader.traces_starting(&prefix, LOOKED_THROUGH)? {
+            let found = sight.of_entries(reader.by_trace(&trace)?);
+            if !found.is_empty() {
+                seen.push((trace, found));
+            }
+            if seen.len() >= LISTED {
+                break;
+            }
+        }
+        match (seen.pop(), seen.is_empty()) {
+            (Some((_, found)), true) => return Ok(entries(found)),
+            (Some((trace, _)), false) => {
+                let traces = seen.into_iter().map(|(trace, _)| trace).chain([trace]).collect();
                 return Err(StoryFault::Ambiguous { prefix, traces });
             }
             (None, _) => {}
         }
     }
-    let found = reader.by_task(id)?;
+    let found = sight.of_entries(reader.by_task(id)?);
     if found.is_empty() {
-        return Err(StoryFault::NotFound { id: id.to_owned(), latest: reader.latest_traces(LISTED)? });
+        let mut latest = reader.latest_traces(LOOKED_THROUGH)?;
+        latest.retain(|line| sight.sees(line.principal.as_deref()));
+        latest.truncate(LISTED);
+        return Err(StoryFault::NotFound { id: id.to_owned(), latest });
     }
     Ok(entries(found))
 }

@@ -423,6 +423,16 @@ enum Shape {
     Said(Said),
 }
 
+impl schemars::JsonSchema for Entry {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Entry".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        Shape::json_schema(generator)
+    }
+}
+
 /// The JSON Schema of the ledger's entries, as `wicketgate trace --json` prints them (draft 2020-12).
 #[must_use]
 pub fn schema() -> schemars::Schema {

@@ -189,7 +189,7 @@ pub(super) fn past(config: &Config, asked: &Past) -> Result<ExitCode, String> {
         print::line("nothing was in force yet");
     }
     for (n, turn) in turns.iter().enumerate() {
-        print::line(&if asked.json { turn.told().to_string() } else { told(turn, n == 0) });
+        print::line(&if asked.json { serde_json::json!(turn.told()).to_string() } else { told(turn, n == 0) });
     }
     Ok(ExitCode::SUCCESS)
 }

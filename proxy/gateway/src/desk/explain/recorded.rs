@@ -53,7 +53,7 @@ pub type Found = (Result<Case, NotComparable>, Recorded);
 /// # Errors
 /// When there is none, or the ledger cannot be read.
 pub fn recorded(reader: &Reader, id: &str, snapshot: &Snapshot) -> Result<Found, RecordedFault> {
-    let entries = story::find(reader, id)?;
+    let entries = story::find(reader, id, &story::Sight::WHOLE)?;
     let records: Vec<Arc<Record>> = entries
         .into_iter()
         .filter_map(|entry| match entry {

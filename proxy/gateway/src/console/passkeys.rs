@@ -1,0 +1,408 @@
+//! Passkeys (WebAuthn level 3) of the people who decide: a second proof, asked for where a grant wants it and before the
+//! passkeys themselves are changed. Kept in the data directory, readable by its owner alone.
+//!
+//! A challenge is random and known here alone; it stands for one principal, one thing and that thing's digest, is used once
+//! and dies after two minutes. What is approved is the caller's to know.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use pdp::digest::Digest;
+use pdp::principal::Principal;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+use url::Url;
+use webauthn_rs::prelude::{
+    Passkey, PasskeyAuthentication, PasskeyRegistration, PublicKeyCredential, RegisterPublicKeyCredential, Uuid,
+    WebauthnError,
+};
+use webauthn_rs::{Webauthn, WebauthnBuilder};
+
+use super::{Origin, StepUp};
+use crate::import::disk;
+
+/// How long a challenge may be answered: long enough to find the key, too short to be kept.
+const CHALLENGE_US: i64 = 120 * 1_000_000;
+/// How many challenges one principal may have open; the oldest gives way.
+const CHALLENGES_MAX: usize = 32;
+/// How many passkeys one principal may have.
+const PASSKEYS_MAX: usize = 16;
+/// How many characters a passkey's name may have.
+const NAME_CHARS_MAX: usize = 100;
+
+/// What a first passkey, or a further one, is stepped up for.
+const ADD: &str = "passkeys/add";
+/// What a removal is stepped up for.
+const REMOVE: &str = "passkeys/remove";
+
+/// Why a passkey could not be used, added or removed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StepUpFault {
+    /// The console is where no passkey can be.
+    #[error("there can be no passkeys here: {0}")]
+    Unusable(String),
+    /// The principal has none.
+    #[error("`{0}` has no passkey; add one in the console first")]
+    NoPasskey(String),
+    /// There is nothing that this would answer.
+    #[error("no challenge is open for this: two minutes have passed, it was answered before, or what it was for has changed; begin again")]
+    NoChallenge,
+    /// It does not prove what it should.
+    #[error("the passkey's answer does not count: {0}")]
+    Refused(String),
+    /// Its counter went back, as that of a copy would.
+    #[error("the passkey's counter has gone back: it may be a copy; remove it, and use another")]
+    Copied,
+    /// A further one needs a proof by one that is there.
+    #[error("a passkey is there already: prove it is you by that one first")]
+    StepUpNeeded,
+    /// Too many, or a name that is none.
+    #[error("{0}")]
+    Unfit(String),
+    /// There is none of this id.
+    #[error("you have no passkey `{0}`")]
+    Unknown(String),
+    /// The file cannot be written.
+    #[error("passkeys cannot be kept: {0}")]
+    Unkept(String),
+}
+
+/// A passkey as it is kept.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Kept {
+    name: String,
+    added_us: i64,
+    used_us: Option<i64>,
+    /// The highest counter seen; nought for keys that do not count.
+    counter: u32,
+    key: Passkey,
+}
+
+/// A passkey as it is looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PasskeyNote {
+    /// Its credential id, as base64url.
+    pub id: String,
+    /// What its owner calls it.
+    pub name: String,
+    /// When it was added, in microseconds since 1970-01-01T00:00Z.
+    pub added_us: i64,
+    /// When it was used last.
+    pub used_us: Option<i64>,
+}
+
+/// Every principal's passkeys, by its key.
+type Everybody = BTreeMap<String, Vec<Kept>>;
+
+/// What a challenge is for.
+#[derive(Debug, PartialEq, Eq)]
+enum Purpose {
+    Register,
+    StepUp(String, Digest),
+}
+
+#[derive(Debug)]
+enum State {
+    /// And whether it was stepped up to.
+    Register(PasskeyRegistration, bool),
+    StepUp(PasskeyAuthentication),
+}
+
+#[derive(Debug)]
+struct Challenge {
+    principal: String,
+    purpose: Purpose,
+    since_us: i64,
+    state: State,
+}
+
+/// Everybody's passkeys, and the challenges that are open.
+#[derive(Debug)]
+pub struct Passkeys {
+    site: Result<Webauthn, String>,
+    path: PathBuf,
+    kept: Mutex<Everybody>,
+    open: Mutex<Vec<Challenge>>,
+}
+
+/// The passkeys that are kept cannot be read: who was to prove more than a token must not be let off.
+#[derive(Debug, thiserror::Error)]
+#[error("{} cannot be read: {why}; mend the file, or take it away, and everybody registers anew", path.display())]
+pub struct PasskeysUnreadable {
+    path: PathBuf,
+    why: String,
+}
+
+impl Passkeys {
+    /// The passkeys of a data directory, for a console that is reached at `origin`.
+    ///
+    /// # Errors
+    /// When the file is there and cannot be read.
+    pub fn open(data: &Path, origin: &Origin) -> Result<Self, PasskeysUnreadable> {
+        let path = data.join("passkeys.json");
+        let unreadable = |why: String| PasskeysUnreadable { path: path.clone(), why };
+        let kept = match std::fs::read_to_string(&path) {
+            Ok(text) => serde_json::from_str(&text).map_err(|e| unreadable(e.to_string()))?,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Everybody::new(),
+            Err(e) => return Err(unreadable(e.to_string())),
+        };
+        Ok(Self { site: site(origin), path, kept: Mutex::new(kept), open: Mutex::default() })
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Everybody> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn site(&self) -> Result<&Webauthn, StepUpFault> {
+        self.site.as_ref().map_err(|words| StepUpFault::Unusable(words.clone()))
+    }
+
+    /// Why there can be no passkeys here, and what to do; nothing where there can.
+    #[must_use]
+    pub fn unusable(&self) -> Option<&str> {
+        self.site.as_ref().err().map(String::as_str)
+    }
+
+    /// Those of one principal.
+    #[must_use]
+    pub fn of(&self, principal: &Principal) -> Vec<PasskeyNote> {
+        self.kept().get(&principal.key()).into_iter().flatten().map(note).collect()
+    }
+
+    /// Begins to add a passkey. Where there is one already, `proof` answers the challenge of [`Self::begin_to_add`].
+    ///
+    /// Answers `PublicKeyCredentialCreationOptions`.
+    ///
+    /// # Errors
+    /// When a proof is needed or does not count, or there are too many.
+    pub fn register(&self, principal: &Principal, proof: Option<&Value>, now_us: i64) -> Result<Value, StepUpFault> {
+        let site = self.site()?;
+        let there = self.of(principal);
+        match proof {
+            Some(proof) => self.finish(principal, ADD, Digest::of_bytes(b""), proof, now_us)?,
+            None if there.is_empty() => {}
+            None => return Err(StepUpFault::StepUpNeeded),
+        }
+        if there.len() >= PASSKEYS_MAX {
+            let words = format!("you have {PASSKEYS_MAX} passkeys, and nobody needs more; remove one first");
+            return Err(StepUpFault::Unfit(words));
+        }
+        let key = principal.key();
+        let ids = self.kept().get(&key).into_iter().flatten().map(|one| one.key.cred_id().clone()).collect();
+        let begun = site.start_passkey_registration(handle(&key), &key, &key, Some(ids));
+        let (options, state) = begun.map_err(|e| refused(&e))?;
+        self.put(&key, Purpose::Register, State::Register(state, proof.is_some()), now_us);
+        inner(&options)
+    }
+
+    /// Adds the passkey whose creation was begun.
+    ///
+    /// # Errors
+    /// When nothing was begun, the answer does not fit, or it cannot be kept.
+    pub fn add(
+        &self,
+        principal: &Principal,
+        name: &str,
+        credential: &Value,
+        now_us: i64,
+    ) -> Result<PasskeyNote, StepUpFault> {
+        let name = name.trim();
+        if name.is_empty() || name.chars().count() > NAME_CHARS_MAX || name.chars().any(char::is_control) {
+            let words = format!("give the passkey a name of at most {NAME_CHARS_MAX} characters");
+            return Err(StepUpFault::Unfit(words));
+        }
+        let key = principal.key();
+        let site = self.site()?;
+        let Some(State::Register(state, stepped_up)) = self.take(&key, &Purpose::Register, now_us) else {
+            return Err(StepUpFault::NoChallenge);
+        };
+        let credential: RegisterPublicKeyCredential = read(credential)?;
+        let made = site.finish_passkey_registration(&credential, &state).map_err(|e| refused(&e))?;
+        let mut kept = self.kept();
+        // Somebody with the same token may have been faster with the first one.
+        if !stepped_up && kept.get(&key).is_some_and(|all| !all.is_empty()) {
+            return Err(StepUpFault::StepUpNeeded);
+        }
+        if kept.values().flatten().any(|one| one.key.cred_id() == made.cred_id()) {
+            return Err(StepUpFault::Unfit("this passkey is registered already".to_owned()));
+        }
+        let fresh = Kept { name: name.to_owned(), added_us: now_us, used_us: None, counter: 0, key: made };
+        let told = note(&fresh);
+        self.change(&mut kept, |all| all.entry(key).or_default().push(fresh))?;
+        Ok(told)
+    }
+
+    /// Removes a passkey, after a proof by one that is there.
+    ///
+    /// # Errors
+    /// When there is none such, the proof is missing or does not count, or it cannot be written.
+    pub fn remove(
+        &self,
+        principal: &Principal,
+        id: &str,
+        proof: Option<&Value>,
+        now_us: i64,
+    ) -> Result<(), StepUpFault> {
+        if self.of(principal).iter().all(|one| one.id != id) {
+            return Err(StepUpFault::Unknown(id.to_owned()));
+        }
+        let proof = proof.ok_or(StepUpFault::StepUpNeeded)?;
+        self.finish(principal, REMOVE, Digest::of_bytes(id.as_bytes()), proof, now_us)?;
+        let mut kept = self.kept();
+        self.change(&mut kept, |all| {
+            all.entry(principal.key()).or_default().retain(|one| note(one).id != id);
+        })
+    }
+
+    /// The challenge of a proof that a further passkey may be added.
+    ///
+    /// # Errors
+    /// When there is none that could prove it.
+    pub fn begin_to_add(&self, principal: &Principal, now_us: i64) -> Result<Value, StepUpFault> {
+        self.begin(principal, ADD, Digest::of_bytes(b""), now_us)
+    }
+
+    /// The challenge of a proof that a passkey may be removed.
+    ///
+    /// # Errors
+    /// When there is none that could prove it.
+    pub fn begin_to_remove(&self, principal: &Principal, id: &str, now_us: i64) -> Result<Value, StepUpFault> {
+        self.begin(principal, REMOVE, Digest::of_bytes(id.as_bytes()), now_us)
+    }
+
+    /// Keeps a challenge, in place of one for the same.
+    fn put(&self, principal: &str, purpose: Purpose, state: State, now_us: i64) {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.retain(|one| now_us.saturating_sub(one.since_us) <= CHALLENGE_US);
+        open.retain(|one| one.principal != principal || one.purpose != purpose);
+        let own = open.iter().filter(|one| one.principal == principal).count();
+        if own >= CHALLENGES_MAX
+            && let Some(oldest) = open.iter().position(|one| one.principal == principal)
+        {
+            open.remove(oldest);
+        }
+        open.push(Challenge { principal: principal.to_owned(), purpose, since_us: now_us, state });
+    }
+
+    /// Takes a challenge out: whatever answers it, it is answered once.
+    fn take(&self, principal: &str, purpose: &Purpose, now_us: i64) -> Option<State> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = open.iter().position(|one| one.principal == principal && one.purpose == *purpose)?;
+        let challenge = open.remove(at);
+        (now_us.saturating_sub(challenge.since_us) <= CHALLENGE_US).then_some(challenge.state)
+    }
+
+    /// Changes what is kept, on disk first: what cannot be written does not count.
+    fn change(&self, kept: &mut Everybody, change: impl FnOnce(&mut Everybody)) -> Result<(), StepUpFault> {
+        let mut next = kept.clone();
+        change(&mut next);
+        next.retain(|_, all| !all.is_empty());
+        let unkept = |e: String| StepUpFault::Unkept(e);
+        let text = serde_json::to_string_pretty(&next).map_err(|e| unkept(e.to_string()))?;
+        disk::write(&self.path, format!("{text}\n").as_bytes(), 0o600).map_err(|e| unkept(e.to_string()))?;
+        let folder = self.path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all());
+        folder.map_err(|e: std::io::Error| unkept(e.to_string()))?;
+        *kept = next;
+        Ok(())
+    }
+}
+
+impl StepUp for Passkeys {
+    fn begin(&self, principal: &Principal, what: &str, digest: Digest, now_us: i64) -> Result<Value, StepUpFault> {
+        let (site, key) = (self.site()?, principal.key());
+        let keys: Vec<Passkey> = self.kept().get(&key).into_iter().flatten().map(|one| one.key.clone()).collect();
+        if keys.is_empty() {
+            return Err(StepUpFault::NoPasskey(key));
+        }
+        let (options, state) = site.start_passkey_authentication(&keys).map_err(|e| refused(&e))?;
+        self.put(&key, Purpose::StepUp(what.to_owned(), digest), State::StepUp(state), now_us);
+        inner(&options)
+    }
+
+    fn finish(
+        &self,
+        principal: &Principal,
+        what: &str,
+        digest: Digest,
+        credential: &Value,
+        now_us: i64,
+    ) -> Result<(), StepUpFault> {
+        let (site, key) = (self.site()?, principal.key());
+        let Some(State::StepUp(state)) = self.take(&key, &Purpose::StepUp(what.to_owned(), digest), now_us) else {
+            return Err(StepUpFault::NoChallenge);
+        };
+        let credential: PublicKeyCredential = read(credential)?;
+        let shown = site.finish_passkey_authentication(&credential, &state).map_err(|e| match e {
+            WebauthnError::CredentialPossibleCompromise => StepUpFault::Copied,
+            other => refused(&other),
+        })?;
+        if !shown.user_verified() {
+            return Err(StepUpFault::Refused("the authenticator did not verify who used it".to_owned()));
+        }
+        let mut kept = self.kept();
+        // It may have been removed, or used elsewhere, since its challenge was made.
+        let own = kept.get(&key).into_iter().flatten().find(|one| one.key.cred_id() == shown.cred_id());
+        let own = own.ok_or_else(|| StepUpFault::Refused("it is not registered any more".to_owned()))?;
+        let counter = shown.counter();
+        if (counter > 0 || own.counter > 0) && counter <= own.counter {
+            return Err(StepUpFault::Copied);
+        }
+        self.change(&mut kept, |all| {
+            for one in all.entry(key).or_default() {
+                if one.key.update_credential(&shown).is_some() {
+                    one.counter = counter;
+                    one.used_us = Some(now_us);
+                }
+            }
+        })
+    }
+}
+
+/// The console as a relying party; its id is the console's own name.
+fn site(origin: &Origin) -> Result<Webauthn, String> {
+    let base = origin.base();
+    let remedy = "set `console_url` under `[approvals]` to the name by which people reach the console, such as \
+                  https://gate.example, or http://localhost with its port";
+    let name = origin.domain().ok_or_else(|| format!("`{base}` is an address, and passkeys belong to a name; {remedy}"))?;
+    if !origin.is_secure() && name != "localhost" && !name.ends_with(".localhost") {
+        return Err(format!("browsers have passkeys only over https, and `{base}` is not; {remedy}"));
+    }
+    let url = Url::parse(base).map_err(|e| format!("`{base}` cannot be read: {e}"))?;
+    let built = WebauthnBuilder::new(name, &url).and_then(|site| site.rp_name("Wicketgate").build());
+    built.map_err(|e| format!("`{base}` cannot have passkeys: {e}; {remedy}"))
+}
+
+/// What an authenticator knows a principal by: always the same, and no name that it would have to store.
+fn handle(key: &str) -> Uuid {
+    let digest: [u8; 32] = Sha256::digest(key.as_bytes()).into();
+    let mut half = [0; 16];
+    half.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
+    Uuid::from_bytes(half)
+}
+
+fn note(one: &Kept) -> PasskeyNote {
+    let id = URL_SAFE_NO_PAD.encode(one.key.cred_id());
+    PasskeyNote { id, name: one.name.clone(), added_us: one.added_us, used_us: one.used_us }
+}
+
+fn refused(fault: &WebauthnError) -> StepUpFault {
+    StepUpFault::Refused(fault.to_string())
+}
+
+fn read<T: serde::de::DeserializeOwned>(credential: &Value) -> Result<T, StepUpFault> {
+    T::deserialize(credential).map_err(|e| StepUpFault::Refused(format!("it cannot be read: {e}")))
+}
+
+/// The options as `navigator.credentials` takes them under `publicKey`.
+fn inner(options: &impl Serialize) -> Result<Value, StepUpFault> {
+    let whole = serde_json::to_value(options).map_err(|e| StepUpFault::Refused(e.to_string()))?;
+    whole.get("publicKey").cloned().ok_or_else(|| StepUpFault::Refused("there are no options".to_owned()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,79 @@
+//! Whose entries a story may tell: everybody's, on the ledger's own machine, or one tenant's, over the control plane.
+//!
+//! A trace id can be chosen by whoever calls, so entries of two tenants may stand in one trace; each is judged by itself.
+
+use std::collections::HashMap;
+
+use pdp::record::Entry;
+
+/// Whose entries are seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sight(Option<String>);
+
+impl Sight {
+    /// Everybody's.
+    pub const WHOLE: Self = Self(None);
+
+    /// One tenant's, and what belongs to no tenant.
+    #[must_use]
+    pub fn of(tenant: &str) -> Self {
+        Self(Some(tenant.to_owned()))
+    }
+
+    /// Whether what belongs to a principal is seen, by its key: `tenant/agent`. What belongs to nobody is.
+    #[must_use]
+    pub fn sees(&self, key: Option<&str>) -> bool {
+        let Some(own) = &self.0 else { return true };
+        key.is_none_or(|key| tenant(key) == own)
+    }
+
+    /// Those of these entries that are seen.
+    #[must_use]
+    pub fn of_entries(&self, entries: Vec<(u64, Entry)>) -> Vec<(u64, Entry)> {
+        let Some(own) = &self.0 else { return entries };
+        // What the gate itself says of a task is of the tenant whose task it is.
+        let mut tasks: HashMap<String, String> = HashMap::new();
+        for (_, entry) in &entries {
+            if let (Some(task), Some(tenant)) = (task(entry), tenant_of(entry)) {
+                tasks.entry(task.to_owned()).or_insert(tenant);
+            }
+        }
+        let seen = |entry: &Entry| match (tenant_of(entry), task_of_event(entry)) {
+            (Some(tenant), _) => tenant == *own,
+            (None, Some(task)) => tasks.get(task) == Some(own),
+            (None, None) => true,
+        };
+        entries.into_iter().filter(|(_, entry)| seen(entry)).collect()
+    }
+}
+
+fn tenant(key: &str) -> &str {
+    key.split_once('/').map_or("", |(tenant, _)| tenant)
+}
+
+/// The tenant of whoever an entry is about.
+fn tenant_of(entry: &Entry) -> Option<String> {
+    match entry {
+        Entry::Intent(intent) => Some(intent.principal.tenant.clone()),
+        Entry::Record(record) => record.principal.as_ref().map(|principal| principal.tenant.clone()),
+        // Beside people there are `watch`, `start` and the like, which are of no tenant.
+        Entry::Event(event) => event.by.as_deref().filter(|by| by.contains('/')).map(|by| tenant(by).to_owned()),
+        Entry::Said(said) => Some(tenant(&said.by).to_owned()),
+    }
+}
+
+fn task(entry: &Entry) -> Option<&str> {
+    match entry {
+        Entry::Intent(intent) => Some(&intent.task),
+        Entry::Record(record) => Some(&record.task),
+        Entry::Event(event) => event.task.as_deref(),
+        Entry::Said(said) => Some(&said.task),
+    }
+}
+
+fn task_of_event(entry: &Entry) -> Option<&str> {
+    match entry {
+        Entry::Event(event) => event.task.as_deref(),
+        Entry::Intent(_) | Entry::Record(_) | Entry::Said(_) => None,
+    }
+}
