@@ -32,6 +32,7 @@ mod limits;
 mod long;
 mod crash;
 mod swap;
+mod approvals;
 mod live;
 mod hosts;
 mod door;

@@ -9,13 +9,14 @@ use anyhow::Context as _;
 use pdp::digest::Digest;
 use pdp::principal::Principal;
 use pdp::record::{Entry, Event};
-use pep::ports::{Approvals, BoxFuture, Clock, Gate, Hold, Ledger, Limits, Ports, Verdict};
+use pep::ports::{Clock, Entropy, Gate, Ledger, Limits, Ports};
 use pep::{Channels, Key, Propagation, Quarantine, Tasks};
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::approvals::{Requests, World};
 use crate::auth::{Borders, Doorkeeper, token_digest};
 use crate::clock::{SystemClock, SystemEntropy, rfc3339};
 use crate::config::{Config, Known, Role, hex};
@@ -54,6 +55,8 @@ pub struct Running {
     exporter: Arc<Exporter>,
     upstreams: Arc<Upstreams>,
     halts: Arc<Halts>,
+    /// What people are asked for.
+    pub approvals: Arc<Requests>,
     watch: Option<Watch>,
     stop: CancellationToken,
     tasks: Vec<JoinHandle<()>>,
@@ -78,22 +81,6 @@ pub struct Environment {
     pub token: Option<String>,
 }
 
-/// Nobody to ask: approvals come with the console; until then an escalation is a denial that says so.
-#[derive(Debug)]
-struct Nobody;
-
-impl Approvals for Nobody {
-    fn knows(&self, _hold: &Hold) -> bool {
-        false
-    }
-
-    fn ask<'a>(&'a self, _hold: &'a Hold, _patience: Duration) -> BoxFuture<'a, Verdict> {
-        Box::pin(std::future::ready(Verdict::Nobody))
-    }
-
-    fn give_back(&self, _id: &str, _number: u64) {}
-}
-
 /// Starts a gate. Answers it, and the tokens it made where none were configured.
 ///
 /// # Errors
@@ -114,6 +101,13 @@ pub async fn start(config: &Config, environment: Environment) -> anyhow::Result<
     let own = OwnServer::new(Arc::clone(&port), Arc::clone(&clock), config.ledger());
     let upstreams = Arc::new(upstreams(config, Arc::clone(&vault), own)?);
     let halts = Arc::new(Halts::open(&config.data)?);
+    let world = World {
+        clock: Arc::clone(&clock),
+        entropy: Arc::clone(&entropy) as Arc<dyn Entropy>,
+        ledger: Arc::clone(&port),
+        snapshots: Arc::clone(&store) as _,
+    };
+    let approvals = open_approvals(config, world).await?;
     let tasks = Tasks::new(micros(config.task_idle), config.limits.tasks_max, config.task_by_trace)
         .limited(config.budgets.clone())
         .sealed(task_key(&config.data, &entropy)?);
@@ -125,7 +119,7 @@ pub async fn start(config: &Config, environment: Environment) -> anyhow::Result<
             ledger: port,
             upstream: Arc::clone(&upstreams) as _,
             vault,
-            approvals: Arc::new(Nobody),
+            approvals: Arc::clone(&approvals) as _,
             halt: Arc::clone(&halts) as _,
             background: Arc::new(crate::background::Beside),
             tasks,
@@ -154,6 +148,7 @@ pub async fn start(config: &Config, environment: Environment) -> anyhow::Result<
         exporter,
         upstreams,
         halts,
+        approvals,
         watch: None,
         stop,
         tasks: Vec::new(),
@@ -186,6 +181,7 @@ impl Running {
         });
         let origin = Origin::new(config.console_url.as_ref(), self.control);
         self.console = origin.base().to_owned();
+        self.approvals.found_at(origin.base());
         let mut names = config.allowed_hosts.clone();
         names.extend(config.console_url.as_ref().and_then(|url| url.host_str()).map(str::to_owned));
         let control = Arc::new(Control {
@@ -205,17 +201,24 @@ impl Running {
                 origin,
             },
             halts: Arc::clone(&self.halts),
+            approvals: Arc::clone(&self.approvals),
             agents: self.address,
             stop: self.stop.clone(),
         });
         self.tasks.push(tokio::spawn(listen::serve(data, listener, self.stop.clone())));
         self.tasks.push(tokio::spawn(sweep(Arc::clone(&self.upstreams), Arc::clone(&self.gate), self.stop.clone())));
+        self.tasks.push(tokio::spawn(watch_requests(self.swept(), self.store.swaps(), self.stop.clone())));
         self.tasks.push(tokio::spawn(async move {
             if let Err(e) = control::serve(operators, control).await {
                 tracing::error!("the control listener ended: {e}");
             }
         }));
         Ok(())
+    }
+
+    /// The requests to people, and the tasks they end with.
+    fn swept(&self) -> (Arc<Requests>, Arc<Gate>) {
+        (Arc::clone(&self.approvals), Arc::clone(&self.gate))
     }
 
     /// Ends everything in order: no new frames, children ended, the ledger flushed, spans delivered; each step bounded.
@@ -289,6 +292,46 @@ fn expire(ports: &Ports) {
     }
 }
 
+/// How often requests are looked for whose time is up.
+const REQUESTS: Duration = Duration::from_secs(1);
+
+/// Judges requests again after each swap of the law, and ends those whose time is up. Both take their time, beside traffic.
+async fn watch_requests(
+    (approvals, gate): (Arc<Requests>, Arc<Gate>),
+    mut swaps: watch::Receiver<()>,
+    stop: CancellationToken,
+) {
+    // What was kept may have been judged by another law than this gate starts with.
+    let mut is_swapped = true;
+    while !stop.is_cancelled() {
+        let (requests, swept) = (Arc::clone(&approvals), Arc::clone(&gate));
+        let done = tokio::task::spawn_blocking(move || {
+            if is_swapped {
+                requests.judge_again();
+            }
+            requests.sweep(&swept.ports.tasks);
+        });
+        if let Err(e) = done.await {
+            tracing::error!("the requests to people could not be gone through: {e}");
+        }
+        is_swapped = tokio::select! {
+            () = stop.cancelled() => false,
+            swapped = swaps.changed() => swapped.is_ok(),
+            () = tokio::time::sleep(REQUESTS) => false,
+        };
+    }
+}
+
+async fn open_approvals(config: &Config, world: World) -> anyhow::Result<Arc<Requests>> {
+    let (data, settings) = (config.data.clone(), config.approvals.clone());
+    let asked_for = world.snapshots.current().policies().grants_asked();
+    for name in settings.rules.names().filter(|name| !asked_for.contains(*name)) {
+        tracing::warn!("`[approvals.grants.{name}]` is configured, and no policy asks for `@approval(\"{name}\")`");
+    }
+    let opened = tokio::task::spawn_blocking(move || Requests::open(&data, settings, world));
+    Ok(Arc::new(opened.await??))
+}
+
 async fn open_ledger(
     config: &Config,
     clock: Arc<dyn Clock>,
@@ -354,6 +397,8 @@ fn pipeline_limits(config: &Config) -> Limits {
             .saturating_mul(1_000_000),
         stream_idle_ms_max: config.limits.stream_idle_s.saturating_mul(1000),
         origin_bytes_max: config.limits.origin_bytes_per_task_max,
+        hold_ms: u64::try_from(config.hold.as_millis()).unwrap_or(u64::MAX),
+        hold_progress_ms: u64::try_from(config.hold_progress.as_millis()).unwrap_or(u64::MAX),
         ..Limits::STANDARD
     }
 }

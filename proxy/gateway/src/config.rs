@@ -3,6 +3,7 @@
 //! What changes while traffic flows is in the snapshot (`policies/`, `registry/`); nothing is in both. Without any file
 //! the defaults below hold.
 
+mod approvals;
 mod door;
 mod principals;
 mod written;
@@ -22,6 +23,7 @@ use toml::Spanned;
 use url::Url;
 
 use self::written::Written;
+use crate::approvals::Settings;
 
 /// Where agents connect unless configured.
 pub(crate) const LISTEN: &str = "127.0.0.1:8640";
@@ -60,6 +62,12 @@ pub struct Config {
     pub task_by_trace: bool,
     /// Whether arguments are written on spans.
     pub span_arguments: bool,
+    /// How approvals are asked for.
+    pub approvals: Settings,
+    /// How long a call is held for people.
+    pub hold: Duration,
+    /// And for a client that sees progress.
+    pub hold_progress: Duration,
     /// Where people reach the console; nothing means this machine.
     pub console_url: Option<Url>,
     /// After how long without a request a browser is signed out.
@@ -350,6 +358,7 @@ impl Config {
         let limits = written.limits.as_ref().map_or_else(Limits::default, |l| *l.get_ref());
         let limits_at = written.limits.as_ref().map_or(0, |l| l.span().start);
         faults.extend(limits.out_of_range().map(|(words, remedy)| Fault::at(file, limits_at, words, remedy)));
+        let asking = approvals::meant(file, &written.approvals, &principals, &mut faults);
         let door = door::meant(file, &written.console, &written.approvals, &mut faults);
         let data =
             overrides.data.clone().or_else(|| written.data.as_ref().map(|d| base.join(d))).unwrap_or_else(default_data);
@@ -370,6 +379,9 @@ impl Config {
             task_idle: Duration::from_secs(written.tasks.idle_minutes.saturating_mul(60)),
             task_by_trace: written.tasks.by_trace,
             span_arguments: written.telemetry.arguments,
+            approvals: asking.settings,
+            hold: asking.hold,
+            hold_progress: asking.hold_progress,
             console_url: door.url,
             session_idle: door.idle,
             session_whole: door.whole,

@@ -4,6 +4,7 @@
 //! One table holds its routes and describes them.
 
 mod admit;
+mod approvals;
 mod halts;
 mod health;
 mod passkeys;
@@ -32,6 +33,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 
+use crate::approvals::Requests;
 use crate::auth::{Borders, Doorkeeper, Visitor};
 use crate::config::Role;
 use crate::console::{Console, assets};
@@ -68,6 +70,8 @@ pub struct Control {
     pub borders: Borders,
     /// The halt switches.
     pub halts: Arc<Halts>,
+    /// What people are asked for.
+    pub approvals: Arc<Requests>,
     /// Where agents connect, to tell them.
     pub agents: SocketAddr,
     /// The console's door.
@@ -89,6 +93,7 @@ fn routes() -> Routes {
         .merge(tasks::routes())
         .merge(said::routes())
         .merge(halts::routes())
+        .merge(approvals::routes())
 }
 
 /// Serves the control API and the console until the gate stops.

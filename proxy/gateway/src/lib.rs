@@ -20,6 +20,7 @@ pub mod history;
 pub mod reload;
 pub mod schemas;
 pub mod desk;
+pub mod approvals;
 pub mod console;
 pub mod control;
 pub mod assemble;

@@ -20,6 +20,7 @@ use pdp::record::{Entry, Event};
 use pdp::snapshot::{Snapshot, Sources};
 use pep::ports::{Clock, Gate, Ledger, Snapshots};
 use serde::Serialize;
+use tokio::sync::watch;
 
 use crate::clock::rfc3339;
 use crate::config::{Bundle, Signatures};
@@ -47,6 +48,8 @@ pub struct Store {
     clock: Arc<dyn Clock>,
     /// Whose sessions are told when their tools change by a new snapshot.
     gate: OnceLock<Weak<Gate>>,
+    /// Moves on with each swap.
+    swaps: watch::Sender<()>,
 }
 
 /// What lies in the directories, as far as this gate knows.
@@ -98,8 +101,9 @@ impl Store {
         // Told again at each start: an event that a crash lost is not the only word of who put it in force.
         let origin = format!("in force by {} since {} ({})", turn.author, rfc3339(turn.at_us), turn.reason);
         let (turn, last) = (Mutex::new(turn), Mutex::default());
+        let (gate, (swaps, _)) = (OnceLock::new(), watch::channel(()));
         let store =
-            Self { current, bundle, signatures, changing, turn, last, history, ledger, clock, gate: OnceLock::new() };
+            Self { current, bundle, signatures, changing, turn, last, history, ledger, clock, gate, swaps };
         store.record("snapshot", "start", &format!("the first snapshot, {origin}"));
         if let Some(settled) = settled {
             store.record("promotion_settled", &settled.by, &settled.words);
@@ -206,9 +210,16 @@ impl Store {
             *held = turn.clone();
             before
         };
+        self.swaps.send_replace(());
         self.tell_clients(&before, &snapshot);
         tracing::info!(by = turn.author, snapshot = turn.digest.short(), "{detail}");
         self.record(what, &turn.author, &detail);
+    }
+
+    /// Moves on with each swap from now on, after the new law is in force.
+    #[must_use]
+    pub fn swaps(&self) -> watch::Receiver<()> {
+        self.swaps.subscribe()
     }
 
     /// The gate whose sessions are told when their tools change by a new snapshot.

@@ -109,7 +109,13 @@ impl Gate {
     /// Starts a gate with more lines in its configuration and these `OTEL_*` variables.
     pub(crate) async fn start_under(bundle: &Bundle, more: &str, variables: &[(&str, &str)]) -> Self {
         let folder = folder();
-        let file = lay_out(folder.path(), bundle, more);
+        lay_out(folder.path(), bundle, more);
+        Self::start_in(folder, variables).await
+    }
+
+    /// Starts a gate on what lies in this folder.
+    async fn start_in(folder: TempDir, variables: &[(&str, &str)]) -> Self {
+        let file = folder.path().join("wicketgate.toml");
         let config = Config::read(Some(&file), &Overrides::default()).unwrap();
         let all = [("OTEL_TRACES_EXPORTER", "none")];
         let value = |name: &str| all.iter().chain(variables).find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned());
@@ -117,6 +123,22 @@ impl Gate {
         let (running, generated) = assemble::start(&config, Environment { telemetry, token: None }).await.unwrap();
         assert_eq!(generated, None);
         Self { running, folder }
+    }
+
+    /// Ends the gate and starts it again on what it left.
+    pub(crate) async fn again(self) -> Self {
+        let Self { running, folder } = self;
+        tokio::time::timeout(HANGS, running.close()).await.expect("a gate that is asked to stop stops");
+        Self::start_in(folder, &[]).await
+    }
+
+    /// Ends this gate and starts one on its bundle and configuration, with what is kept in another's folder.
+    pub(crate) async fn with_state_of(self, other: TempDir) -> Self {
+        let Self { running, folder } = self;
+        tokio::time::timeout(HANGS, running.close()).await.expect("a gate that is asked to stop stops");
+        std::fs::remove_dir_all(folder.path().join("state")).unwrap();
+        std::fs::rename(other.path().join("state"), folder.path().join("state")).unwrap();
+        Self::start_in(folder, &[]).await
     }
 
     /// Where agents connect.

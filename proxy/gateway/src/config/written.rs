@@ -1,7 +1,7 @@
 //! `wicketgate.toml` as written, before any meaning is given to it. Its JSON Schema is made from these types; what it says
 //! of a member is its comment here.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -89,6 +89,52 @@ pub(super) struct ApprovalsTable {
     /// belong. `http://localhost` with the port of the control listener unless said.
     #[schemars(with = "Option<String>")]
     pub(super) console_url: Option<Spanned<String>>,
+    /// How long, in seconds, a call is held for people while its client sees no progress: 0 to 3600, 45 unless said. Clients
+    /// give up after a minute or so; the same call finds the decision later.
+    #[schemars(with = "Option<u64>", range(max = 3600))]
+    pub(super) hold_s: Option<Spanned<u64>>,
+    /// How long, in seconds, for a client that asked for progress: 0 to 86400, 600 unless said.
+    #[schemars(with = "Option<u64>", range(max = 86_400))]
+    pub(super) hold_progress_s: Option<Spanned<u64>>,
+    /// After how many seconds a request that nobody decides expires: 1 to 2592000, 3600 unless said.
+    #[schemars(with = "Option<u64>", range(min = 1, max = 2_592_000))]
+    pub(super) pending_s: Option<Spanned<u64>>,
+    /// Within how many seconds what is granted must be used: 1 to 86400, 600 unless said.
+    #[schemars(with = "Option<u64>", range(min = 1, max = 86_400))]
+    pub(super) granted_s: Option<Spanned<u64>>,
+    /// For how many seconds a no answers the same call again: 0 to 2592000, 3600 unless said.
+    #[schemars(with = "Option<u64>", range(max = 2_592_000))]
+    pub(super) refused_s: Option<Spanned<u64>>,
+    /// How many requests may wait for people: 1 to 100000, 10000 unless said.
+    #[schemars(with = "Option<u64>", range(min = 1, max = 100_000))]
+    pub(super) pending_max: Option<Spanned<u64>>,
+    /// How many of one principal: 1 to 100000, 50 unless said.
+    #[schemars(with = "Option<u64>", range(min = 1, max = 100_000))]
+    pub(super) pending_per_principal_max: Option<Spanned<u64>>,
+    /// How many of one task: 1 to 100000, 20 unless said.
+    #[schemars(with = "Option<u64>", range(min = 1, max = 100_000))]
+    pub(super) pending_per_task_max: Option<Spanned<u64>>,
+    /// Who may give which grant, by the grants that policies ask for with `@approval`. What is not named here every approver of
+    /// the tenant may give alone.
+    #[schemars(with = "BTreeMap<String, GrantTable>")]
+    pub(super) grants: BTreeMap<String, Spanned<GrantTable>>,
+}
+
+/// Who may give one grant.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct GrantTable {
+    /// How many different persons must give it: 1 to 10, 1 unless said.
+    #[schemars(with = "Option<u32>", range(min = 1, max = 10))]
+    pub(super) quorum: Option<u32>,
+    /// Who may give it: principals (`agent`, or `tenant/agent`) and teams (`team:NAME`), each with the role `approver`. Every
+    /// approver of the tenant unless said.
+    #[schemars(with = "Option<Vec<String>>")]
+    pub(super) approvers: Option<Vec<Spanned<String>>>,
+    /// Whether whoever gives it proves each time, with a passkey, that it is they.
+    pub(super) step_up: bool,
+    /// Whether the person that the agent acts for may give it. Else nobody approves their own request.
+    pub(super) owner: bool,
 }
 
 /// Somebody who may come.

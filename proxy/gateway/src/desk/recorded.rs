@@ -4,6 +4,7 @@
 //! decision saw (an argument that was withheld, a target that was cut), it is said and counted, never guessed.
 
 use pdp::decision::Decision;
+use pdp::digest::Digest;
 use pdp::policy::{Judgement, Rule};
 use pdp::record::{ALONG_MAX, Direction, FrameKind, METHOD_CHARS_MAX, Record, TARGET_CHARS_MAX};
 use pdp::refusal::Code;
@@ -164,8 +165,14 @@ impl Recorded {
     /// nothing that could matter, and what the record's own snapshot did not look at it does not need.
     #[must_use]
     pub fn lacks_origin(&self, record: &Record, snapshot: &Snapshot) -> bool {
+        self.lacks_origin_of(record.snapshot, snapshot)
+    }
+
+    /// The same of what another snapshot judged.
+    #[must_use]
+    pub fn lacks_origin_of(&self, judged_by: Digest, snapshot: &Snapshot) -> bool {
         let facts = &self.case.facts;
-        if record.snapshot == snapshot.digest() || facts.labels.is_empty() {
+        if judged_by == snapshot.digest() || facts.labels.is_empty() {
             return false;
         }
         let Asked::Tool { name, .. } = &self.case.asked else { return false };

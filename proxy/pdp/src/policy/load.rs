@@ -166,6 +166,12 @@ impl Policies {
         self.looks_at_origin
     }
 
+    /// The grants that some policy asks for with `@approval`.
+    #[must_use]
+    pub fn grants_asked(&self) -> BTreeSet<String> {
+        self.written.values().filter_map(|policy| policy.notes.grant.clone()).collect()
+    }
+
     /// The generated Cedar schema, as text.
     #[must_use]
     pub fn schema_text(&self) -> &str {
