@@ -138,7 +138,8 @@ fn row(
     let mut rules = BTreeSet::new();
     let mut out = format!("  {name:<52}");
     for labels in sets {
-        let (labels, unvouched) = (labels.clone(), labels.clone());
+        let ungiven: LabelSet = [pdp::origin::UNGIVEN].into_iter().collect();
+        let (labels, unvouched) = (labels.clone(), labels.clone().join(&ungiven));
         let mut facts = Facts { labels, unvouched, now_ms: 1_795_132_800_000, ..Facts::default() };
         if known == Known::Vouched {
             facts.unvouched = LabelSet::default();

@@ -22,8 +22,8 @@ pub(crate) struct OpenRecord {
     intended: bool,
     /// What a drop means: for a stream that its reader closes, the ordinary end.
     when_dropped: Ending,
-    /// The step of the plan that the frame holds until it acts or ends.
-    step: Option<Box<HeldStep>>,
+    /// The steps of plans that the frame holds until it acts or ends.
+    steps: Vec<HeldStep>,
     /// What surrounds an effect; nothing for most frames.
     effect: Option<Box<Effect>>,
     /// Its place within the limits, until it ends.
@@ -56,7 +56,7 @@ impl OpenRecord {
             clock,
             intended: false,
             when_dropped: Ending::Abandoned,
-            step: None,
+            steps: Vec::new(),
             effect: None,
             reserved: None,
         }
@@ -92,14 +92,14 @@ impl OpenRecord {
         self.write(|record| record.notes.push(Note { at_us, text: text.into() }));
     }
 
-    /// Holds a step of the task's plan. It is given back when the frame ends without having acted.
-    pub(crate) fn hold_step(&mut self, step: Option<HeldStep>) {
-        self.step = step.map(Box::new);
+    /// Holds steps of the plans that bind its task. They are given back when the frame ends without having acted.
+    pub(crate) fn hold_steps(&mut self, steps: Vec<HeldStep>) {
+        self.steps = steps;
     }
 
-    /// The frame acts now: the step it held is taken.
+    /// The frame acts now: the steps it held are taken.
     pub(crate) fn acts(&mut self) {
-        self.step.take().into_iter().for_each(|step| step.made());
+        std::mem::take(&mut self.steps).into_iter().for_each(HeldStep::made);
     }
 
     /// The intent is durable: an effect may happen from here on.
@@ -122,6 +122,11 @@ impl OpenRecord {
         if let Some(effect) = &mut self.effect {
             effect.life = effect.life.take().map(step);
         }
+    }
+
+    /// It was made before, as this record says, and is given that one's answer.
+    pub(crate) fn given_again(&mut self, first: u64) {
+        self.live_on(|life| life.given_again(first));
     }
 
     /// A preview was made of it.

@@ -95,7 +95,8 @@ pub fn find(reader: &Reader, id: &str) -> Result<Vec<Entry>, StoryFault> {
             (None, _) => {}
         }
     }
-    let found = reader.by_task(id)?;
+    // What belongs to no task has no story of its own.
+    let found = if id.is_empty() { Vec::new() } else { reader.by_task(id)? };
     if found.is_empty() {
         return Err(StoryFault::NotFound { id: id.to_owned(), latest: reader.latest_traces(LISTED)? });
     }

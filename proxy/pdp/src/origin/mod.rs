@@ -41,6 +41,10 @@ use crate::label::LabelSet;
 
 /// The label of what the user gave.
 pub const USER: &str = "user";
+
+/// Stands in `gate.unvouched` where any value that says where an effect goes is not the user's, whatever it was found in: so
+/// that set is empty only where the user gave them all. No data carries it.
+pub const UNGIVEN: &str = "ungiven";
 /// The label of what fell out of the window.
 pub const UNTRUSTED: &str = "untrusted";
 

@@ -97,25 +97,35 @@ fn made_before(call: &mut Call<Judged>, ports: &Ports) -> Result<(), Box<Made>> 
     let number = call.number();
     let (head, entry) = call.head_and_entry();
     let Some(identity) = entry.read(effect::call_of).flatten() else { return Ok(()) };
-    let Some(key) = key else { return released(head, entry, &identity, ports) };
+    let Some(key) = key else { return released(head, entry, &identity, None, ports) };
     let shown = Digest::of_bytes(key.as_bytes()).short();
     match effect::claim(&head.task, key, identity, number) {
         Known::New(claim) => {
             entry.claim(claim, shown);
             Ok(())
         }
-        Known::Answered(first, answer) => Err(Box::new(Made {
-            refusal: Refusal::new(Code::Repeated, format!("answered again, as record {first} was")),
-            again: Some(answer),
-        })),
-        Known::Withheld(refusal) => released(head, entry, &identity, ports).and_then(|()| Err(refused(refusal))),
+        Known::Answered(first, answer) => {
+            entry.given_again(first);
+            let words = format!("answered again, as record {first} was");
+            Err(Box::new(Made { refusal: Refusal::new(Code::Repeated, words), again: Some(answer) }))
+        }
+        Known::Withheld(first, refusal) => {
+            released(head, entry, &identity, Some(first), ports).and_then(|()| Err(refused(refusal)))
+        }
         Known::Refused(refusal) => Err(refused(refusal)),
     }
 }
 
-/// What was withheld from this very call, if somebody has released it. Until then the call is not made a second time.
-fn released(head: &Head, entry: &mut OpenRecord, call: &Digest, ports: &Ports) -> Result<(), Box<Made>> {
-    match ports.quarantine.find((head.task.id(), &head.principal.key()), call, ports.clock.now_us()) {
+/// What was withheld from this very call, the one of this `record` where that is known, if somebody has released it. Until then
+/// the call is not made a second time.
+fn released(
+    head: &Head,
+    entry: &mut OpenRecord,
+    call: &Digest,
+    record: Option<u64>,
+    ports: &Ports,
+) -> Result<(), Box<Made>> {
+    match ports.quarantine.find((head.task.id(), &head.principal.key()), call, record, ports.clock.now_us()) {
         None => Ok(()),
         Some(Found::Withheld(first)) => {
             let words = format!(
@@ -127,8 +137,11 @@ fn released(head: &Head, entry: &mut OpenRecord, call: &Digest, ports: &Ports) -
         Some(Found::Released(kept)) => {
             head.task.raise(&kept.labels);
             entry.write(|record| record.labels = kept.labels.clone());
+            entry.given_again(kept.record);
             let words = format!("the withheld result of record {} was released, and is handed over", kept.record);
-            Err(Box::new(Made { refusal: Refusal::new(Code::Repeated, words), again: Some(Arc::from(kept.text)) }))
+            let answer: Arc<str> = Arc::from(kept.text);
+            effect::released(&head.task, kept.record, &answer);
+            Err(Box::new(Made { refusal: Refusal::new(Code::Repeated, words), again: Some(answer) }))
         }
     }
 }
@@ -143,7 +156,9 @@ fn reserve(call: &mut Call<Judged>, ports: &Ports) -> Result<(), Refusal> {
     }
     let server = call.state().server();
     let meters = ports.tasks.meters();
-    let mut parties: Vec<Party> = lineage(&head.task).map(Party::Task).collect();
+    // What an agent asks the gate itself is no step of its task: asking how that stands must not end it.
+    let tasks = lineage(&head.task).filter(|_| !server.transport.is_own());
+    let mut parties: Vec<Party> = tasks.map(Party::Task).collect();
     parties.extend(meters.principal(&head.principal));
     parties.extend(meters.server(&server.name, &server.limits));
     let wanted = wanted(call, parties.iter().any(Party::counts_repeats));
@@ -198,7 +213,7 @@ pub(super) fn halted<S>(call: &Call<S>, server: &Server, ports: &Ports) -> Optio
     let head = call.head();
     let mut lineage = head.task.lineage();
     if let Some(why) = lineage.find_map(|task| ports.halt.reason(&head.principal, task.id(), &server.name)) {
-        return Some(Refusal::new(Code::Halted, format!("everything of this kind is halted: {why}")));
+        return Some(Refusal::new(Code::Halted, format!("it is halted: {why}")));
     }
     // An errand belongs to a call that was let in: what that one did is undone also when its task is over.
     let over = head.task.over(ports.clock.now_us()).filter(|_| head.errand.is_none());

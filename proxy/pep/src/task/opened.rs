@@ -85,6 +85,11 @@ pub enum OpenFault {
     /// It is handed on too often.
     #[error("it would be the {}th hand-off in a row; at most {DEPTH_MAX} are", DEPTH_MAX + 1)]
     TooDeep,
+    /// This opener has its share already.
+    #[error(
+        "{0} tasks that you opened are open, which is half of what this gate keeps; stop some, or raise `limits.tasks_max`"
+    )]
+    Share(usize),
     /// There is no room.
     #[error("{0} tasks are open; stop some, or raise `limits.tasks_max`")]
     TooMany(usize),
@@ -105,6 +110,12 @@ impl Tasks {
         let token = key.seal(&claim);
         let mut open = self.locked();
         open.forget_what_was_over(now_us.saturating_sub(REMEMBERED_US));
+        // Nobody may take all the room there is.
+        let by = task.opened_by();
+        let own = open.opened.values().filter(|one| one.opened_by() == by && one.ended().is_none()).count();
+        if own >= self.open_max.div_ceil(2) {
+            return Err(OpenFault::Share(own));
+        }
         if open.opened.len() >= self.open_max && !open.forget_one() {
             return Err(OpenFault::TooMany(open.opened.len()));
         }
@@ -453,7 +464,7 @@ mod tests {
 
     #[test]
     fn hand_offs_and_tasks_are_bounded_and_what_is_over_goes_first() {
-        let tasks = tasks(12);
+        let tasks = tasks(18);
         let mut above = open(&tasks, opening("a"), 0, 1).unwrap().task;
         for n in 2..=9 {
             above = open(&tasks, Opening { parent: Some(above), ..opening("a") }, 0, n).unwrap().task;
@@ -462,9 +473,11 @@ mod tests {
             open(&tasks, Opening { parent: Some(Arc::clone(&above)), ..opening("a") }, 0, 10).unwrap_err(),
             OpenFault::TooDeep
         );
-        let others: Vec<Opened> = (11..14).map(|n| open(&tasks, opening("b"), 0, n).unwrap()).collect();
-        assert_eq!(open(&tasks, opening("b"), 0, 15).unwrap_err(), OpenFault::TooMany(12));
-        let [first, second, _] = others.as_slice() else { return };
+        assert_eq!(open(&tasks, opening("a"), 0, 10).unwrap_err(), OpenFault::Share(9), "half is left to others");
+        let by = |by: &str| Opening { by: by.to_owned(), ..opening("b") };
+        let others: Vec<Opened> = (11..20).map(|n| open(&tasks, by("default/b"), 0, n).unwrap()).collect();
+        assert_eq!(open(&tasks, by("default/c"), 0, 20).unwrap_err(), OpenFault::TooMany(18));
+        let [first, second, ..] = others.as_slice() else { return };
         tasks.end(&second.task, &over(Cause::Ended, 1));
         tasks.end(&first.task, &over(Cause::Ended, 2));
         let again = open(&tasks, opening("b"), 3, 16).unwrap();

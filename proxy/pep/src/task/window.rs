@@ -11,7 +11,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use pdp::json::{self, Json};
 use pdp::label::LabelSet;
-use pdp::origin::{Field, Key, Kinds, Message, Reading, USER, Window};
+use pdp::origin::{Field, Key, Kinds, Message, Reading, UNGIVEN, USER, Window};
 use pdp::policy::{Facts, Looked, Named};
 use pdp::record::Direction;
 use pdp::registry::{Server, Tool};
@@ -234,7 +234,7 @@ fn of_looked(head: &Head, tool: &Tool, looked: &Looked, gathered: &LabelSet, lim
     let mut found = Origins::default();
     // Where no reviewer said where the effect goes, and there is one, it may go anywhere.
     if looked.unvouched && tool.sinks.is_none() && !tool.is_harmless() {
-        found.unvouched = gathered.clone();
+        found.unvouched = gathered.clone().join(&ungiven());
     }
     let is_sink = |name: &str| looked.unvouched && tool.sinks.as_ref().is_some_and(|sinks| sinks.contains(name));
     let has_sinks = looked.unvouched && tool.sinks.as_ref().is_some_and(|sinks| !sinks.is_empty());
@@ -249,6 +249,9 @@ fn of_looked(head: &Head, tool: &Tool, looked: &Looked, gathered: &LabelSet, lim
             let origin = window.origin(&root.member(name), value, gathered);
             if is_sink(name) {
                 found.unvouched.raise(&origin.unvouched);
+                if !origin.labels.contains(USER) && !says_nothing(value) {
+                    found.unvouched.raise(&ungiven());
+                }
             }
             // What was found nowhere is left out: that it is not there says so.
             if looked.origin.has(name) && !origin.labels.is_empty() {
@@ -257,4 +260,20 @@ fn of_looked(head: &Head, tool: &Tool, looked: &Looked, gathered: &LabelSet, lim
         }
     });
     found
+}
+
+/// What a value that the user did not give is known by, also where nothing labelled was read.
+fn ungiven() -> LabelSet {
+    [UNGIVEN].into_iter().collect()
+}
+
+/// Whether a value names nothing: one that is left empty is no place the user did not give.
+fn says_nothing(value: &Json<'_>) -> bool {
+    match value {
+        Json::Null => true,
+        Json::Text(text) => text.is_empty(),
+        Json::List(items) => items.iter().all(says_nothing),
+        Json::Object(members) => members.is_empty(),
+        Json::Bool(_) | Json::Number(_) => false,
+    }
 }
