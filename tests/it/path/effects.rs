@@ -323,7 +323,7 @@ scripts! {
         intent: tools/call shop cancel
         > tools/call shop cancel: intake>classify>policy>guardrail>approval>credential>audit -> refused halted
         > tools/call shop order: intake>classify>policy>guardrail>approval>credential>action>audit -> indeterminate rollback_failed
-        200 tool result rollback_failed: the result of `order` is withheld: /structuredContent/total is above what it may be. It was to be undone, and whether it was is unknown: everything of this kind is halted: an incident. Do not repeat it; a person must look
+        200 tool result rollback_failed: the result of `order` is withheld: /structuredContent/total is above what it may be. It was to be undone, and whether it was is unknown: it is halted: an incident. Do not repeat it; a person must look
     "#;
 
     /// Withheld until somebody else releases it; then the very call finds it, once.
@@ -388,7 +388,38 @@ scripts! {
         > tools/call shop post: intake>classify>policy>audit -> refused repeated [private, unvalidated]
         the withheld result of record 2 was released, and is handed over
         > tools/call shop post: intake>classify>policy>audit -> refused repeated
-        the same call was made, and its result is withheld (record 2)
+        answered again, as record 2 was
+    "#;
+
+    /// One key's withheld result is not another's, though the call is the same.
+    each_key_finds_its_own_result: r#"
+        given > tools/list shop
+        shop answers {"content":[{"type":"text","text":"a very long result, longer than this tool's may be: one hundred and twenty bytes in all"}]}
+        with idempotency-key: k1
+        > tools/call shop post {"text":"x"}
+        shop answers {"content":[{"type":"text","text":"a second long result, longer than this tool's may be: one hundred and twenty bytes in all"}]}
+        with idempotency-key: k2
+        > tools/call shop post {"text":"x"}
+        pardon 3 bo
+        with idempotency-key: k1
+        > tools/call shop post {"text":"x"}
+        show refusal
+        with idempotency-key: k2
+        > tools/call shop post {"text":"x"}
+        show refusal
+        show record /effect
+        with idempotency-key: k2
+        > tools/call shop post {"text":"x"}
+        show refusal
+    "# => r#"
+    "#;
+
+    /// A key of another kind than a string is not overlooked.
+    a_key_that_is_no_string_is_refused: r#"
+        given > tools/list bank
+        > tools/call bank {"name":"pay","arguments":{"amount":1,"to":"joe"},"_meta":{"dev.wicketgate/idempotency-key":42}}
+        show
+    "# => r#"
     "#;
 
     what_is_withheld_is_not_kept_for_ever_and_is_its_tasks_alone: r#"

@@ -463,6 +463,26 @@ mod tests {
     }
 
     #[test]
+    fn a_hand_off_is_bound_by_the_plans_above_it() {
+        use pdp::record::{PlanStep, Saying, Voice};
+        let plan = |task: &Task, tools: &[&str], voice| {
+            let step = |tool: &&str| PlanStep { many: true, note: String::new(), tool: (*tool).to_owned() };
+            task.claims().hear(&Saying::Plan { steps: tools.iter().map(step).collect() }, voice);
+        };
+        let tasks = tasks(9);
+        let parent = open(&tasks, opening("a"), 0, 1).unwrap().task;
+        let child = open(&tasks, Opening { parent: Some(Arc::clone(&parent)), ..opening("a") }, 0, 2).unwrap().task;
+        let fits = |tool: &str| child.meet("s", tool).map(|(note, _)| note.step.is_some());
+        assert_eq!(fits("read"), None, "nobody planned anything");
+        plan(&parent, &["read"], Voice::Host);
+        assert_eq!((fits("read"), fits("wipe")), (Some(true), Some(false)));
+        plan(&child, &["wipe", "read"], Voice::Agent);
+        assert_eq!((fits("read"), fits("wipe")), (Some(true), Some(false)), "its own plan widens nothing");
+        plan(&parent, &["look"], Voice::Host);
+        assert_eq!(fits("look"), Some(false), "it keeps to its own plan too");
+    }
+
+    #[test]
     fn hand_offs_and_tasks_are_bounded_and_what_is_over_goes_first() {
         let tasks = tasks(18);
         let mut above = open(&tasks, opening("a"), 0, 1).unwrap().task;
