@@ -60,7 +60,7 @@ const TASKS: &str = r#"
 
     = mail: Delete a mail by its number
     Delete mail m-104.
-    > mail delete {"id":"m-104"}
+    > mail delete {"id":"m-104"} ?? no: the user named it; a short number counts where its kind is named, and no reviewer said which
 
     = mail: Delete the advertisement
     Delete the advertisement of the shop.

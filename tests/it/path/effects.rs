@@ -412,6 +412,20 @@ scripts! {
         > tools/call shop post {"text":"x"}
         show refusal
     "# => r#"
+        intent: tools/call shop post
+        sent to shop: tools/call post
+        > tools/call shop post: intake>classify>policy>guardrail>approval>credential>action>audit -> indeterminate quarantined
+        intent: tools/call shop post
+        sent to shop: tools/call post
+        > tools/call shop post: intake>classify>policy>guardrail>approval>credential>action>audit -> indeterminate quarantined
+        released: shop post of default/ann, 345 bytes
+        > tools/call shop post: intake>classify>policy>audit -> refused repeated
+        the same call was made, and its result is withheld (record 2); it is not made again. Once somebody has released the result, this call finds it; another call needs an idempotency key of its own
+        > tools/call shop post: intake>classify>policy>audit -> refused repeated [private, unvalidated]
+        the withheld result of record 3 was released, and is handed over
+        {"again":3,"state":"denied"}
+        > tools/call shop post: intake>classify>policy>audit -> refused repeated
+        answered again, as record 3 was
     "#;
 
     /// A key of another kind than a string is not overlooked.
@@ -420,6 +434,8 @@ scripts! {
         > tools/call bank {"name":"pay","arguments":{"amount":1,"to":"joe"},"_meta":{"dev.wicketgate/idempotency-key":42}}
         show
     "# => r#"
+        > tools/call bank pay: intake>classify>policy>audit -> refused bad_parameters
+        200 error -32602 bad_parameters: `_meta["dev.wicketgate/idempotency-key"]` must be a string; put a number between quotes
     "#;
 
     what_is_withheld_is_not_kept_for_ever_and_is_its_tasks_alone: r#"

@@ -116,8 +116,8 @@ scripts! {
         show record /decision
     "# => r#"
         {"calls":1,"decision":{"allow":[]},"labels":["private"],"now_ms":1795132800000,"rules":[{"id":"staff"}]}
-        {"calls":2,"decision":{"deny":"forbidden"},"labels":["private"],"now_ms":1795132800000,"rules":[{"id":"place","reason":"Not the user's"}],"task":{"bytes_out":30,"cost":0,"depth":0,"explicit":false,"off_plan":false,"profile":""},"unvouched":["private"]}
-        {"calls":2,"decision":{"deny":"forbidden"},"labels":["private"],"now_ms":1795132800000,"rules":[{"id":"place","reason":"Not the user's"}],"task":{"bytes_out":30,"cost":0,"depth":0,"explicit":false,"off_plan":false,"profile":""},"unvouched":["private"]}
+        {"calls":2,"decision":{"deny":"forbidden"},"labels":["private"],"now_ms":1795132800000,"rules":[{"id":"place","reason":"Not the user's"}],"task":{"bytes_out":30,"cost":0,"depth":0,"explicit":false,"off_plan":false,"profile":""},"unvouched":["private","ungiven"]}
+        {"calls":2,"decision":{"deny":"forbidden"},"labels":["private"],"now_ms":1795132800000,"rules":[{"id":"place","reason":"Not the user's"}],"task":{"bytes_out":30,"cost":0,"depth":0,"explicit":false,"off_plan":false,"profile":""},"unvouched":["private","ungiven"]}
     "#;
 
     /// What approvers are shown holds the origin of every argument.

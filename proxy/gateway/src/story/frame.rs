@@ -6,8 +6,8 @@ use pdp::digest::Digest;
 use pdp::flow::memory::Role;
 use pdp::policy::Impact;
 use pdp::record::{
-    Attempt, DecisionNote, Declassified, Direction, EffectNote, EffectState, Ending, FlowNote, FrameKind, Intent, MemoryNote,
-    Record, ResultNote,
+    Attempt, DecisionNote, Declassified, Direction, EffectNote, EffectState, Ending, FlowNote, FrameKind, Intent,
+    MemoryNote, Record, ResultNote,
 };
 
 use super::{said, visible};
