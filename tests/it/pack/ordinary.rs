@@ -60,7 +60,7 @@ const TASKS: &str = r#"
 
     = mail: Delete a mail by its number
     Delete mail m-104.
-    > mail delete {"id":"m-104"} ?? no: the user named it; a short number counts where its kind is named, and no reviewer said which
+    > mail delete {"id":"m-104"} ?? no: the user named it, by a number too short to be theirs for certain
 
     = mail: Delete the advertisement
     Delete the advertisement of the shop.
@@ -136,7 +136,7 @@ const TASKS: &str = r#"
 
     = calendar: Cancel by number
     Cancel event e-42.
-    > calendar cancel {"event_id":"e-42"}
+    > calendar cancel {"event_id":"e-42"} ?? no: the user named it, by a number too short to be theirs for certain
 
     = calendar: Cancel a lunch
     Cancel the lunch on 4 December 2026.
