@@ -196,7 +196,7 @@ const TASKS: &str = r#"
 
     = travel: Book a chosen offer
     Book offer R-7781 at 89 EUR.
-    > travel book {"offer":"R-7781","price":89}
+    > travel book {"offer":"R-7781","price":89} ?? no: the user named it, by a number too short to be theirs for certain
 
     = travel: Book the cheapest
     Book the cheapest way from Oslo to Bergen on 7 December 2026.
