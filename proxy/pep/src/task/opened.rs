@@ -500,10 +500,10 @@ mod tests {
         let [first, second, ..] = others.as_slice() else { return };
         tasks.end(&second.task, &over(Cause::Ended, 1));
         tasks.end(&first.task, &over(Cause::Ended, 2));
-        let again = open(&tasks, opening("b"), 3, 16).unwrap();
+        let again = open(&tasks, by("default/b"), 3, 16).unwrap();
         assert!(tasks.find(second.task.id()).is_none() && tasks.find(first.task.id()).is_some());
         tasks.end(&again.task, &over(Cause::Ended, 4));
-        open(&tasks, opening("b"), REMEMBERED_US + 4, 17).unwrap();
+        open(&tasks, by("default/b"), REMEMBERED_US + 4, 17).unwrap();
         assert!(tasks.find(first.task.id()).is_none(), "a day has passed");
         assert!(tasks.find(again.task.id()).is_some());
     }
