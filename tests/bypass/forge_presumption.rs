@@ -2,5 +2,5 @@
 //@ inside: stages/s8_outcome.rs
 //@ error: E0451
 fn forge_presumption() -> crate::task::Presumption {
-    crate::task::Presumption { of: Vec::new() }
+    crate::task::Presumption { of: Vec::new(), acted: Default::default() }
 }

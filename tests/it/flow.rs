@@ -5,9 +5,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use pdp::digest::Digest;
 use pdp::fault::SourceFile;
-use pdp::record::Record;
+use pdp::record::{EffectState, Ending, Record};
+use pdp::refusal::Code;
 use pdp::snapshot::{Snapshot, Sources};
-use pep::Frame;
+use pep::ports::SendFault;
+use pep::{Event, Frame};
 use serde_json::{Value, json};
 
 use crate::world::fakes::lock;
@@ -88,6 +90,7 @@ const SERVERS: [Written; 5] = [
     (
         "notes",
         r#"labels = []
+        open = ["tasks"]
         [memory]
         ttl_s = 3600
         [transport]
@@ -107,6 +110,11 @@ const SERVERS: [Written; 5] = [
             (
                 "all",
                 "effect = [\"memory_read\"]\nmemory = { role = \"read\", entries = \"/structuredContent/notes/*\", entry_key = \"key\" }",
+                ANY,
+            ),
+            (
+                "take",
+                "effect = [\"memory_read\", \"write\"]\nmemory = { role = \"read\", entries = \"/structuredContent/notes/*\", entry_key = \"key\" }",
                 ANY,
             ),
             ("graph", "effect = [\"memory_read\"]\nmemory = { role = \"read\" }", ANY),
@@ -451,7 +459,7 @@ fn a_policy_takes_a_label_off_one_result_and_the_record_says_who_granted_it() {
         forbid (principal, action == files::Action::"read", resource) when { context.args.path == "/finance/published" };
     "#;
     let mut desk = Desk::under(law);
-    *lock(&desk.world.approvals.verdict) = pep::ports::Verdict::Granted(["owner".to_owned()].into());
+    *lock(&desk.world.approvals.verdict) = crate::world::fakes::granted(["owner".to_owned()].into());
     let told = desk.calls("1", "files", "read", &json!({ "path": "/finance/published" }));
     assert_eq!(label(&told), r#"none for ["ann","hr","joe"]"#);
     let note = desk.record().flow.unwrap();
@@ -488,6 +496,13 @@ fn labels_of_what_was_written_come_back_when_it_is_read() {
     desk.answers("notes", &json!({ "content": [], "isError": true }));
     desk.calls("1", "notes", "put", &json!({ "key": "a", "text": "z" }));
     assert_eq!(label(&desk.calls("7", "notes", "get", &json!({ "key": "a" }))), r#"private for ["ann","hr","joe"]"#);
+    // One that never reached the server left nothing there.
+    let nobody = Act::Fault(SendFault::Unreachable("connection refused".to_owned()));
+    desk.world.upstream.next("notes", nobody);
+    desk.calls("1", "notes", "put", &json!({ "key": "a", "text": "z" }));
+    desk.calls("9", "notes", "put", &json!({ "key": "a", "text": "y" }));
+    assert_eq!(label(&desk.calls("10", "notes", "get", &json!({ "key": "a" }))), "none");
+    desk.calls("1", "notes", "put", &json!({ "key": "b", "text": "z" }));
     // A whole graph may hold anything.
     assert_eq!(label(&desk.calls("8", "notes", "graph", &json!({}))), r#"private, untrusted for ["ann","hr","joe"]"#);
 }
@@ -540,6 +555,57 @@ fn an_expired_entry_and_anothers_do_not_exist() {
     // What is gone is forgotten, and then nothing is known of it.
     desk.calls("6", "notes", "drop", &json!({ "key": "old" }));
     assert_eq!(label(&desk.calls("7", "notes", "get", &json!({ "key": "old" }))), "untrusted");
+}
+
+/// Entries that are in order pass with what says nothing beside them.
+#[test]
+fn what_stands_beside_entries_passes_only_where_it_says_the_same() {
+    let mut desk = Desk::new();
+    desk.calls("1", "notes", "put", &json!({ "key": "a", "text": "x" }));
+    let entries = json!({ "notes": [{ "key": "a", "text": "x" }] });
+    let pretty = serde_json::to_string_pretty(&entries).unwrap();
+    for (said, passes) in [(pretty.as_str(), true), ("x, and what bob wrote", false)] {
+        let content = json!([{ "type": "text", "text": said }]);
+        desk.answers("notes", &json!({ "content": content, "structuredContent": entries }));
+        let told = desk.calls("1", "notes", "all", &json!({}));
+        assert_eq!(told["result"]["structuredContent"], entries);
+        let text = told["result"]["content"][0]["text"].as_str().unwrap();
+        assert_eq!((text == said, text.contains("bob")), (passes, false), "{told}");
+    }
+}
+
+/// A call that its server has answered has done what it does, whatever of the answer may be delivered.
+#[test]
+fn what_acted_is_not_denied_for_the_entries_it_tells() {
+    let mut desk = Desk::new();
+    let put = json!({ "name": "put", "arguments": { "key": "hers", "text": "x" } });
+    desk.asks("eve", "1", "notes", "tools/call", &put);
+    desk.answers("notes", &json!({ "content": [{ "type": "text", "text": "all of them" }] }));
+    let take = json!({ "name": "take", "_meta": { "dev.wicketgate/idempotency-key": "k" } });
+    assert_eq!(refusal(&desk.asks("ann", "2", "notes", "tools/call", &take)), "entry_withheld");
+    let record = desk.record();
+    assert_eq!((record.ending, record.effect.unwrap().state), (Ending::Indeterminate, EffectState::Indeterminate));
+    assert_eq!(refusal(&desk.asks("ann", "2", "notes", "tools/call", &take)), "repeated");
+    desk.answers("notes", &json!({ "content": [{ "type": "text", "text": "all of them" }] }));
+    assert_eq!(refusal(&desk.calls("2", "notes", "all", &json!({}))), "entry_withheld");
+    assert_eq!(desk.record().ending, Ending::Failed);
+}
+
+/// After a restart nobody knows whose work it was, and so not which entries it may bring.
+#[test]
+fn a_memorys_work_that_the_gate_does_not_know_is_nobodys() {
+    let mut desk = Desk::new();
+    for method in ["tasks/get", "tasks/result", "tasks/cancel"] {
+        assert_eq!(refusal(&desk.asks("ann", "1", "notes", method, &json!({ "taskId": "t9" }))), "bad_parameters");
+    }
+    assert!(lock(&desk.world.upstream.sent).is_empty());
+    let told = json!({ "taskId": "t9", "status": "completed", "result": { "content": [] } });
+    let message = json!({ "jsonrpc": "2.0", "method": "notifications/tasks", "params": told }).to_string();
+    let event = Item::Event(Event { data: Some(message), ..Event::default() });
+    desk.world.upstream.next("notes", Act::Stream(vec![event]));
+    block_on(Arc::clone(&desk.world).carry(Frame::open(caller("ann"), "notes", None, Vec::new())));
+    assert!(desk.world.ledger.records().iter().any(|one| one.method.as_deref() == Some("notifications/tasks")
+        && one.refusal.as_ref().is_some_and(|refusal| refusal.code == Code::BadParameters)));
 }
 
 /// What one agent says on a shared board, another hears with the labels of all that was said there.

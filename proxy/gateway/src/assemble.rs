@@ -80,9 +80,15 @@ pub struct Environment {
 struct Nobody;
 
 impl Approvals for Nobody {
-    fn ask<'a>(&'a self, _hold: &'a Hold) -> BoxFuture<'a, Verdict> {
+    fn knows(&self, _hold: &Hold) -> bool {
+        false
+    }
+
+    fn ask<'a>(&'a self, _hold: &'a Hold, _patience: Duration) -> BoxFuture<'a, Verdict> {
         Box::pin(std::future::ready(Verdict::Nobody))
     }
+
+    fn give_back(&self, _id: &str, _number: u64) {}
 }
 
 /// Starts a gate. Answers it, and the tokens it made where none were configured.
@@ -118,6 +124,7 @@ pub async fn start(config: &Config, environment: Environment) -> anyhow::Result<
             vault,
             approvals: Arc::new(Nobody),
             halt: Arc::clone(&halts) as _,
+            background: Arc::new(crate::background::Beside),
             tasks,
             quarantine: Quarantine::default(),
             channels: Channels::new(config.limits.sessions_max),

@@ -3,6 +3,7 @@
 //! What changes while traffic flows is in the snapshot (`policies/`, `registry/`); nothing is in both. Without any file
 //! the defaults below hold.
 
+mod principals;
 mod written;
 
 use std::collections::{BTreeSet, HashMap};
@@ -18,7 +19,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::Spanned;
 
-use self::written::{PrincipalTable, Written};
+use self::written::Written;
 
 /// Where agents connect unless configured.
 pub(crate) const LISTEN: &str = "127.0.0.1:8640";
@@ -330,8 +331,7 @@ impl Config {
         };
         let listen = address(overrides.listen, &written.listen, LISTEN);
         let control = address(overrides.control, &written.control.listen, CONTROL);
-        let principals: Vec<Known> = written.principals.iter().filter_map(|p| known(file, p, &mut faults)).collect();
-        let budgets = written.principals.iter().filter_map(|written| budget(written.get_ref())).collect();
+        let (principals, budgets) = principals::meant(file, &written.principals, &mut faults);
         let bundle = bundle(&written, base, overrides, file, &mut faults);
         let limits = written.limits.as_ref().map_or_else(Limits::default, |l| *l.get_ref());
         let limits_at = written.limits.as_ref().map_or(0, |l| l.span().start);
@@ -363,49 +363,6 @@ impl Config {
     pub fn ledger(&self) -> PathBuf {
         self.data.join("ledger.db")
     }
-}
-
-fn known(file: &SourceFile, written: &Spanned<PrincipalTable>, faults: &mut Vec<Fault>) -> Option<Known> {
-    let table = written.get_ref();
-    let mut role = None;
-    for word in &table.roles {
-        match Role::ALL.iter().find(|(name, _)| name == word.get_ref()) {
-            Some((_, found)) => role = role.max(Some(*found)),
-            None => {
-                let words = format!("`{}` is no role", word.get_ref());
-                faults.push(Fault::at(
-                    file,
-                    word.span().start,
-                    words,
-                    "use viewer, member, operator, approver or admin",
-                ));
-            }
-        }
-    }
-    if let Some(team) = table.teams.iter().find(|team| team.starts_with(OWN_TEAMS)) {
-        let words = format!("the team `{team}` is the gate's own: its errands belong to it");
-        faults.push(Fault::at(file, written.span().start, words, "choose another name"));
-    }
-    let digest = table.token_sha256.get_ref().trim_start_matches("sha256:").to_owned();
-    let Some(token_sha256) = hex32(&digest) else {
-        let remedy = "write the SHA-256 of the token as 64 hexadecimal digits: `printf %s TOKEN | sha256sum`";
-        faults.push(Fault::at(file, table.token_sha256.span().start, "`token_sha256` is no SHA-256", remedy));
-        return None;
-    };
-    let principal = Principal {
-        agent: table.agent.clone(),
-        teams: table.teams.clone(),
-        user: table.user.clone(),
-        tenant: table.tenant.clone(),
-        method: "token".to_owned(),
-    };
-    Some(Known { principal, role, token_sha256 })
-}
-
-/// What one principal may do; nothing where that has no limits.
-fn budget(table: &PrincipalTable) -> Option<(String, Budget)> {
-    let budget = table.limits.filter(|budget| !budget.is_none())?;
-    Some((format!("{}/{}", table.tenant, table.agent), budget))
 }
 
 /// Bytes as lower-case hexadecimal digits.
@@ -496,6 +453,30 @@ mod tests {
         let config = meant("").unwrap();
         assert_eq!((config.listen.to_string(), config.control.to_string()), (LISTEN.into(), CONTROL.into()));
         assert!(config.bundle.is_none() && config.principals.is_empty() && config.task_by_trace);
+    }
+
+    #[test]
+    fn each_principal_is_one() {
+        let told = |text: &str| {
+            let faults = meant(text).err().unwrap_or_default();
+            faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+        };
+        let one = |rest: &str, token: &str| {
+            format!("[[principals]]\nagent = \"bot\"\n{rest}token_sha256 = \"{}\"\n", token.repeat(32))
+        };
+        let two = |rest: &str, token: &str| one("user = \"ann\"\n", "0a") + &one(rest, token);
+        assert_eq!(told(&two("user = \"ann\"\nroles = [\"viewer\"]\n", "0b")), "");
+        assert_eq!(told(&two("user = \"bob\"\ntenant = \"other\"\n", "0b")), "");
+        for (text, words) in [
+            (two("user = \"bob\"\n", "0b"), "gate.toml:5:1: the agent `default/bot` is another user here"),
+            (two("user = \"ann\"\nteams = [\"x\"]\n", "0b"), "is another user here, or of other teams"),
+            (two("user = \"ann\"\n", "0A"), "this token is another principal's as well"),
+            (one("tenant = \"acme/eu\"\n", "0a"), "no tenant is called `acme/eu`"),
+            (one("tenant = \"\"\n", "0a"), "no tenant is called ``"),
+            (one("limits = { steps = 1, elapsed_s = 0 }\n", "0a"), "`elapsed_s` cannot be 0"),
+        ] {
+            assert!(told(&text).contains(words), "{words}: {}", told(&text));
+        }
     }
 
     #[test]

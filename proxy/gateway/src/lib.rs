@@ -4,6 +4,7 @@
 //! in reading order: what arrives, where it goes, what is kept, what operates it.
 
 pub mod clock;
+pub mod background;
 pub mod config;
 pub mod auth;
 pub mod listen;

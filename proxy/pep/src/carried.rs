@@ -12,13 +12,13 @@ use pdp::flow::rule::Said;
 use pdp::flow::{Carried, ifc};
 use pdp::json::{self, Kind, Layout, Part, Reading};
 use pdp::label::LabelSet;
-use pdp::record::{Declassified, Direction, FlowNote};
+use pdp::record::{Declassified, Direction, FlowNote, FrameKind};
 use pdp::refusal::{Code, Refusal};
 use pdp::registry::{Server, Tool};
 
 use crate::asides::Aside;
 use crate::call::{Call, Head};
-use crate::content::Context;
+use crate::content::{Context, says_failed};
 use crate::entry::OpenRecord;
 use crate::job;
 use crate::memories::Changing;
@@ -43,7 +43,7 @@ pub(crate) struct Expected {
     answers: Option<String>,
 }
 
-/// What is open of a call until its answer is there. Dropped before, the call is lost.
+/// What is open of a call until its answer is there. Dropped before, the call is lost, if it was sent.
 #[derive(Debug, Default)]
 pub(crate) struct Pending {
     presumption: Option<Presumption>,
@@ -51,9 +51,10 @@ pub(crate) struct Pending {
 }
 
 impl Pending {
-    /// The call was not sent after all: what it would have changed in a memory may stand as it was.
-    pub(crate) fn unsent(&self) {
-        self.changing.iter().for_each(Changing::failed);
+    /// Whether the call was sent, as far as is known now. Of one that was not, nothing can come.
+    pub(crate) fn acts(&self, acts: bool) {
+        self.presumption.iter().for_each(|presumption| presumption.acts(acts));
+        self.changing.iter().for_each(|changing| changing.acts(acts));
     }
 }
 
@@ -251,7 +252,7 @@ pub(crate) fn settle(
         .map_err(|fault| Refusal::new(Code::AnswerLost, format!("the server's answer cannot be labelled: {fault}")))?;
     let whole = layout.root(text);
     let result = within(subject, whole);
-    let is_error = result.get("isError").is_some_and(|flag| flag.text() == "true");
+    let is_error = says_failed(result);
     let mut carried = match subject.expected() {
         Some(expected) if !is_error => of_result(server, subject, expected, result),
         Some(_) | None => subject.presumed(),
@@ -346,6 +347,17 @@ fn sight<'a>(
 ) -> Option<Sight<'a>> {
     let memory = subject.tool()?.flow.memory.as_ref()?;
     Some(Sight::new(head, ports, server, memory, expected.places.as_ref()?))
+}
+
+/// Whether a message about work that the gate does not know may bring a memory's entries: nobody can tell whose they are.
+pub(crate) fn may_bring_entries(head: &Head, server: &Server, target: &str) -> bool {
+    let brings = match (head.direction, head.kind) {
+        (Direction::ToServer, FrameKind::Request) => !target.is_empty(),
+        // A server tells of its own work so; what it asks its client for is the client's.
+        (Direction::ToClient, kind) => kind == FrameKind::Notification,
+        (Direction::ToServer, _) => false,
+    };
+    brings && server.tools.values().any(|tool| tool.flow.memory.is_some())
 }
 
 /// The labels without those that policies take off this result, each of which is recorded.

@@ -7,11 +7,13 @@ use std::fmt;
 use std::sync::Arc;
 
 use pdp::decision::Obligation;
+use pdp::digest::Digest;
 use pdp::flow::Carried;
-use pdp::json::{self, Kind};
-use pdp::record::FlowNote;
+use pdp::json::{self, Kind, Part};
+use pdp::record::{FlowNote, ResultNote};
 use pdp::registry::Server;
 
+use crate::call::Head;
 use crate::carried::Pending;
 use crate::entry::OpenRecord;
 use crate::envelope::{Envelope, member};
@@ -21,6 +23,7 @@ use crate::rewrite::label::{ResultLabel, Source};
 use crate::rewrite::{forged, label as tag};
 use crate::stages::s2_classify::Subject;
 use crate::trace::hex_id;
+use crate::{effect, validation};
 
 /// What labelling an answer needs to know of the call it answers. Kept by the channel where the client may come back for
 /// an answer that its stream did not bring.
@@ -30,6 +33,25 @@ pub(crate) struct Context {
     pub(crate) obligations: BTreeSet<Obligation>,
     pub(crate) session: Option<String>,
     pub(crate) pending: Pending,
+    /// What its result is held against, where that is read whole: the call itself may be gone when a late answer comes.
+    pub(crate) given: Option<Given>,
+}
+
+/// What is kept of a tool's call for its result, where that is held against something.
+pub(crate) struct Given {
+    /// The arguments, as JSON text.
+    pub(crate) arguments: Box<str>,
+    /// Which call it is; nothing where that could not be made out.
+    pub(crate) call: Option<Digest>,
+}
+
+impl Given {
+    /// What is kept of this call.
+    pub(crate) fn of(head: &Head, entry: &OpenRecord, subject: &Subject) -> Option<Self> {
+        let is_held = matches!(subject, Subject::Tool { .. }) && validation::reads_whole(subject);
+        let call = || entry.read(effect::call_of).flatten();
+        is_held.then(|| Self { arguments: subject.arguments_text(head).into(), call: call() })
+    }
 }
 
 impl fmt::Debug for Context {
@@ -144,6 +166,21 @@ pub(crate) fn finished(
     let at = json::place(text, result)?;
     let label = label_of(entry, context, carried)?;
     Some(json::replaced(text, at, &dressed(entry, context, ports, &label, result, false)?))
+}
+
+/// Whether a tool's result says that the call failed.
+pub(crate) fn says_failed(result: Part<'_>) -> bool {
+    result.get("isError").is_some_and(|flag| flag.text() == "true")
+}
+
+/// What an answer was, without its content.
+pub(crate) fn result_note(text: &str, envelope: &Envelope) -> ResultNote {
+    let bytes = u64::try_from(text.len()).unwrap_or(u64::MAX);
+    let inside = |part: &str, name: &str| envelope.part(text, part).and_then(|part| part.get(name));
+    let is_error = envelope.part(text, "result").is_some_and(says_failed);
+    let error_code = inside("error", "code").and_then(|c| c.text().parse().ok());
+    let message = inside("error", "message").and_then(|m| m.string());
+    ResultNote { is_error, error_code, error_message: message.map(|m| m.chars().take(200).collect()), bytes }
 }
 
 /// A message without members that speak in the gate's name.

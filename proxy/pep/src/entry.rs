@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use pdp::record::{EffectNote, Ending, Entry, Note, PreviewNote, Record, StageTime};
 
+use crate::approval::Use;
 use crate::effect::{Claim, Life, Order};
 use crate::ports::{Clock, Ledger};
 use crate::stages::s9_audit::IntentReceipt;
@@ -22,12 +23,21 @@ pub(crate) struct OpenRecord {
     intended: bool,
     /// What a drop means: for a stream that its reader closes, the ordinary end.
     when_dropped: Ending,
-    /// The steps of plans that the frame holds until it acts or ends.
-    steps: Vec<HeldStep>,
+    /// What the frame holds until it acts or ends; nothing for most frames.
+    holds: Option<Box<Holds>>,
     /// What surrounds an effect; nothing for most frames.
     effect: Option<Box<Effect>>,
     /// Its place within the limits, until it ends.
     reserved: Option<Box<Reserved>>,
+}
+
+/// What is given back when a frame ends without having acted.
+#[derive(Debug, Default)]
+struct Holds {
+    /// Steps of plans, one of each that binds the task.
+    steps: Vec<HeldStep>,
+    /// What people gave.
+    approved: Option<Use>,
 }
 
 /// A place within the limits, and what the call did cost, as its result says.
@@ -56,7 +66,7 @@ impl OpenRecord {
             clock,
             intended: false,
             when_dropped: Ending::Abandoned,
-            steps: Vec::new(),
+            holds: None,
             effect: None,
             reserved: None,
         }
@@ -94,12 +104,29 @@ impl OpenRecord {
 
     /// Holds steps of the plans that bind its task. They are given back when the frame ends without having acted.
     pub(crate) fn hold_steps(&mut self, steps: Vec<HeldStep>) {
-        self.steps = steps;
+        if !steps.is_empty() {
+            self.holds.get_or_insert_default().steps = steps;
+        }
     }
 
-    /// The frame acts now: the steps it held are taken.
+    /// The frame acts now: the steps it held are taken, and what people gave it is used.
     pub(crate) fn acts(&mut self) {
-        std::mem::take(&mut self.steps).into_iter().for_each(HeldStep::made);
+        if let Some(Holds { steps, approved }) = self.holds.take().map(|holds| *holds) {
+            steps.into_iter().for_each(HeldStep::made);
+            approved.into_iter().for_each(Use::made);
+        }
+    }
+
+    /// People gave it an approval. Where it ends without having acted, that is given back.
+    pub(crate) fn approved(&mut self, given: Use) {
+        self.holds.get_or_insert_default().approved = Some(given);
+    }
+
+    /// What people gave is given back.
+    pub(crate) fn unapproved(&mut self) {
+        if let Some(holds) = &mut self.holds {
+            holds.approved = None;
+        }
     }
 
     /// The intent is durable: an effect may happen from here on.
@@ -164,9 +191,14 @@ impl OpenRecord {
         self.effect.as_mut()?.undo.take()
     }
 
+    /// Whether something is still to be done to undo it.
+    pub(crate) fn is_to_be_undone(&self) -> bool {
+        self.effect.as_ref().is_some_and(|effect| effect.undo.is_some())
+    }
+
     /// What became of its undoing.
-    pub(crate) fn undone(&mut self, outcome: &Result<(), String>) {
-        self.live_on(|life| life.undone(outcome));
+    pub(crate) fn undone(&mut self, outcome: Result<(), String>) {
+        self.live_on(|life| life.undone(&outcome));
     }
 
     /// It holds an idempotency key, which is written down as this.

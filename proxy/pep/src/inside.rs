@@ -69,12 +69,12 @@ impl Inside {
         let facts = self.task.facts(now_us);
         let facts = Facts { labels: labels.unwrap_or_else(|| facts.labels.clone()), ..facts };
         let policies = self.snapshot.policies();
-        let servers = self.snapshot.registry().servers.values().filter(|server| server.retired.is_none());
-        let tools = servers.flat_map(|server| server.tools.values().map(move |tool| (&**server, &**tool)));
-        let open = tools.filter(|(_, tool)| tool.withheld.is_none() && tool.retired.is_none());
-        let scope = self.task.scope();
-        let open = open.filter(|(server, tool)| scope::touches(scope, server) && scope::sees(scope, server, tool));
-        open.filter_map(|(server, tool)| Some((server, tool, self.asks(policies, server, tool, &facts)?))).collect()
+        let (servers, scope) = (self.snapshot.registry().servers.values(), self.task.scope());
+        let within = |server| scope::tools_within(scope, server).map(move |tool| (server, &**tool));
+        servers
+            .flat_map(|server| within(&**server))
+            .filter_map(|(server, tool)| Some((server, tool, self.asks(policies, server, tool, &facts)?)))
+            .collect()
     }
 
     /// Who is asked about a tool under these facts; nothing where it is closed.

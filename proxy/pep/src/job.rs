@@ -22,7 +22,8 @@ pub(crate) struct Job {
     last_us: i64,
 }
 
-/// How many are remembered. Of what is forgotten the strictest is presumed: the labels of all its server's tools.
+/// How many are remembered. Of what is forgotten the strictest is presumed: the labels of all its server's tools; of a
+/// memory server it brings nothing any more.
 const JOBS_MAX: usize = 10_000;
 
 /// Those that were begun through this gate.

@@ -10,7 +10,7 @@ use std::fmt::Debug;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use pdp::flow::memory::{Place, Provenance, Role};
+use pdp::flow::memory::{Place, Places, Provenance, Role};
 
 use crate::ports::{BoxFuture, Memory, MemoryChange, MemoryFault};
 
@@ -56,14 +56,24 @@ impl Memory for Unkept {
     fn settle(&self, _changes: Vec<MemoryChange>) {}
 }
 
-/// A change of some entries that is under way. Dropped without a word from the server, it is lost.
+/// A change of some entries that is under way. Dropped without a word from the server, it is lost, if it was sent.
 #[derive(Debug)]
 pub(crate) struct Changing {
     memories: Memories,
     places: Vec<Place>,
     /// What stands when it is done; nothing for entries that are then gone, or that keep what they had.
     then: Then,
+    sent: AtomicBool,
     ended: AtomicBool,
+}
+
+/// Why a change does not begin.
+#[derive(Debug)]
+pub(crate) enum BeginFault {
+    /// It is about an entry that the caller may not change.
+    NotOurs,
+    /// There is no room for more entries, or what is known of them cannot be kept.
+    Unkept(MemoryFault),
 }
 
 #[derive(Debug)]
@@ -78,7 +88,7 @@ enum Then {
 enum End {
     /// The server says it is done.
     Done,
-    /// The server says it failed; what stands there may be either.
+    /// The server says it failed, or it was never sent; what stands there may be either.
     Failed,
     /// Nothing is known.
     Lost,
@@ -107,6 +117,11 @@ impl Memories {
         self.locked(|index| index.at(place).map(|known| Arc::clone(&known.provenance)))
     }
 
+    /// What is known of an entry, or else of what was written without a key, which it may be.
+    pub(crate) fn stands_for(&self, place: &Place) -> Option<Arc<Provenance>> {
+        self.locked(|index| index.stands_for(place).map(|known| Arc::clone(&known.provenance)))
+    }
+
     /// Everything that is known of a scope, by key.
     #[must_use]
     pub fn scope(&self, server: &str, scope: &str) -> Vec<(String, Arc<Provenance>)> {
@@ -117,16 +132,20 @@ impl Memories {
         })
     }
 
-    /// Begins a change. What it may leave behind is durable when this returns.
+    /// Begins a change of entries of a server, of all its scope where `about` names none. What it may leave behind is durable
+    /// when this returns. `ours` says of what is known of an entry whether the caller may change it: two that come for one
+    /// entry at once are told apart here, where nobody comes between the question and the change.
     ///
     /// # Errors
-    /// When there is no room for more entries, or what is known of them cannot be kept. The change is not to be made.
+    /// When one is another's, there is no room for more entries, or what is known of them cannot be kept. The change is not
+    /// to be made.
     pub(crate) async fn begin(
         &self,
         role: Role,
-        places: Vec<Place>,
+        (server, about): (&str, &Places),
         provenance: Provenance,
-    ) -> Result<Changing, MemoryFault> {
+        ours: impl Fn(&Provenance) -> bool,
+    ) -> Result<Changing, BeginFault> {
         let new = Arc::new(provenance);
         let then = match role {
             Role::Write => Then::Is(Arc::clone(&new)),
@@ -135,9 +154,13 @@ impl Memories {
         };
         let adds = matches!(role, Role::Write | Role::Append);
         let (changing, kept) = self.locked(|index| {
+            let places = index.about(role, server, about);
+            if places.iter().filter_map(|place| index.stands_for(place)).any(|known| !ours(&known.provenance)) {
+                return Err(BeginFault::NotOurs);
+            }
             let fresh = places.iter().filter(|place| index.at(place).is_none()).count();
             if adds && index.count.saturating_add(fresh) > self.0.entries_max {
-                return Err(MemoryFault::Full(self.0.entries_max));
+                return Err(BeginFault::Unkept(MemoryFault::Full(self.0.entries_max)));
             }
             let mut changes = Vec::new();
             for place in &places {
@@ -153,10 +176,10 @@ impl Memories {
             }
             // Handed over while the index is held: the order on disk is the order here.
             let kept = self.0.port.keep(changes);
-            let ended = AtomicBool::new(false);
-            Ok((Changing { memories: self.clone(), places, then, ended }, kept))
+            let (sent, ended) = (AtomicBool::new(false), AtomicBool::new(false));
+            Ok((Changing { memories: self.clone(), places, then, sent, ended }, kept))
         })?;
-        kept.await.map(|()| changing)
+        kept.await.map(|()| changing).map_err(BeginFault::Unkept)
     }
 
     fn end(&self, changing: &Changing, end: End) {
@@ -199,6 +222,11 @@ impl Memories {
 }
 
 impl Changing {
+    /// Whether it was sent, as far as is known now.
+    pub(crate) fn acts(&self, acts: bool) {
+        self.sent.store(acts, Ordering::Relaxed);
+    }
+
     /// The server says that it is done.
     pub(crate) fn done(&self) {
         self.memories.end(self, End::Done);
@@ -212,13 +240,30 @@ impl Changing {
 
 impl Drop for Changing {
     fn drop(&mut self) {
-        self.memories.clone().end(self, End::Lost);
+        let end = if self.sent.load(Ordering::Relaxed) { End::Lost } else { End::Failed };
+        self.memories.clone().end(self, end);
     }
 }
 
 impl Index {
     fn at(&self, place: &Place) -> Option<&Known> {
         self.scopes.get(&(place.server.clone(), place.scope.clone()))?.get(&place.key)
+    }
+
+    /// What is known of the entry of this place. What was written without a key may be any entry that is not known by one.
+    fn stands_for(&self, place: &Place) -> Option<&Known> {
+        self.at(place).or_else(|| self.scopes.get(&(place.server.clone(), place.scope.clone()))?.get(""))
+    }
+
+    /// The places of the entries that a call of this role is about.
+    fn about(&self, role: Role, server: &str, about: &Places) -> Vec<Place> {
+        let scope = (server.to_owned(), about.scope.clone());
+        let place = |key: &str| Place { server: scope.0.clone(), scope: scope.1.clone(), key: key.to_owned() };
+        match (&about.keys, role) {
+            (Some(keys), _) => keys.iter().map(|key| place(key)).collect(),
+            (None, Role::Delete) => self.scopes.get(&scope).into_iter().flatten().map(|(key, _)| place(key)).collect(),
+            (None, Role::Read | Role::Write | Role::Append) => vec![place("")],
+        }
     }
 
     fn at_mut(&mut self, place: &Place) -> Option<&mut Known> {
@@ -319,8 +364,13 @@ mod tests {
             Self(Memories::new(Arc::clone(&paper) as _, Vec::new(), 3), paper)
         }
 
-        fn begin(&self, role: Role, key: &str, provenance: Provenance) -> Result<Changing, MemoryFault> {
-            let begun = self.0.begin(role, vec![place(key)], provenance);
+        fn begin(&self, role: Role, key: &str, provenance: Provenance) -> Result<Changing, BeginFault> {
+            self.begin_as("ann", role, key, provenance)
+        }
+
+        fn begin_as(&self, who: &str, role: Role, key: &str, new: Provenance) -> Result<Changing, BeginFault> {
+            let about = Places { scope: String::new(), keys: (key != "*").then(|| vec![key.to_owned()]) };
+            let begun = self.0.begin(role, ("notes", &about), new, |known| known.owner == who);
             at_once(begun)
         }
 
@@ -371,7 +421,12 @@ mod tests {
         assert_eq!(desk.known("a"), "private, untrusted until None", "it was added to");
         desk.begin(Role::Write, "a", written("", 4, None)).unwrap().done();
         assert_eq!(desk.known("a"), "none until None");
-        drop(desk.begin(Role::Write, "a", written("secret", 5, None)).unwrap());
+        drop(desk.begin(Role::Write, "a", written("private", 5, None)).unwrap());
+        desk.begin(Role::Write, "a", written("", 5, None)).unwrap().done();
+        assert_eq!(desk.known("a"), "none until None", "what was never sent lands nowhere");
+        let lost = desk.begin(Role::Write, "a", written("secret", 5, None)).unwrap();
+        lost.acts(true);
+        drop(lost);
         desk.begin(Role::Write, "a", written("", 6, None)).unwrap().done();
         assert_eq!(desk.known("a"), "secret until None", "a lost write may land after one that was answered");
     }
@@ -407,15 +462,39 @@ mod tests {
     }
 
     #[test]
+    fn of_two_that_come_for_one_entry_one_has_it() {
+        let desk = Desk::new();
+        let bob = || Provenance { owner: "bob".to_owned(), ..written("", 2, None) };
+        let first = desk.begin(Role::Write, "a", written("", 1, None)).unwrap();
+        assert!(matches!(desk.begin_as("bob", Role::Write, "a", bob()), Err(BeginFault::NotOurs)));
+        first.done();
+        desk.begin_as("bob", Role::Write, "b", bob()).unwrap().done();
+        assert!(matches!(desk.begin(Role::Delete, "*", written("", 3, None)), Err(BeginFault::NotOurs)));
+        desk.begin_as("bob", Role::Delete, "b", bob()).unwrap().done();
+        desk.begin(Role::Delete, "*", written("", 3, None)).unwrap().done();
+        assert_eq!(desk.known("a"), "nothing");
+    }
+
+    #[test]
     fn a_full_store_and_a_broken_one_take_no_write() {
         let desk = Desk::new();
         for key in ["a", "b", "c"] {
             desk.begin(Role::Write, key, written("", 1, None)).unwrap().done();
         }
-        assert!(matches!(desk.begin(Role::Write, "d", written("", 2, None)), Err(MemoryFault::Full(3))));
+        assert!(matches!(
+            desk.begin(Role::Write, "d", written("", 2, None)),
+            Err(BeginFault::Unkept(MemoryFault::Full(3)))
+        ));
         desk.begin(Role::Write, "c", written("", 2, None)).unwrap().done();
         desk.begin(Role::Delete, "a", written("", 3, None)).unwrap().done();
         desk.1.1.store(true, Ordering::Relaxed);
-        assert!(matches!(desk.begin(Role::Write, "d", written("", 4, None)), Err(MemoryFault::Broken(_))));
+        assert!(matches!(
+            desk.begin(Role::Write, "d", written("", 4, None)),
+            Err(BeginFault::Unkept(MemoryFault::Broken(_)))
+        ));
+        drop(desk.begin(Role::Write, "c", written("private", 5, None)));
+        desk.1.1.store(false, Ordering::Relaxed);
+        desk.begin(Role::Write, "c", written("", 6, None)).unwrap().done();
+        assert_eq!(desk.known("c"), "none until None", "what the store could not keep was not sent");
     }
 }

@@ -4,20 +4,19 @@
 //! list where entries can be told apart there, and else the whole answer is withheld. Of an entry that nobody wrote through
 //! the gate nothing is known, so it counts as untrusted.
 
-use std::sync::Arc;
-
 use pdp::flow::Carried;
 use pdp::flow::memory::{Entries, Memory, Place, Places, Provenance, Role, Stand};
 use pdp::json::pointer::Met;
-use pdp::json::{self, Kind, Layout, Part, Reading};
+use pdp::json::{self, Json, Kind, Layout, Part, Reading};
 use pdp::label::LabelSet;
 use pdp::record::{FlowNote, KEYS_MAX, MemoryNote};
 use pdp::refusal::{Code, Refusal};
 use pdp::registry::Server;
 
 use crate::call::Head;
+use crate::content::says_failed;
 use crate::entry::OpenRecord;
-use crate::memories::Changing;
+use crate::memories::{BeginFault, Changing};
 use crate::ports::Ports;
 
 /// Entries of one server as a call meets them.
@@ -37,6 +36,15 @@ struct Sum {
     /// How many must not be delivered.
     hidden: u64,
     written_in: Vec<u64>,
+}
+
+/// A result whose entries can be told apart.
+struct Apart {
+    sum: Sum,
+    /// The result with those entries alone that may be delivered; nothing where that cannot be written.
+    text: Option<String>,
+    /// Whether it says nothing beside its entries as they stand: else what was not looked at would pass with them.
+    same: bool,
 }
 
 /// What of a result is handed over.
@@ -73,24 +81,20 @@ impl<'a> Sight<'a> {
             }
             return Ok((sum.carried, None));
         }
-        let places: Vec<Place> = match (&self.places.keys, self.memory.role) {
-            (Some(keys), _) => keys.iter().map(|key| self.place(key)).collect(),
-            (None, Role::Delete) => {
-                let scope = self.ports.memories.scope(&self.server.name, &self.places.scope);
-                scope.iter().map(|(key, _)| self.place(key)).collect()
-            }
-            (None, Role::Read | Role::Write | Role::Append) => vec![self.place("")],
-        };
-        if places.iter().filter_map(|place| self.recall(&place.key)).any(|known| !self.is_ours(&known)) {
-            return Err(self.withheld("nothing was changed"));
-        }
         let provenance = self.provenance(entry);
-        note(entry, |note| note.expires_us = provenance.expires_us);
-        let begun = self.ports.memories.begin(self.memory.role, places, provenance).await;
-        let changing = begun.map_err(|fault| {
-            let words = format!("what is known of this memory's entries cannot be kept ({fault}); nothing was changed");
-            Refusal::new(Code::LedgerUnavailable, words)
+        let expires_us = provenance.expires_us;
+        let about = (self.server.name.as_str(), self.places);
+        let ours = |known: &Provenance| self.is_ours(known);
+        let begun = self.ports.memories.begin(self.memory.role, about, provenance, ours).await;
+        let changing = begun.map_err(|fault| match fault {
+            BeginFault::NotOurs => self.withheld("nothing was changed"),
+            BeginFault::Unkept(fault) => {
+                let words =
+                    format!("what is known of this memory's entries cannot be kept ({fault}); nothing was changed");
+                Refusal::new(Code::LedgerUnavailable, words)
+            }
         })?;
+        note(entry, |note| note.expires_us = expires_us);
         Ok((Carried::default(), Some(changing)))
     }
 
@@ -100,7 +104,7 @@ impl<'a> Sight<'a> {
     /// # Errors
     /// When it must be withheld.
     pub(crate) fn deliver(&self, entry: &mut OpenRecord, result: Part<'_>) -> Result<Delivered, Refusal> {
-        let failed = result.get("isError").is_some_and(|flag| flag.text() == "true");
+        let failed = says_failed(result);
         if self.memory.role != Role::Read {
             return Ok(Delivered { carried: Carried::default(), text: None });
         }
@@ -109,7 +113,7 @@ impl<'a> Sight<'a> {
             Some(entries) if !failed => self.filtered(entries, result),
             Some(_) | None => None,
         };
-        let Some((sum, text)) = told_apart else {
+        let Some(Apart { sum, text, same }) = told_apart else {
             // What an error says of entries cannot be told apart either; it is no entry.
             if known.hidden > 0 && !failed {
                 note(entry, |note| note.withheld = known.hidden);
@@ -124,7 +128,7 @@ impl<'a> Sight<'a> {
             note.withheld = sum.hidden;
             note.written_in.clone_from(&sum.written_in);
         });
-        if sum.hidden == 0 {
+        if sum.hidden == 0 && same {
             return Ok(Delivered { carried: sum.carried, text: None });
         }
         match text {
@@ -170,16 +174,10 @@ impl<'a> Sight<'a> {
         shared || known.owner == self.head.principal.key()
     }
 
-    /// What is known of the entry of this key. What was written without a key may be any entry that is not known by one.
-    fn recall(&self, key: &str) -> Option<Arc<Provenance>> {
-        let memories = &self.ports.memories;
-        memories.recall(&self.place(key)).or_else(|| memories.recall(&self.place("")))
-    }
-
     fn take_key(&self, key: &str, sum: &mut Sum) {
         let own = self.ports.memories.recall(&self.place(key));
         if own.is_none()
-            && let Some(unnamed) = self.recall(key)
+            && let Some(unnamed) = self.ports.memories.stands_for(&self.place(key))
         {
             sum.take(self, Some(&unnamed));
         }
@@ -206,9 +204,8 @@ impl<'a> Sight<'a> {
         sum
     }
 
-    /// The entries of a result one by one, and the result without those that are hidden: nothing of it where that cannot
-    /// be written. Nothing at all where they cannot be told apart.
-    fn filtered(&self, entries: &Entries, result: Part<'_>) -> Option<(Sum, Option<String>)> {
+    /// The entries of a result one by one. Nothing where they cannot be told apart.
+    fn filtered(&self, entries: &Entries, result: Part<'_>) -> Option<Apart> {
         let content = result.get("content").filter(|content| content.kind() == Kind::List);
         match entries.stand {
             Stand::Structured => {
@@ -218,7 +215,8 @@ impl<'a> Sight<'a> {
                 let said = format!("[{{\"type\":\"text\",\"text\":{}}}]", json::quoted(&kept));
                 let whole = json::with_member(result.text(), "structuredContent", &kept)
                     .and_then(|whole| json::with_member(&whole, "content", &said));
-                Some((sum, whole.ok()))
+                let same = result.get("content").is_none_or(|content| repeats(content, structured));
+                Some(Apart { sum, text: whole.ok(), same })
             }
             Stand::Text => {
                 let mut items = content?.items();
@@ -231,7 +229,8 @@ impl<'a> Sight<'a> {
                 let layout = Layout::read(&text, Reading::whole(pdp::digest::DEPTH_MAX)).ok()?;
                 let (sum, kept) = self.list(entries, layout.root(&text), &text)?;
                 let item = json::with_member(first.text(), "text", &json::quoted(&kept)).ok()?;
-                Some((sum, json::with_member(result.text(), "content", &format!("[{item}]")).ok()))
+                let text = json::with_member(result.text(), "content", &format!("[{item}]")).ok();
+                Some(Apart { sum, text, same: true })
             }
         }
     }
@@ -280,6 +279,16 @@ impl<'a> Sight<'a> {
         );
         Refusal::new(Code::EntryWithheld, words)
     }
+}
+
+/// Whether the content beside structured content says nothing, or just that once more: as one text that is the same JSON.
+fn repeats(content: Part<'_>, structured: Part<'_>) -> bool {
+    let mut items = content.items();
+    let Some(first) = items.next() else { return content.kind() == Kind::List };
+    let text = first.get("text").and_then(Part::string).filter(|_| items.next().is_none());
+    let canonical = |text: &str| Json::read(text, pdp::digest::DEPTH_MAX).ok().map(|value| json::canonical(&value));
+    text.and_then(|text| canonical(&text))
+        .is_some_and(|said| canonical(structured.text()).is_some_and(|own| own == said))
 }
 
 impl Sum {

@@ -1,5 +1,5 @@
-//! A tool's result held against its reviewed output schema, and what becomes of one that does not fit: as the registry
-//! says, it is withheld, labelled, or passed.
+//! A tool's arguments and its result held against its reviewed schemas, and what becomes of a result that does not fit: as
+//! the registry says, it is withheld, labelled, or passed.
 //!
 //! MCP 2025-06-18 and later: where a tool has an output schema, its server must provide structured content that fits it.
 //! Results that say they failed, and those that are none yet, are not held against it.
@@ -9,10 +9,32 @@ use pdp::label::LabelSet;
 use pdp::refusal::{Code, Refusal};
 use pdp::registry::{Misfit, Tool, UNVALIDATED};
 
-use crate::content::Context;
+use crate::content::{Context, says_failed};
 use crate::entry::OpenRecord;
 use crate::job;
 use crate::stages::s2_classify::Subject;
+
+/// Holds the arguments of a call against the tool's reviewed input schema.
+///
+/// # Errors
+/// With what does not fit, without any value.
+pub(crate) fn arguments_fit(tool: &Tool, value: &serde_json::Value) -> Result<(), Refusal> {
+    let bad = |words: String| Refusal::new(Code::BadArguments, words);
+    let Some(validator) = &tool.validator else { return Err(bad("the tool's schema cannot be used".to_owned())) };
+    if validator.is_valid(value) {
+        return Ok(());
+    }
+    let faults: Vec<String> = validator
+        .iter_errors(value)
+        .take(5)
+        .map(|e| {
+            let at = e.instance_path().to_string();
+            let words: String = e.masked().to_string().chars().take(200).collect();
+            if at.is_empty() { words } else { format!("{at}: {words}") }
+        })
+        .collect();
+    Err(bad(format!("the arguments do not fit the tool's schema: {}", faults.join("; "))))
+}
 
 /// The labels that an answer carries beyond its tool's, now that it has been held against the schema.
 ///
@@ -78,7 +100,7 @@ fn misfit(tool: &Tool, result: Part<'_>) -> Option<String> {
     if result.kind() != Kind::Object {
         return Some("it is no object".to_owned());
     }
-    let failed = result.get("isError").is_some_and(|flag| flag.text() == "true");
+    let failed = says_failed(result);
     let carries = ["content", "structuredContent"].iter().any(|name| result.get(name).is_some());
     // Work that goes on and questions to the client are no results; what carries content is one, whatever else it says.
     let later = job::begun_by(result).is_some()

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use bytes::Bytes;
@@ -13,8 +14,8 @@ use pdp::record::Entry;
 use pdp::registry::Server;
 use pdp::snapshot::{Snapshot, Sources};
 use pep::ports::{
-    Approvals, BoxFuture, Clock, Entropy, Gate, Halt, Hold, Ledger, LedgerFault, Lent, Limits, Ports, SendFault,
-    Snapshots, Upstream, Vault, Verdict,
+    Approvals, Background, BoxFuture, Clock, Entropy, Gate, Halt, Hold, Ledger, LedgerFault, Lent, Limits, Ports,
+    SendFault, Snapshots, Upstream, Vault, Verdict,
 };
 use pep::{Answer as Refused, Body, Caller, Channels, Dispatch, Frame, Memories, Outbound, Propagation, Raw, Tasks};
 use tokio::sync::Semaphore;
@@ -128,7 +129,7 @@ impl Path {
         match pep::run(frame, &self.gate).await.into_parts() {
             (200, _, Body::Json(text)) => Ok(text),
             (status, _, Body::Json(text)) => bail!("answered with {status}: {text}"),
-            (status, _, Body::Empty | Body::Long(_) | Body::Stream(_) | Body::ToServer(_)) => {
+            (status, _, Body::Empty | Body::Long(_) | Body::Stream(_) | Body::Held(_) | Body::ToServer(_)) => {
                 bail!("answered with {status}")
             }
         }
@@ -161,6 +162,7 @@ fn gate(size: Size, text: &str, law: &str, read_first: usize) -> anyhow::Result<
         }),
         vault: Arc::clone(&still) as _,
         approvals: Arc::clone(&still) as _,
+        background: Arc::clone(&still) as _,
         halt: still,
         tasks: Tasks::new(3_600_000_000, 100, true),
         quarantine: Default::default(),
@@ -274,8 +276,20 @@ impl Vault for Still {
 }
 
 impl Approvals for Still {
-    fn ask<'a>(&'a self, _: &'a Hold) -> BoxFuture<'a, Verdict> {
+    fn knows(&self, _: &Hold) -> bool {
+        false
+    }
+
+    fn ask<'a>(&'a self, _: &'a Hold, _: Duration) -> BoxFuture<'a, Verdict> {
         Box::pin(std::future::ready(Verdict::Nobody))
+    }
+
+    fn give_back(&self, _: &str, _: u64) {}
+}
+
+impl Background for Still {
+    fn run(&self, work: BoxFuture<'static, ()>) {
+        drop(tokio::spawn(work));
     }
 }
 

@@ -187,7 +187,6 @@ impl<'l> Model<'l> {
     }
 
     fn stages(&mut self, frame: &Frame<'l>, record: &mut Record, watched: bool) -> Result<Fared, Code> {
-        let at_intake = self.tasks[&frame.task].labels.clone();
         if frame.headers_disagree() {
             return Err(Code::HeaderMismatch);
         }
@@ -197,9 +196,9 @@ impl<'l> Model<'l> {
         record.stages.push("intake");
         let subject = self.classify(frame, record)?;
         record.stages.push("classify");
-        let calls = self.tasks[&frame.task].calls;
-        let first = self.judge(frame, &subject, &at_intake, calls, &BTreeSet::new());
-        record.note(frame, &first, &at_intake, &BTreeSet::new());
+        let (calls, labels) = (self.tasks[&frame.task].calls, self.tasks[&frame.task].labels.clone());
+        let first = self.judge(frame, &subject, &labels, calls, &BTreeSet::new());
+        record.note(frame, &first, &labels, &BTreeSet::new());
         if matches!(first.verdict, Verdict::Deny(_)) {
             return Err(Code::Denied);
         }

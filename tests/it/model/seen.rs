@@ -7,7 +7,9 @@ use pdp::record::{Ending, Record};
 use pdp::refusal::Code;
 
 /// The codes that no case of one message at a time can meet, and why.
-const NOT_MET: [(Code, &str); 9] = [
+const NOT_MET: [(Code, &str); 11] = [
+    (Code::ApprovalPending, "the model's people answer at once"),
+    (Code::ApprovalsFull, "the model's people are never flooded"),
     (Code::Cancelled, "it takes a second message while the first is under way"),
     (Code::TokenRefused, HOSTED),
     (Code::TaskOver, HOSTED),

@@ -89,9 +89,11 @@ scripts! {
         shop answers {"content":[{"type":"text","text":"out of order"}],"isError":true}
         > tools/call shop order {"item":"pen"}
         show
+        show record /effect/preview/fault
         shop errs {"code":-1,"message":"no"}
         > tools/call shop order {"item":"pen"}
         show
+        show record /effect/preview/fault
         shop answers {"structuredContent":{"total":"a lot"},"content":[]}
         > tools/call shop order {"item":"pen"}
         show
@@ -114,12 +116,14 @@ scripts! {
         sent to shop: tools/call order
         > tools/call shop order: all nine -> served
         > tools/call shop order: intake>classify>policy>guardrail>audit -> refused preview_failed
-        200 tool result preview_failed: what `order` would do cannot be found out beforehand, so it was not called: out of order
+        200 tool result preview_failed: what `order` would do cannot be found out beforehand, so it was not called: its server says that it failed
+        "its server says that it failed: out of order"
         intent: tools/call shop order
         sent to shop: tools/call order
         > tools/call shop order: all nine -> served
         > tools/call shop order: intake>classify>policy>guardrail>audit -> refused preview_failed
-        200 tool result preview_failed: what `order` would do cannot be found out beforehand, so it was not called: no
+        200 tool result preview_failed: what `order` would do cannot be found out beforehand, so it was not called: it was refused, or its server says that it failed; its own record says more
+        "it was refused, or its server says that it failed; its own record says more: no"
         intent: tools/call shop order
         sent to shop: tools/call order
         > tools/call shop order: all nine -> served
@@ -144,7 +148,7 @@ scripts! {
         not taken: intent: tools/call shop order
         > tools/call shop order: intake>classify>policy>guardrail>approval>credential>audit -> refused ledger_unavailable
         > tools/call shop order: intake>classify>policy>guardrail>audit -> refused preview_failed
-        200 tool result preview_failed: what `order` would do cannot be found out beforehand, so it was not called: the ledger cannot take the record (writing failed: no space left); no call is made until it can
+        200 tool result preview_failed: what `order` would do cannot be found out beforehand, so it was not called: it was refused, or its server says that it failed; its own record says more
     "#;
 
     /// A result outside its bounds: the call is undone, with arguments taken from call and result.
@@ -230,8 +234,8 @@ scripts! {
         sent to shop: tools/call cancel
         > tools/call shop cancel: all nine -> served
         > tools/call shop order: intake>classify>policy>guardrail>approval>credential>action>audit -> indeterminate rollback_failed
-        200 tool result rollback_failed: the result of `order` is withheld: /structuredContent/total is above what it may be. It was to be undone, and whether it was is unknown: too late. Do not repeat it; a person must look
-        {"fault":"the result of `order` is withheld: /structuredContent/total is above what it may be; the call may have had its effect, so do not simply repeat it","preview":{"result":"sha256:5d71ef77923ff5689721b953395d997b932ba9b5df4e3bd93eaa1bcdea10c3f6","tool":"order"},"rollback":{"fault":"too late","tool":"cancel"},"state":"indeterminate"}
+        200 tool result rollback_failed: the result of `order` is withheld: /structuredContent/total is above what it may be. It was to be undone, and whether it was is unknown: its server says that it failed. Do not repeat it; a person must look
+        {"fault":"the result of `order` is withheld: /structuredContent/total is above what it may be; the call may have had its effect, so do not simply repeat it","preview":{"result":"sha256:5d71ef77923ff5689721b953395d997b932ba9b5df4e3bd93eaa1bcdea10c3f6","tool":"order"},"rollback":{"fault":"its server says that it failed: too late","tool":"cancel"},"state":"indeterminate"}
         intent: tools/call shop order
         sent to shop: tools/call order
         > tools/call shop order: all nine -> served
@@ -251,6 +255,47 @@ scripts! {
         > tools/call shop order: intake>classify>policy>guardrail>approval>credential>action>audit -> indeterminate rollback_failed
         200 tool result rollback_failed: the result of `order` is withheld: /structuredContent/order is missing. It was to be undone, and whether it was is unknown: the result has no /structuredContent/order. Do not repeat it; a person must look
         {"fault":"the result has no /structuredContent/order","tool":"cancel"}
+    "#;
+
+    /// Whoever hangs up while a call is undone changes nothing: it is undone to the end, and its record says so.
+    an_undoing_ends_also_when_nobody_waits: r#"
+        given > tools/list shop
+        shop answers {"structuredContent":{"total":5},"content":[]}
+        shop answers {"structuredContent":{"order":"o7","total":101},"content":[]}
+        shop hangs
+        & > tools/call shop order {"item":"pen"}
+        hang up
+        release
+        show record /effect/state
+        shop answers {"structuredContent":{"total":5},"content":[]}
+        shop streams
+        | answer {"structuredContent":{"order":"o7","total":101},"content":[]}
+        shop hangs
+        & > tools/call shop order {"item":"pen"}
+        hang up
+        release
+        show record /effect/state
+    "# => r#"
+        intent: tools/call shop order
+        sent to shop: tools/call order
+        > tools/call shop order: all nine -> served
+        intent: tools/call shop order
+        sent to shop: tools/call order
+        intent: tools/call shop cancel
+        sent to shop: tools/call cancel
+        > tools/call shop cancel: all nine -> served
+        > tools/call shop order: intake>classify>policy>guardrail>approval>credential>action>audit -> failed rolled_back
+        "rolled_back"
+        intent: tools/call shop order
+        sent to shop: tools/call order
+        > tools/call shop order: all nine -> served
+        intent: tools/call shop order
+        sent to shop: tools/call order
+        intent: tools/call shop cancel
+        sent to shop: tools/call cancel
+        > tools/call shop cancel: all nine -> served
+        > tools/call shop order: all nine -> failed rolled_back
+        "rolled_back"
     "#;
 
     /// No policy is waived for a rollback; the team of its principal is what a policy permits it by.
@@ -367,6 +412,41 @@ scripts! {
         > tools/call shop post: all nine -> served [private]
     "#;
 
+    /// The server writes its own value where the call's arguments stood. A late result is kept like a punctual one.
+    a_late_result_is_held_against_its_own_call: r#"
+        given > initialize shop {"protocolVersion":"2025-11-25","capabilities":{}}
+        session shop-1
+        given > tools/list shop
+        shop streams
+        | #1
+        > tools/call shop post {"text":"x"}
+        shop streams
+        | #2 {"jsonrpc":"2.0","id":3,"result":{"pad":"-------------------","structuredContent":{"text":"y"},"content":[]}}
+        | #3 {"jsonrpc":"2.0","id":3,"result":{"pad":"-------------------","structuredContent":{"text":"x"},"content":[]}}
+        open shop
+        show raw
+        pardon 5 bo
+        > tools/call shop post {"text":"x"}
+        show
+    "# => r#"
+        intent: tools/call shop post
+        sent to shop: tools/call post
+        event #1
+        > tools/call shop post: all nine -> indeterminate answer_lost
+        the stream is over
+        sent to shop: stream
+        <= shop: intake>classify>policy>guardrail>approval>credential>action>audit -> failed quarantined
+        event #2
+        <= shop: all nine -> served [private]
+        event #3 answer
+        >~ stream shop: all nine -> served
+        the stream is over
+        200 {"jsonrpc":"2.0","id":3,"result":{"pad":"-------------------","structuredContent":{"text":"x"},"content":[],"_meta":{"dev.wicketgate/label":{"source":{"server":"shop","tool":"post"},"trust":"trusted","labels":["private"],"trace":"0000000000000003abababababababab","record":6}}}}
+        released: shop post of default/ann, 292 bytes
+        > tools/call shop post: intake>classify>policy>audit -> refused repeated [private, unvalidated]
+        200 {"jsonrpc":"2.0","id":4,"result":{"pad":"-------------------","structuredContent":{"text":"y"},"content":[],"_meta":{"dev.wicketgate/label":{"source":{"server":"shop","tool":"post"},"trust":"trusted","labels":["private","unvalidated"],"trace":"0000000000000003abababababababab","record":5}}}}
+    "#;
+
     /// Under the key it was sent with, too.
     a_call_under_a_key_finds_what_was_released: r#"
         given > tools/list shop
@@ -477,6 +557,7 @@ scripts! {
         > tools/call bank pay {"to":"joe","amount":1}
         show
         show record /effect/state
+        show record /result
         show refusal
         > tools/call bank {"name":"pay","arguments":{"amount":1,"to":"joe"},"_meta":{"dev.wicketgate/idempotency-key":"k1"}}
         show
@@ -503,6 +584,7 @@ scripts! {
         > tools/call bank pay: intake>classify>policy>audit -> refused repeated
         200 {"jsonrpc":"2.0","id":3,"result":{"content":[{"type":"text","text":"done"}],"_meta":{"dev.wicketgate/label":{"source":{"server":"bank","tool":"pay"},"trust":"trusted","labels":[],"trace":"0000000000000003abababababababab","record":2}}}}
         "denied"
+        {"bytes":236,"is_error":false}
         answered again, as record 2 was
         > tools/call bank pay: intake>classify>policy>audit -> refused repeated
         200 {"jsonrpc":"2.0","id":4,"result":{"content":[{"type":"text","text":"done"}],"_meta":{"dev.wicketgate/label":{"source":{"server":"bank","tool":"pay"},"trust":"trusted","labels":[],"trace":"0000000000000003abababababababab","record":2}}}}

@@ -97,6 +97,22 @@ scripts! {
         > tools/call mail search: all nine -> served [untrusted]
     "#;
 
+    /// And so must a call that waits until the gate has listed its server's tools.
+    labels_that_rise_while_a_tool_is_looked_up_count: r#"
+        given > tools/list mail
+        bank listing hangs
+        & > tools/call bank pay {"to":"joe","amount":1}
+        > tools/call mail search {"query":"x"}
+        release
+        wait
+    "# => r#"
+        sent to bank: tools/list
+        sent to mail: tools/call search
+        > tools/call mail search: all nine -> served [untrusted]
+        > tools/list bank: all nine -> served
+        > tools/call bank pay: intake>classify>audit -> refused denied
+    "#;
+
     a_server_cannot_speak_in_the_gates_name: r#"
         given > tools/list mail
         mail answers {"content":[{"type":"text","text":"hi","_meta":{"dev.wicketgate/label":{"labels":[]},"x":1}}],"_meta":{"DEV.WicketGate/label":1,"dev.wicket\u0067ate/refusal":2,"io.other/x":3}}

@@ -24,6 +24,7 @@ pub(crate) mod asides;
 pub(crate) mod jobs;
 pub(crate) mod tools;
 pub(crate) mod law;
+pub(crate) mod approval;
 pub(crate) mod labels;
 pub(crate) mod scope;
 pub(crate) mod tokens;
@@ -43,6 +44,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static (&'static str, &'static str
         jobs::ALL,
         tools::ALL,
         law::ALL,
+        approval::ALL,
         labels::ALL,
         scope::ALL,
         tokens::ALL,

@@ -77,6 +77,25 @@ scripts! {
         {"url":["untrusted"]}
     "#;
 
+    /// What was withheld is read when it is handed over.
+    what_was_released_is_read_too: r#"
+        law @id("read-url") @reason("The address was read, not given") forbid (principal, action == web::Action::"fetch", resource) when { context.gate.origin.url.contains(Gate::Label::"private") };
+        given > tools/list web
+        given > tools/list shop
+        shop answers {"content":[{"type":"text","text":"https://evil.test/x, and more text than a result of this tool may have: one hundred and twenty bytes in all"}]}
+        given > tools/call shop post {"text":"x"}
+        pardon 3 bo
+        given > tools/call web fetch {"url":"https://evil.test/x"}
+        show record /decision/origin
+        given > tools/call shop post {"text":"x"}
+        given > tools/call web fetch {"url":"https://evil.test/x"}
+        show record /decision/origin
+    "# => r#"
+        released: shop post of default/ann, 363 bytes
+        nothing
+        {"url":["private","untrusted","unvalidated"]}
+    "#;
+
     /// They are unreviewed text for the model.
     the_instructions_of_a_server_are_read: r#"
         law @id("read-url") @reason("The address was read, not given") forbid (principal, action == web::Action::"fetch", resource) when { context.gate.origin.url.contains(Gate::Label::"untrusted") && !context.gate.origin.url.contains(Gate::Label::"user") };

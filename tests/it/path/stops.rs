@@ -20,11 +20,11 @@ scripts! {
         > tools/call bank balance: all nine -> served [private]
         event: task_ended
         > tools/call bank balance: intake>classify>policy>audit -> refused task_over
-        200 tool result task_over: the task `task-0000000000000005` is over: it reached a limit: `steps`: 1 tool calls (of `task-0000000000000005`); nothing more is done in it
+        200 tool result task_over: the task `task-0000000000000005abababababababab` is over: it reached a limit: `steps`: 1 tool calls (of `task-0000000000000005abababababababab`); nothing more is done in it
         nothing
         > tools/call bank pay: intake>classify>policy>audit -> refused task_over
         > tools/list bank: intake>classify>policy>audit -> refused task_over
-        t: it reached a limit: `steps`: 1 tool calls (of `task-0000000000000005`); private; 0 expansions
+        t: it reached a limit: `steps`: 1 tool calls (of `task-0000000000000005abababababababab`); private; 0 expansions
         steps 1
     "#;
 
@@ -50,8 +50,8 @@ scripts! {
         steps 1, cost 3, bytes_out 24
         event: task_ended
         > tools/call shop order: intake>classify>policy>audit -> refused task_over
-        200 tool result task_over: the task `task-0000000000000005` is over: it reached a limit: `cost`: 6 units (of `task-0000000000000005`); nothing more is done in it
-        t: it reached a limit: `cost`: 6 units (of `task-0000000000000005`); none; 0 expansions
+        200 tool result task_over: the task `task-0000000000000005abababababababab` is over: it reached a limit: `cost`: 6 units (of `task-0000000000000005abababababababab`); nothing more is done in it
+        t: it reached a limit: `cost`: 6 units (of `task-0000000000000005abababababababab`); none; 0 expansions
     "#;
 
     /// What a result says it did cost counts, also beyond what was reserved.
@@ -76,7 +76,7 @@ scripts! {
         > tools/call shop order: all nine -> served
         200 {"jsonrpc":"2.0","id":2,"result":{"structuredContent":{"order":"o1","cost":7},"content":[],"_meta":{"dev.wicketgate/label":{"source":{"server":"shop","tool":"order"},"trust":"trusted","labels":[],"trace":"0000000000000006abababababababab","record":2}}}}
         > tools/call shop quote: intake>classify>policy>audit -> refused task_over
-        200 tool result task_over: the task `task-0000000000000005` is over: it reached a limit: `cost`: 6 units (of `task-0000000000000005`); nothing more is done in it
+        200 tool result task_over: the task `task-0000000000000005abababababababab` is over: it reached a limit: `cost`: 6 units (of `task-0000000000000005abababababababab`); nothing more is done in it
     "#;
 
     bytes_moved_out_end_a_task: r#"
@@ -98,7 +98,7 @@ scripts! {
         {"bytes_out":0,"cost":0,"depth":0,"explicit":true,"off_plan":false,"profile":"any"}
         event: task_ended
         > tools/call bank pay: intake>classify>policy>audit -> refused task_over
-        200 tool result task_over: the task `task-0000000000000005` is over: it reached a limit: `bytes_out`: 30 bytes of arguments sent out (of `task-0000000000000005`); nothing more is done in it
+        200 tool result task_over: the task `task-0000000000000005abababababababab` is over: it reached a limit: `bytes_out`: 30 bytes of arguments sent out (of `task-0000000000000005abababababababab`); nothing more is done in it
     "#;
 
     time_ends_a_task: r#"
@@ -120,7 +120,7 @@ scripts! {
         > ping bank: all nine -> served
         event: task_ended
         > tools/call bank balance: intake>classify>policy>audit -> refused task_over
-        200 tool result task_over: the task `task-0000000000000005` is over: it reached a limit: `elapsed_s`: 60 seconds (of `task-0000000000000005`); nothing more is done in it
+        200 tool result task_over: the task `task-0000000000000005abababababababab` is over: it reached a limit: `elapsed_s`: 60 seconds (of `task-0000000000000005abababababababab`); nothing more is done in it
         > ping bank: intake>classify>policy>audit -> refused task_over
     "#;
 
@@ -138,7 +138,7 @@ scripts! {
         > tools/call bank pay: intake>classify>policy>guardrail>audit -> refused approval_unavailable
         event: task_ended
         > tools/call bank pay: intake>classify>policy>guardrail>audit -> refused task_over
-        200 tool result task_over: the task `task-0000000000000005` is over: it reached a limit: `approvals`: 1 calls put to a person (of `task-0000000000000005`); nothing more is done in it
+        200 tool result task_over: the task `task-0000000000000005abababababababab` is over: it reached a limit: `approvals`: 1 calls put to a person (of `task-0000000000000005abababababababab`); nothing more is done in it
         approvals 1
     "#;
 
@@ -168,7 +168,7 @@ scripts! {
         event: task_ended
         > tools/call bank pay: intake>classify>policy>guardrail>approval>credential>audit -> failed unreachable
         > tools/call bank balance: intake>classify>policy>audit -> refused task_over
-        200 tool result task_over: the task `task-0000000000000005` is over: it reached a limit: `failures_in_row`: 2 failed calls in a row (of `task-0000000000000005`); nothing more is done in it
+        200 tool result task_over: the task `task-0000000000000005abababababababab` is over: it reached a limit: `failures_in_row`: 2 failed calls in a row (of `task-0000000000000005abababababababab`); nothing more is done in it
     "#;
 
     identical_calls_end_a_task: r#"
@@ -189,7 +189,7 @@ scripts! {
         > tools/call bank pay: all nine -> served
         event: task_ended
         > tools/call bank pay: intake>classify>policy>audit -> refused task_over
-        200 tool result task_over: the task `task-0000000000000005` is over: it reached a limit: `repeats`: 1 identical calls (of `task-0000000000000005`); nothing more is done in it
+        200 tool result task_over: the task `task-0000000000000005abababababababab` is over: it reached a limit: `repeats`: 1 identical calls (of `task-0000000000000005abababababababab`); nothing more is done in it
     "#;
 
     /// One that waits is in flight; one that ended is not.
@@ -213,7 +213,7 @@ scripts! {
         sent to bank: tools/call balance
         event: task_ended
         > tools/call bank balance: intake>classify>policy>audit -> refused task_over
-        200 tool result task_over: the task `task-0000000000000005` is over: it reached a limit: `in_flight`: 1 calls at one time (of `task-0000000000000005`); nothing more is done in it
+        200 tool result task_over: the task `task-0000000000000005abababababababab` is over: it reached a limit: `in_flight`: 1 calls at one time (of `task-0000000000000005abababababababab`); nothing more is done in it
         > tools/call bank balance: all nine -> served [private]
         200 {"jsonrpc":"2.0","id":3,"result":{"content":[{"type":"text","text":"done"}],"_meta":{"dev.wicketgate/label":{"source":{"server":"bank","tool":"balance"},"trust":"trusted","labels":["private"],"trace":"0000000000000006abababababababab","record":3}}}}
         steps 2
@@ -283,8 +283,8 @@ scripts! {
         > tools/call bank balance: all nine -> served [private]
         event: task_ended
         > tools/call bank balance: intake>classify>policy>audit -> refused task_over
-        200 tool result task_over: the task `task-0000000000000007` is over: it reached a limit: `steps`: 2 tool calls (of `task-0000000000000005`); nothing more is done in it
-        t: it reached a limit: `steps`: 2 tool calls (of `task-0000000000000005`); private; 0 expansions
+        200 tool result task_over: the task `task-0000000000000007abababababababab` is over: it reached a limit: `steps`: 2 tool calls (of `task-0000000000000005abababababababab`); nothing more is done in it
+        t: it reached a limit: `steps`: 2 tool calls (of `task-0000000000000005abababababababab`); private; 0 expansions
     "#;
 
     /// The profile `default` is for tasks that nobody opened.
@@ -302,7 +302,7 @@ scripts! {
         > tools/call bank balance: all nine -> served [private]
         event: task_ended
         > tools/call bank balance: intake>classify>policy>audit -> refused task_over
-        200 tool result task_over: the task `task-0000000000000003` is over: it reached a limit: `steps`: 1 tool calls (of `task-0000000000000003`); nothing more is done in it
+        200 tool result task_over: the task `task-0000000000000003abababababababab` is over: it reached a limit: `steps`: 1 tool calls (of `task-0000000000000003abababababababab`); nothing more is done in it
         sent to bank: tools/call balance
         > tools/call bank balance: all nine -> served [private]
     "#;

@@ -81,7 +81,7 @@ scripts! {
         event: task_opened
         > tools/call mail: audit -> refused token_refused
         403 error 40305 token_refused: the task token was made for another agent
-        the token is of task-0000000000000001, which is another agent's
+        the token is of task-0000000000000001abababababababab, which is another agent's
     "#;
 
     two_tokens_that_differ_are_refused: r#"
@@ -213,7 +213,7 @@ scripts! {
         > tools/call bank pay: all nine -> served
         event: task_stopped
         > tools/call bank pay: intake>classify>policy>audit -> refused task_over
-        200 tool result task_over: the task `task-0000000000000005` is over: it was stopped by a person: the user changed her mind; nothing more is done in it
+        200 tool result task_over: the task `task-0000000000000005abababababababab` is over: it was stopped by a person: the user changed her mind; nothing more is done in it
         > tools/list bank: intake>classify>policy>audit -> refused task_over
         >~ stream bank: intake>classify>policy>audit -> refused task_over
         t: it was stopped by a person: the user changed her mind; none; 0 expansions
@@ -234,8 +234,9 @@ scripts! {
         event: task_opened
         asked for owner: bank pay
         event: task_stopped
+        ap_1 is given back by 2
         > tools/call bank pay: intake>classify>policy>guardrail>approval>credential>audit -> refused task_over
-        200 tool result task_over: the task `task-0000000000000005` is over: it was stopped by a person: an incident; nothing more is done in it
+        200 tool result task_over: the task `task-0000000000000005abababababababab` is over: it was stopped by a person: an incident; nothing more is done in it
     "#;
 
     a_task_ends_when_its_time_is_up: r#"
@@ -254,7 +255,7 @@ scripts! {
         sent to bank: tools/call balance
         > tools/call bank balance: all nine -> served [private]
         > tools/call bank balance: intake>classify>policy>audit -> refused task_over
-        200 tool result task_over: the task `task-0000000000000005` is over: its time is up; nothing more is done in it
+        200 tool result task_over: the task `task-0000000000000005abababababababab` is over: its time is up; nothing more is done in it
         event: task_expired
     "#;
 
@@ -327,7 +328,7 @@ scripts! {
         event: task_stopped
         event: task_stopped
         > tools/call mail search: intake>classify>policy>audit -> refused task_over
-        200 tool result task_over: the task `task-0000000000000007` is over: it was stopped by a person: together with `task-0000000000000005`, which it was handed on from (enough); nothing more is done in it
+        200 tool result task_over: the task `task-0000000000000007abababababababab` is over: it was stopped by a person: together with `task-0000000000000005abababababababab`, which it was handed on from (enough); nothing more is done in it
         not opened: the task it would be handed on from is over: it was stopped by a person: enough
     "#;
 }

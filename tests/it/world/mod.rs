@@ -70,6 +70,7 @@ impl World {
             vault: Arc::clone(&vault) as _,
             approvals: Arc::clone(&approvals) as _,
             halt: Arc::clone(&halt) as _,
+            background: Arc::new(gateway::background::Beside),
             tasks: Tasks::new(3_600_000_000, 100, true).sealed(Key::new([7; 32])).limited(narrow()),
             quarantine: Default::default(),
             channels: Channels::new(100),
@@ -108,6 +109,15 @@ impl World {
                     last = event.data.unwrap_or(last);
                 }
                 self.journal.write("the stream is over".to_owned());
+                last
+            }
+            Body::Held(mut held) => {
+                let mut last = String::new();
+                while let Some(event) = held.next().await {
+                    self.journal.write(event_words(&event));
+                    last = event.data.unwrap_or(last);
+                }
+                self.journal.write("the held call is over".to_owned());
                 last
             }
         };

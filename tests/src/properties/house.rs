@@ -3,6 +3,7 @@
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
 
 use bytes::Bytes;
 use pdp::digest::Digest;
@@ -81,6 +82,7 @@ impl House {
             vault: Arc::new(Nothing),
             approvals: Arc::new(Nothing),
             halt: Arc::new(Nothing),
+            background: Arc::new(gateway::background::Beside),
             tasks: Tasks::new(3_600_000_000, 8, true),
             quarantine: Default::default(),
             channels: Channels::new(8),
@@ -110,7 +112,7 @@ impl House {
             let text = match body {
                 Body::Json(text) => text,
                 Body::Empty => String::new(),
-                Body::Long(_) | Body::Stream(_) | Body::ToServer(_) => {
+                Body::Long(_) | Body::Stream(_) | Body::Held(_) | Body::ToServer(_) => {
                     panic!("the server streams nothing, and asks nothing")
                 }
             };
@@ -233,9 +235,15 @@ impl Vault for Nothing {
 }
 
 impl Approvals for Nothing {
-    fn ask<'a>(&'a self, _hold: &'a Hold) -> BoxFuture<'a, Verdict> {
+    fn knows(&self, _hold: &Hold) -> bool {
+        false
+    }
+
+    fn ask<'a>(&'a self, _hold: &'a Hold, _patience: Duration) -> BoxFuture<'a, Verdict> {
         Box::pin(std::future::ready(Verdict::Nobody))
     }
+
+    fn give_back(&self, _id: &str, _number: u64) {}
 }
 
 impl Halt for Nothing {

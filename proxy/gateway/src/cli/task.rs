@@ -215,7 +215,7 @@ fn body(terms: &Terms, named: [(&str, Option<&String>); 3]) -> Result<Value, Str
 /// An id as a segment of a path. Ids are plain; anything else is none.
 fn segment(id: &str) -> Result<&str, String> {
     let plain = !id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-    if plain { Ok(id) } else { Err("a task's id looks like `task-0123456789abcdef`".to_owned()) }
+    if plain { Ok(id) } else { Err("a task's id looks like `task-0123456789abcdef0123456789abcdef`".to_owned()) }
 }
 
 fn opened(terms: &Terms, task: &Value) {

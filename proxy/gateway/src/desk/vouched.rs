@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use pdp::label::LabelSet;
 use pdp::origin::{UNGIVEN, USER};
-use pdp::policy::{Facts, Looked, Named};
+use pdp::policy::{Facts, Looked, Members};
 use pdp::registry::Tool;
 use pdp::snapshot::Snapshot;
 use serde_json::Value;
@@ -65,7 +65,7 @@ pub fn ways(case: &Case, snapshot: &Snapshot) -> Vec<Case> {
 }
 
 /// The same origin for every argument that is given and matters.
-fn origins(case: &Case, labels: &LabelSet, looked: &Named, tool: &Tool) -> BTreeMap<String, LabelSet> {
+fn origins(case: &Case, labels: &LabelSet, looked: &Members, tool: &Tool) -> BTreeMap<String, LabelSet> {
     let Asked::Tool { arguments, .. } = &case.asked else { return BTreeMap::new() };
     let Ok(Value::Object(given)) = serde_json::from_str(arguments) else { return BTreeMap::new() };
     let is_sink = |name: &str| tool.sinks.as_ref().is_some_and(|sinks| sinks.contains(name));

@@ -217,10 +217,7 @@ fn record_lines(record: &Record, intent: Option<&Intent>) -> Vec<(&'static str, 
     if let Some(effect) = &record.effect {
         effect_lines(effect, &mut lines);
     }
-    lines.push((
-        "ending",
-        format!("{} after {}{}", record.ending.word(), duration(record.took_us), meaning(record.ending)),
-    ));
+    lines.push(("ending", format!("{} after {}{}", record.ending.word(), duration(record.took_us), meaning(record))));
     lines
 }
 
@@ -395,8 +392,14 @@ fn result_words(result: &ResultNote) -> String {
 }
 
 /// What a reader should know about an ending that its word does not say.
-fn meaning(ending: Ending) -> &'static str {
-    match ending {
+fn meaning(record: &Record) -> &'static str {
+    match record.ending {
+        // The line of the effect says it.
+        Ending::Indeterminate
+            if record.effect.as_ref().is_some_and(|effect| effect.state != EffectState::Indeterminate) =>
+        {
+            ""
+        }
         Ending::Served | Ending::Refused | Ending::Failed => "",
         Ending::Abandoned => ": its sender went away before anything was done",
         Ending::Panicked => ": the gate itself failed before anything was done",

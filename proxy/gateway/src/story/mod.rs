@@ -17,7 +17,10 @@ use crate::ledger::{Reader, StoreFault, TraceLine};
 pub use layout::{Telling, tell};
 pub(crate) use visible::plain;
 
-/// How many digits of a trace id are enough to ask for it.
+/// How many digits a trace id has.
+const TRACE_DIGITS: usize = 32;
+
+/// How many of them are enough to ask for it.
 const PREFIX_MIN: usize = 6;
 
 /// How many traces a fault lists.
@@ -77,13 +80,16 @@ fn listed(traces: &[String]) -> String {
 /// When nothing fits, several traces fit, or the ledger cannot be read.
 pub fn find(reader: &Reader, id: &str) -> Result<Vec<Entry>, StoryFault> {
     let id = id.trim();
-    if let Ok(number) = id.parse() {
+    // As long as a trace id is no number of a record, whatever digits it has.
+    if id.len() < TRACE_DIGITS
+        && let Ok(number) = id.parse()
+    {
         let found = reader.by_number(number)?;
         if !found.is_empty() {
             return Ok(entries(found));
         }
     }
-    if (PREFIX_MIN..=32).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+    if (PREFIX_MIN..=TRACE_DIGITS).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         let prefix = id.to_ascii_lowercase();
         let mut traces = reader.traces_starting(&prefix, LISTED)?;
         match (traces.pop(), traces.is_empty()) {

@@ -366,7 +366,7 @@ fn ledger(path: &Path) {
         intent(1, 0),
         entry(call(1, 0, "send_mail")),
         other(2, "4bf92f0000000000000000000000000a", "weekly\u{202e}report"),
-        other(3, "aa000000000000000000000000000001", "424242"),
+        other(3, "00000000000000000000000000000001", "424242"),
     ] {
         ledger.append(entry).unwrap();
     }
@@ -395,6 +395,8 @@ fn a_story_is_found_by_trace_prefix_task_or_number() {
     assert_eq!(numbers("2"), [2]);
     assert_eq!(numbers("session-1"), [1, 1]);
     assert_eq!(numbers("424242"), [3], "a task may look like a number");
+    assert_eq!(numbers("00000000000000000000000000000001"), [3], "a trace id is no number");
+    assert_eq!(numbers("00000000000000000001"), [1, 1]);
     let fault = find(&reader, "4bf92f").unwrap_err().to_string();
     assert_eq!(
         fault,
@@ -406,7 +408,7 @@ fn a_story_is_found_by_trace_prefix_task_or_number() {
         fault,
         "the ledger has nothing of `4bf9`: give a trace id (32 hexadecimal digits, or the first 6 or more), a task id, \
          or the number of a record. The latest traces:\n  \
-         aa000000000000000000000000000001  2026-11-20 12:00:00 UTC  424242, office, default/claude\n  \
+         00000000000000000000000000000001  2026-11-20 12:00:00 UTC  424242, office, default/claude\n  \
          4bf92f0000000000000000000000000a  2026-11-20 12:00:00 UTC  weekly\\u{202e}report, office, default/claude\n  \
          4bf92f3577b34da6a3ce929d0e0e4736  2026-11-20 12:00:00 UTC  session-1, office, default/claude"
     );

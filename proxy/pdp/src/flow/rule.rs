@@ -91,6 +91,36 @@ impl Test {
         }
     }
 
+    /// Whether the canonical form of any value can match a pattern, as far as its spelling shows.
+    ///
+    /// # Errors
+    /// What to write instead.
+    pub fn can_match(pattern: &str, form: Form) -> Result<(), String> {
+        if !pattern.contains('*') {
+            return match form.canonical(pattern) {
+                Ok(canonical) if canonical == pattern => Ok(()),
+                Ok(canonical) => Err(format!("write `{canonical}`")),
+                Err(doubt) => Err(format!("write it in a form that can be read in one way: {doubt}")),
+            };
+        }
+        // The part that names a host, which has one spelling.
+        let authority = pattern.split_once("://").map(|(scheme, rest)| {
+            let rest = rest.split('/').next().unwrap_or_default();
+            scheme.len().saturating_add("://".len()).saturating_add(rest.len())
+        });
+        let named = match (form, authority) {
+            (Form::Host, _) => 0..pattern.len(),
+            (Form::Address, None) => pattern.rfind('@').unwrap_or(pattern.len())..pattern.len(),
+            (_, Some(end)) => 0..end,
+            (Form::Url | Form::Path | Form::Any, None) => 0..0,
+        };
+        let is_other = |c: char| c.is_ascii_uppercase() || !c.is_ascii();
+        match pattern.get(named).is_some_and(|host| host.contains(is_other)) {
+            true => Err("write the host in lower case and in ASCII (IDNA)".to_owned()),
+            false => Ok(()),
+        }
+    }
+
     fn text(&self, text: &str, seen: &mut Seen) {
         match self.form.canonical(text) {
             Ok(text) if self.patterns.iter().any(|pattern| matches(pattern, &text)) => seen.matched = true,
@@ -173,11 +203,6 @@ impl Rules {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
-    }
-
-    /// Each of them.
-    pub fn iter(&self) -> impl Iterator<Item = &Rule> {
-        self.0.iter()
     }
 
     /// Whether one of them looks at the result, so that it must be read whole.

@@ -57,10 +57,26 @@ impl Field {
         Self { named: kinds, ..Self::default() }
     }
 
+    /// What stands below this field under these names, the outermost first. No more than the last two count.
+    pub(super) fn below<'n>(&self, mut names: impl DoubleEndedIterator<Item = &'n str>) -> Self {
+        match (names.next_back(), names.next_back()) {
+            (None, _) => self.clone(),
+            (Some(name), None) => self.member(name),
+            (Some(name), Some(holder)) => {
+                Self { named: Arc::clone(&self.named), name: name.to_owned(), holder: holder.to_owned() }
+            }
+        }
+    }
+
     /// A member of what this field holds.
     #[must_use]
     pub fn member(&self, name: &str) -> Self {
         Self { named: Arc::clone(&self.named), name: name.to_owned(), holder: self.name.clone() }
+    }
+
+    /// Whether what it holds is an amount of money.
+    pub(super) fn is_amount(&self) -> bool {
+        self.kinds().iter().any(|kind| kind == AMOUNT)
     }
 
     /// The kinds of what it holds.

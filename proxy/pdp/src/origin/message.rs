@@ -46,7 +46,16 @@ struct Places {
     /// By depth: whether an object stands there.
     objects: Vec<bool>,
     open: Option<(usize, Found)>,
-    found: Vec<(Range<usize>, Found)>,
+    found: Vec<Piece>,
+}
+
+/// What has ended.
+#[derive(Debug)]
+enum Piece {
+    /// A value that stands here.
+    Value(Range<usize>, Found),
+    /// A member's name that could be a value.
+    Name(String),
 }
 
 #[derive(Debug)]
@@ -94,7 +103,14 @@ impl Message {
             let from = at.start.saturating_sub(begun);
             piece.get(from..at.end.saturating_sub(begun)).unwrap_or_default()
         };
-        for (at, found) in std::mem::take(&mut self.places.found) {
+        for piece in std::mem::take(&mut self.places.found) {
+            let (at, found) = match piece {
+                Piece::Value(at, found) => (at, found),
+                Piece::Name(name) => {
+                    self.reading.value(&self.key, &Field::default(), &name);
+                    continue;
+                }
+            };
             let skipped = std::mem::take(&mut self.skips);
             let mut raw = std::mem::take(&mut self.held);
             raw.extend_from_slice(part(&at));
@@ -187,8 +203,8 @@ impl Places {
         if is_own && last.is_some_and(|name| STRUCTURE.contains(&name)) {
             return None;
         }
-        let below = self.names.iter().take(depth.saturating_add(1)).skip(2).flatten();
-        Some(below.fold(self.root.clone(), |field, name| field.member(name)))
+        let below = self.names.get(2..).unwrap_or_default().iter().take(depth.saturating_sub(1)).flatten();
+        Some(self.root.below(below.map(String::as_str)))
     }
 }
 
@@ -212,21 +228,21 @@ impl Sink for Places {
 
     fn end(&mut self, at: usize, _depth: usize) {
         if let Some((start, found)) = self.open.take() {
-            self.found.push((start..at, found));
+            self.found.push(Piece::Value(start..at, found));
         }
     }
 
-    fn name(&mut self, at: Range<usize>, name: &[u8], depth: usize) {
+    fn name(&mut self, _at: Range<usize>, name: &[u8], depth: usize) {
         let name = String::from_utf8_lossy(name).into_owned();
         self.names.truncate(depth.saturating_add(1));
         self.names.resize(depth.saturating_add(1), None);
-        let is_value = !field::is_plain(&name);
+        let value = (!field::is_plain(&name)).then(|| name.clone());
         if let Some(place) = self.names.get_mut(depth) {
             *place = Some(name);
         }
         // A name that could be a value is read as one too.
-        if is_value && self.field(depth).is_some() {
-            self.found.push((at, Found { field: Field::default(), kind: Kind::Text }));
+        if let Some(name) = value.filter(|_| self.field(depth).is_some()) {
+            self.found.push(Piece::Name(name));
         }
     }
 }

@@ -13,7 +13,7 @@
 //!
 //! **Bounded.** Hashes are kept, five bytes for a word, and no text. What is too much pushes out what was read first; from then
 //! on every value has the labels of what fell out and [`UNTRUSTED`] beside those it is found under. What the user
-//! gave is kept apart and never falls out.
+//! gave is kept apart: the first 64 KiB of its hashes never fall out.
 //!
 //! Pure, as all of this crate: whoever feeds a window sees to it that it is fed before anyone else reads.
 
@@ -50,7 +50,7 @@ pub const UNTRUSTED: &str = "untrusted";
 
 /// How many bytes a window takes at most unless its operator says otherwise: about 1 MiB of ordinary text.
 pub const BYTES_MAX: usize = 1024 * 1024;
-/// How many bytes of what the user gave are kept.
+/// How many bytes of what the user gave are kept whatever is read later. What is more falls out like what was read.
 const GIVEN_BYTES_MAX: usize = 64 * 1024;
 /// What one reading takes beside its words and keys: itself, its labels, and what the allocator adds.
 const READING_BYTES: usize = 352;
@@ -72,6 +72,9 @@ pub struct Window {
 
 #[derive(Debug)]
 struct Read {
+    /// Whether these are the user's own words. No label says so: anybody may be given one.
+    given: bool,
+    /// Without [`USER`].
     labels: LabelSet,
     reading: Reading,
 }
@@ -113,26 +116,36 @@ impl Window {
         &self.key
     }
 
-    /// Adds what was read under these labels.
-    pub fn read(&mut self, mut reading: Reading, labels: &LabelSet) {
+    /// Adds what the user said.
+    pub fn give(&mut self, reading: Reading) {
+        self.add(Read { given: true, labels: LabelSet::default(), reading });
+    }
+
+    /// Adds what was read under these labels. It is not the user's, whatever they say.
+    pub fn read(&mut self, reading: Reading, labels: &LabelSet) {
+        self.add(Read { given: false, labels: without_user(labels), reading });
+    }
+
+    fn add(&mut self, Read { given, labels, mut reading }: Read) {
         if reading.is_cut {
-            self.lose(labels);
+            self.lose(&labels);
         }
         if reading.is_empty() {
             return;
         }
         let bytes = reading.bytes().saturating_add(READING_BYTES);
-        let is_given = labels.contains(USER) && self.given_bytes.saturating_add(bytes) <= GIVEN_BYTES_MAX;
+        let stays = given && self.given_bytes.saturating_add(bytes) <= GIVEN_BYTES_MAX;
         let (shelf, held) =
-            if is_given { (&mut self.given, &mut self.given_bytes) } else { (&mut self.read, &mut self.read_bytes) };
+            if stays { (&mut self.given, &mut self.given_bytes) } else { (&mut self.read, &mut self.read_bytes) };
         // What is read again and again, such as a listing, is kept once.
         if let Some(same) = shelf.iter_mut().find(|kept| kept.reading == reading) {
-            same.labels.raise(labels);
+            same.labels.raise(&labels);
+            same.given |= given;
             return;
         }
         reading.shrink();
         *held = held.saturating_add(bytes);
-        shelf.push_back(Read { labels: labels.clone(), reading });
+        shelf.push_back(Read { given, labels, reading });
         while self.read_bytes > self.bytes_max
             && let Some(first) = self.read.pop_front()
         {
@@ -161,7 +174,7 @@ impl Window {
         if !self.needles(field, value, &mut needles) {
             // Too much to be looked for: it may have come from anywhere.
             for kept in self.given.iter().chain(&self.read) {
-                origin.labels.raise(&without_user(&kept.labels));
+                origin.labels.raise(&kept.labels);
             }
             origin.labels.raise(&self.fallen.clone().unwrap_or_default());
             origin.unvouched = origin.labels.clone().join(task);
@@ -190,8 +203,7 @@ impl Window {
         let mut labels = self.fallen.clone().unwrap_or_default();
         let (mut is_given, mut is_itself) = (false, false);
         for kept in self.given.iter().chain(&self.read) {
-            let from_user = kept.labels.contains(USER);
-            let tells_nothing = is_itself && (is_given || !from_user) && without_user(&kept.labels).flows_to(&labels);
+            let tells_nothing = is_itself && (is_given || !kept.given) && kept.labels.flows_to(&labels);
             if tells_nothing {
                 continue;
             }
@@ -199,9 +211,9 @@ impl Window {
             if found == Found::Nowhere {
                 continue;
             }
-            labels.raise(&without_user(&kept.labels));
+            labels.raise(&kept.labels);
             is_itself |= found == Found::Itself;
-            is_given |= found == Found::Itself && from_user;
+            is_given |= found == Found::Itself && kept.given;
         }
         (labels, is_given, is_itself)
     }

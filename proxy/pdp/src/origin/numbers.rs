@@ -106,6 +106,10 @@ pub(super) fn number_at(words: &Words<'_>, from: usize) -> Option<Placed> {
 /// An amount with its currency in one word: `eur50`, `50eur`.
 fn amount_glued(words: &Words<'_>, from: usize) -> Option<Placed> {
     let word = words.word(from);
+    // Most words have no digit, and need not be held against each currency.
+    if !word.bytes().any(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
     let rest =
         CURRENCIES.iter().find_map(|currency| word.strip_prefix(currency).or_else(|| word.strip_suffix(currency)))?;
     let whole = !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit());

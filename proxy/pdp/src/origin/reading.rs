@@ -4,6 +4,7 @@
 //! a field by one hash of what it means.
 
 use std::hash::{BuildHasher as _, RandomState};
+use std::ops::Range;
 
 use super::decode::{self, Base64};
 use super::field::{self, Field};
@@ -202,11 +203,13 @@ impl Reading {
 
     /// Dates, numbers, addresses and numbered things.
     fn typed(&mut self, key: &Key, words: &Words<'_>) {
-        let mut at = 0;
+        let (mut at, mut dated) = (0, 0);
         while at < words.list.len() {
             if let Some(date) = dates::date_at(words, at) {
                 days(&date).iter().for_each(|typed| self.key(key, typed));
+                self.grouped(key, words, dated..at);
                 at = at.saturating_add(date.words.max(1));
+                dated = at;
                 continue;
             }
             if let Some(number) = numbers::number_at(words, at) {
@@ -230,8 +233,30 @@ impl Reading {
                 self.key(key, &Typed::Form(form));
             }
         }
-        for joined in grouped(words) {
-            self.key(key, &Typed::Joined(joined));
+        self.grouped(key, words, dated..words.list.len());
+    }
+
+    /// The longest runs of words with digits that stand side by side, each as one: a telephone or account number in groups.
+    fn grouped(&mut self, key: &Key, words: &Words<'_>, within: Range<usize>) {
+        let fits = |at: usize| {
+            let word = words.word(at);
+            within.contains(&at) && word.len() <= 8 && word.bytes().any(|byte| byte.is_ascii_digit())
+        };
+        let mut run: Vec<&str> = Vec::new();
+        for at in within.start..=within.end {
+            let gap = words.gap(at);
+            if !fits(at) || !gap.parts_groups() {
+                let bytes = run.iter().map(|word| word.len()).sum::<usize>();
+                if (2..=GROUPS_MAX).contains(&run.len()) && bytes >= GROUPED_MIN {
+                    self.key(key, &Typed::Joined(run.concat()));
+                }
+                run.clear();
+            }
+            // What is joined to digits by another sign is the rest of their number: of 100,000.00 all but the first word.
+            let is_rest = at.checked_sub(1).is_some_and(fits) && !gap.is_apart() && !gap.parts_groups();
+            if fits(at) && !is_rest {
+                run.push(words.word(at));
+            }
         }
     }
 }
@@ -277,25 +302,6 @@ pub(super) fn form(chunk: &str) -> Option<String> {
     }
     let found = if chunk.contains(['@', '/']) { policy::plain_form(chunk) } else { None };
     found.map(|form| form.trim_end_matches('/').to_owned())
-}
-
-/// The longest runs of words with digits that stand side by side, each as one: a telephone or account number in groups.
-fn grouped(words: &Words<'_>) -> Vec<String> {
-    let mut out = Vec::new();
-    let mut run: Vec<&str> = Vec::new();
-    for at in 0..=words.list.len() {
-        let word = words.word(at);
-        let fits = !word.is_empty() && word.len() <= 8 && word.bytes().any(|byte| byte.is_ascii_digit());
-        if fits {
-            run.push(word);
-            continue;
-        }
-        if (2..=GROUPS_MAX).contains(&run.len()) && run.iter().map(|word| word.len()).sum::<usize>() >= GROUPED_MIN {
-            out.push(run.concat());
-        }
-        run.clear();
-    }
-    out
 }
 
 /// In how many groups a number is written at most; longer runs are columns of a table.

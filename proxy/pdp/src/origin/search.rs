@@ -1,5 +1,7 @@
 //! What is looked for: one value, in every spelling it is found by.
 
+use std::cell::Cell;
+
 use super::decode::{self, Base64};
 use super::field::{self, Field};
 use super::fold::folded;
@@ -8,10 +10,12 @@ use super::words::{Gap, Words};
 use super::{dates, numbers};
 
 /// A value to be looked for.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Needle {
     runs: Vec<Run>,
     keys: Vec<u32>,
+    /// How many words may still be compared.
+    left: Cell<usize>,
 }
 
 /// Words that stand one after the other.
@@ -40,6 +44,9 @@ pub(super) enum Found {
 
 /// How many words of a long text are looked for.
 const WORDS_MAX: usize = 4096;
+/// How many words are compared for one value at most, since a long one may nearly stand at many places. What is then not
+/// compared counts as standing there, and not by itself.
+const COMPARED_MAX: usize = 1 << 20;
 /// In how long groups account and card numbers are written (ISO 13616, ISO/IEC 7812).
 const GROUP: usize = 4;
 /// How many words are compared before it is looked whether one of them was right: one step for the processor's wide
@@ -49,16 +56,20 @@ const STRIDE: usize = 128;
 const NESTED_MAX: u8 = 2;
 
 impl Needle {
+    fn new() -> Self {
+        Self { runs: Vec::new(), keys: Vec::new(), left: Cell::new(COMPARED_MAX) }
+    }
+
     /// The value of a field.
     pub(super) fn of(key: &Key, field: &Field, text: &str) -> Self {
-        let mut needle = Self::default();
+        let mut needle = Self::new();
         needle.add(key, field, text, 0);
         needle
     }
 
     /// A yes or no, which is found as the value of its kind of field alone.
     pub(super) fn of_bool(key: &Key, field: &Field, value: bool) -> Self {
-        let mut needle = Self::default();
+        let mut needle = Self::new();
         needle.short(key, field, &[value.to_string()]);
         needle
     }
@@ -74,7 +85,7 @@ impl Needle {
         let words = Words::of(&plain);
         match field::short(&words) {
             Some(spellings) => self.short(key, field, &spellings),
-            None => self.long(key, &words),
+            None => self.long(key, field, &words),
         }
         if nested < NESTED_MAX {
             let bare: String = text.split_whitespace().collect();
@@ -88,10 +99,12 @@ impl Needle {
         }
     }
 
-    fn long(&mut self, key: &Key, words: &Words<'_>) {
+    fn long(&mut self, key: &Key, field: &Field, words: &Words<'_>) {
         let all = 0..words.list.len();
         self.run(key, words);
-        if let Some(date) = dates::date_at(words, 0)
+        // 20261121 is no day where it is an amount of money.
+        if !field.is_amount()
+            && let Some(date) = dates::date_at(words, 0)
             && date.words == all.end
         {
             let has_time = date.time.is_some();
@@ -119,7 +132,9 @@ impl Needle {
         let each = || (0..words.list.len()).map(|at| words.word(at));
         let has_digit = |word: &str| word.bytes().any(|byte| byte.is_ascii_digit());
         let joined: String = each().collect();
-        if !each().all(|word| has_digit(word) && word.is_ascii()) || joined.len() < GROUPED_MIN {
+        let begins = words.gap(0).parts_groups() || words.gap(0).sign() == Some('+');
+        let is_one = begins && words.ends_plainly && (1..words.list.len()).all(|at| words.gap(at).parts_groups());
+        if !is_one || !each().all(|word| has_digit(word) && word.is_ascii()) || joined.len() < GROUPED_MIN {
             return;
         }
         self.keys.push(key.typed(&Typed::Joined(joined.clone())));
@@ -144,7 +159,7 @@ impl Needle {
             gaps: taken().map(|word| word.before.0).collect(),
             anchor,
             is_grouped: false,
-            is_whole: words.ends_plainly && words.list.len() <= WORDS_MAX,
+            is_whole: words.ends_plainly && !words.hides_marks && words.list.len() <= WORDS_MAX,
         });
     }
 
@@ -153,7 +168,7 @@ impl Needle {
         if self.keys.iter().any(|wanted| has(&reading.keys, *wanted)) {
             return Found::Itself;
         }
-        self.runs.iter().map(|run| run.within(reading)).max().unwrap_or(Found::Nowhere)
+        self.runs.iter().map(|run| run.within(reading, &self.left)).max().unwrap_or(Found::Nowhere)
     }
 }
 
@@ -162,7 +177,7 @@ fn has(all: &[u32], wanted: u32) -> bool {
 }
 
 impl Run {
-    fn within(&self, reading: &Reading) -> Found {
+    fn within(&self, reading: &Reading, left: &Cell<usize>) -> Found {
         let Some(anchor) = self.words.get(self.anchor) else { return Found::Nowhere };
         let mut best = Found::Nowhere;
         for (number, some) in reading.words.chunks(STRIDE).enumerate() {
@@ -172,7 +187,7 @@ impl Run {
             let from = number.saturating_mul(STRIDE);
             let places = some.iter().enumerate().filter(|(_, one)| *one == anchor);
             for (at, _) in places {
-                best = best.max(self.at(reading, from.saturating_add(at)));
+                best = best.max(self.at(reading, from.saturating_add(at), left));
                 if best == Found::Itself {
                     return best;
                 }
@@ -182,16 +197,25 @@ impl Run {
     }
 
     /// Whether it stands where its anchor does.
-    fn at(&self, reading: &Reading, anchor: usize) -> Found {
+    fn at(&self, reading: &Reading, anchor: usize, left: &Cell<usize>) -> Found {
         let Some(from) = anchor.checked_sub(self.anchor) else { return Found::Nowhere };
         let to = from.saturating_add(self.words.len());
+        let Some(rest) = left.get().checked_sub(self.words.len()) else { return Found::Within };
+        left.set(rest);
         if reading.words.get(from..to) != Some(&self.words) {
             return Found::Nowhere;
         }
+        let (Some((first, inner)), Some((wanted, signs))) =
+            (reading.gaps.get(from..to).and_then(<[u8]>::split_first), self.gaps.split_first())
+        else {
+            return Found::Within;
+        };
         let ends = reading.gaps.get(to).is_none_or(|gap| Gap(*gap).is_apart());
-        let gaps = reading.gaps.get(from..to).unwrap_or_default();
-        let begins = gaps.first().is_some_and(|gap| Gap(*gap).is_apart());
-        let is_itself = self.is_whole && begins && ends && (self.is_grouped || gaps == self.gaps);
+        let fits = match self.is_grouped {
+            true => inner.iter().all(|gap| Gap(*gap).parts_groups()),
+            false => inner == signs && Gap(*first).begins_like(Gap(*wanted)),
+        };
+        let is_itself = self.is_whole && Gap(*first).is_apart() && ends && fits;
         if is_itself { Found::Itself } else { Found::Within }
     }
 }

@@ -20,7 +20,10 @@ fn read(window: &mut Window, text: &str, under: &str) {
 fn said(window: &mut Window, text: &str, under: &str) {
     let mut reading = Reading::new(BYTES_MAX);
     reading.text(window.key(), text);
-    window.read(reading, &labels(under));
+    match under {
+        "the user" => window.give(reading),
+        labelled => window.read(reading, &labels(labelled)),
+    }
 }
 
 fn window() -> Window {
@@ -30,7 +33,7 @@ fn window() -> Window {
 /// What is known of one argument, after the user said one thing and the task read another, untrusted.
 fn origin(user: &str, content: &str, argument: &str, value: &str) -> String {
     let mut window = window();
-    said(&mut window, user, "user");
+    said(&mut window, user, "the user");
     if content.starts_with('{') {
         read(&mut window, content, "untrusted");
     } else {
@@ -157,6 +160,39 @@ fn what_the_user_gave_is_the_users_alone_and_by_itself() {
         ("Mail alice@corp.example.com", "", "to", "alice.corp@example.com", NOWHERE),
         ("Delete what is in /data", "", "path", "/data/*", NOWHERE),
         ("Delete what is in /data", "", "path", "data", NOWHERE),
+        ("Delete what is in /data", "", "path", "/data/", GIVEN),
+        // Out of the place that was named.
+        ("Delete what is in /home/u/docs", "", "path", "/home/u/docs", GIVEN),
+        ("Delete what is in /home/u/docs", "", "path", "/home/u/docs/..", NOWHERE),
+        ("Delete what is in /home/u/docs", "", "path", "/home/u/docs/../", NOWHERE),
+        ("Delete what is in /home/u/docs", "", "path", "/home/u/docs/../../..", NOWHERE),
+        ("Delete what is in /home/u/docs", "", "path", "/home/u/docs/%2e%2e", NOWHERE),
+        ("Delete what is in /home/u/docs", "", "path", "/home/u/docs/\u{2025}", NOWHERE),
+        ("Delete what is in /home/u/docs", "", "path", "L2hvbWUvdS9kb2NzLy4u", NOWHERE),
+        ("Read https://x.test/a", "", "url", "https://x.test/a/..", NOWHERE),
+        // Digits are one number where they are its groups, and not where other signs part them.
+        ("Call +49 (30) 1234-5678", "", "phone", "+493012345678", GIVEN),
+        ("Call +49 30 12345678", "", "phone", "+49 (30) 1234 5678", GIVEN),
+        ("Pay 100,000.00 EUR", "", "amount", "10000000", NOWHERE),
+        ("Pay 100,000.00 EUR", "", "amount", "100000", GIVEN),
+        ("Pay 123456.78 EUR", "", "amount", "12345678", NOWHERE),
+        ("Ask 10.20.30.40", "", "host", "102.0.30.40", NOWHERE),
+        ("Ask 192.168.10.20", "", "host", "1921681020", NOWHERE),
+        ("Come on 2026-11-21", "", "amount", "20261121", NOWHERE),
+        ("Come on 2026-11-21", "", "day", "20261121", GIVEN),
+        ("Pay to 1234 5678", "", "account", "-12345678", NOWHERE),
+        ("Pay to 1234 5678", "", "account", "12345678%", NOWHERE),
+        ("Delete report (1).pdf", "", "path", "report (1).pdf", GIVEN),
+        // Signs that mean something to a shell or a pattern.
+        ("Run (diff old new)", "", "command", "diff old new", GIVEN),
+        ("Run diff old new", "", "command", "diff old > new", NOWHERE),
+        ("Run diff old new", "", "command", "diff old >/new", NOWHERE),
+        ("Run make clean install", "", "command", "make clean; install", NOWHERE),
+        ("Run make clean install", "", "command", "make clean && install", NOWHERE),
+        ("Run make clean install", "", "command", "make clean / install", NOWHERE),
+        ("Run make clean install", "", "command", "make clean/* install", NOWHERE),
+        ("Run make clean install", "", "command", "make `clean install`", NOWHERE),
+        ("Run make clean; install", "", "command", "make clean; install", GIVEN),
         ("Delete event 13", "", "event_id", "13", GIVEN),
         ("Read 13 mails", "", "event_id", "13", NOWHERE),
         ("Pay Bob 12,50 EUR", "", "amount", "12.5", GIVEN),
@@ -173,6 +209,35 @@ fn what_the_user_gave_is_the_users_alone_and_by_itself() {
 }
 
 #[test]
+fn a_label_makes_nothing_the_users() {
+    let mut window = window();
+    said(&mut window, "Mail bob@example.com", "user untrusted");
+    assert_eq!(told(&window, "to", "bob@example.com"), READ);
+    said(&mut window, "Mail bob@example.com", "the user");
+    assert_eq!(told(&window, "to", "bob@example.com"), "untrusted, user | none");
+}
+
+#[test]
+fn what_the_user_says_beyond_what_is_kept_is_the_users_until_it_falls_out() {
+    let mut window = window();
+    said(&mut window, &"plain words of the user ".repeat(3_000), "the user");
+    said(&mut window, "mail bob@example.com", "the user");
+    said(&mut window, "mail bob@example.com", "untrusted");
+    assert_eq!(told(&window, "to", "bob@example.com"), "untrusted, user | none");
+}
+
+#[test]
+fn a_value_that_nearly_stands_everywhere_is_looked_for_within_bounds() {
+    let mut window = window();
+    said(&mut window, &"aaaaa ".repeat(200_000), "untrusted");
+    let value = format!("{}b", "aaaaa ".repeat(4_094));
+    let begun = std::time::Instant::now();
+    // What was not compared counts as standing there, and not by itself.
+    assert_eq!(told(&window, "text", &value), WITHIN);
+    assert!(begun.elapsed().as_secs() < 5, "{:?}", begun.elapsed());
+}
+
+#[test]
 fn kinds_that_the_registry_names_count() {
     let kinds = Arc::new(Kinds::new([("ref", "invoice_id")]));
     let mut window = window();
@@ -186,7 +251,7 @@ fn kinds_that_the_registry_names_count() {
 #[test]
 fn what_fell_out_counts_as_untrusted_and_what_the_user_gave_stays() {
     let mut window = Window::new(Key::default(), 2_000);
-    said(&mut window, "Mail bob@example.com", "user");
+    said(&mut window, "Mail bob@example.com", "the user");
     said(&mut window, "carol@example.com is a friend", "private");
     assert_eq!(told(&window, "to", "carol@example.com"), "private | private");
     for n in 0..50 {
@@ -280,7 +345,7 @@ proptest! {
         bytes_max in 100_usize..3000,
     ) {
         let mut window = Window::new(Key::default(), bytes_max);
-        said(&mut window, "the goal of the user", "user");
+        said(&mut window, "the goal of the user", "the user");
         let field = Field::root(Arc::default()).member("text");
         let mut before = LabelSet::default();
         for (text, label) in texts {
@@ -296,11 +361,12 @@ proptest! {
 
     #[test]
     fn a_message_is_read_the_same_however_it_is_cut(
-        leaves in proptest::collection::vec(("[a-z]{1,8}", "\\PC{0,40}", any::<i32>()), 0..12),
+        leaves in proptest::collection::vec(("\\PC{1,20}", "\\PC{0,40}", any::<i32>()), 0..12),
         cut in 1_usize..50,
     ) {
         let members: Vec<String> = leaves.iter().enumerate().map(|(n, (name, text, number))| {
-            format!(r#"{{"{name}{n}":{},"n":{number},"deep":[{},true]}}"#, crate::json::quoted(text), crate::json::quoted(text))
+            let (name, text) = (crate::json::quoted(&format!("{name}{n}")), crate::json::quoted(text));
+            format!(r#"{{{name}:{text},"n":{number},"deep":[{text},true]}}"#)
         }).collect();
         let text = format!(r#"{{"jsonrpc":"2.0","id":1,"result":{{"structuredContent":[{}]}}}}"#, members.join(","));
         let key = Key::default();

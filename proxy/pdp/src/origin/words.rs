@@ -2,7 +2,8 @@
 //!
 //! A word is a run of letters and digits. In scripts without spaces between words each character is a word of its own. What
 //! joins words without a space (`.`, `@`, `/` and the like) makes them parts of one address, path or number; so two
-//! neighbours are *joined* or *apart*, and which sign stands between them is kept as one byte.
+//! neighbours are *joined* or *apart*, and which sign stands between them is kept as one byte. A space and a comma are
+//! nothing; a sign that means something to a shell or a pattern (`;`, `>`, `*`) is kept between spaces too.
 
 use std::ops::Range;
 
@@ -10,7 +11,8 @@ use unicode_normalization::char::is_combining_mark;
 
 /// What stands before a word, in one byte.
 ///
-/// `0` is apart; `1..=127` is joined by this sign; `128` and above is apart, with this sign directly before the word.
+/// `0` is apart; `1..=127` is joined by this sign; `128` and above is apart, with this sign directly before the word, or with
+/// a mark somewhere between the words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Gap(pub(super) u8);
 
@@ -19,6 +21,8 @@ impl Gap {
     pub(super) const APART: Self = Self(0);
     /// No sign at all, as between two ideographs.
     const NONE: u8 = 127;
+    /// Marks between two words that are more than one byte can tell.
+    const MARKED: u8 = 32;
 
     /// Whether the word stands apart from the one before.
     pub(super) fn is_apart(self) -> bool {
@@ -29,6 +33,17 @@ impl Gap {
     pub(super) fn sign(self) -> Option<char> {
         let code = self.0 & 127;
         (33..Self::NONE).contains(&code).then_some(char::from(code))
+    }
+
+    /// Whether a word that begins so in a text begins as this one does. Brackets and the like around a value are no part of it.
+    pub(super) fn begins_like(self, wanted: Self) -> bool {
+        let is_marked = self.0 == Self::MARKED | 128 || (self.is_apart() && self.sign().is_some_and(is_mark));
+        self == wanted || (wanted == Self::APART && is_marked)
+    }
+
+    /// Whether digits on both sides may be groups of one number. A point, comma, colon or slash makes another number of them.
+    pub(super) fn parts_groups(self) -> bool {
+        self == Self::APART || self.0 == b'-' || (self.is_apart() && matches!(self.sign(), Some('(' | ')')))
     }
 
     /// Signs as seven bits: one sign of ASCII is itself, others share what is left.
@@ -59,6 +74,18 @@ pub(super) struct Words<'t> {
     pub(super) list: Vec<Word>,
     /// Whether what follows the last word could not change what the words mean.
     pub(super) ends_plainly: bool,
+    /// Whether marks stand between the words that their gaps do not tell.
+    pub(super) hides_marks: bool,
+}
+
+/// What was met since the last word.
+struct Between {
+    /// Where the signs begin that stand after the last end or word.
+    signs: usize,
+    /// Whether an end was met.
+    apart: bool,
+    /// The mark that was met; nothing is 0.
+    mark: u8,
 }
 
 /// What a character is to words.
@@ -96,14 +123,9 @@ fn has_no_spaces(c: char) -> bool {
 impl<'t> Words<'t> {
     /// The words of a folded text.
     pub(super) fn of(text: &'t str) -> Self {
-        let mut list: Vec<Word> = Vec::with_capacity(text.len() / 6);
-        // Where the word that is being read begins; where the signs after the last end or word begin; whether an end was met.
-        let (mut word, mut signs, mut apart) = (None::<usize>, 0_usize, true);
-        let gap = |signs: &str, apart: bool| match (apart, signs.is_empty()) {
-            (true, true) => Gap::APART,
-            (true, false) => Gap(Gap::code(signs) | 128),
-            (false, _) => Gap(Gap::code(signs)),
-        };
+        let list = Vec::with_capacity(text.len() / 6);
+        let mut words = Self { text, list, ends_plainly: true, hides_marks: false };
+        let (mut word, mut between) = (None::<usize>, Between { signs: 0, apart: true, mark: 0 });
         for (at, c) in text.char_indices() {
             let class = match class(c) {
                 Class::End if c == ',' && is_between_digits(text, at) => Class::Joint,
@@ -115,24 +137,40 @@ impl<'t> Words<'t> {
                 continue;
             }
             if let Some(start) = word.take() {
-                list.push(Word { at: start..at, before: gap(text.get(signs..start).unwrap_or_default(), apart) });
-                (signs, apart) = (at, false);
+                words.push(start..at, &mut between);
             }
             match class {
-                Class::Single => {
-                    list.push(Word { at: at..after, before: gap(text.get(signs..at).unwrap_or_default(), apart) });
-                    (signs, apart) = (after, false);
-                }
-                Class::End => (signs, apart) = (after, true),
+                Class::Single => words.push(at..after, &mut between),
+                Class::End => between.end(text, at, c),
                 Class::Joint | Class::Letter => {}
             }
         }
         if let Some(start) = word {
-            list.push(Word { at: start..text.len(), before: gap(text.get(signs..start).unwrap_or_default(), apart) });
+            words.push(start..text.len(), &mut between);
         }
-        let last = list.last().map_or(0, |word| word.at.end);
+        let last = words.list.last().map_or(0, |word| word.at.end);
         let rest = text.get(last..).unwrap_or_default();
-        Self { text, ends_plainly: rest.chars().all(|c| !matches!(class(c), Class::Joint) || "./'".contains(c)), list }
+        // Two points lead out of the place that the words name.
+        words.ends_plainly =
+            !rest.contains("..") && rest.chars().all(|c| !matches!(class(c), Class::Joint) || "./'".contains(c));
+        words
+    }
+
+    fn push(&mut self, at: Range<usize>, between: &mut Between) {
+        let signs = self.text.get(between.signs..at.start).unwrap_or_default();
+        let Between { apart, mark, .. } = *between;
+        let closes = matches!(mark, b')' | b'}');
+        self.hides_marks |= mark == Gap::MARKED || (mark != 0 && !closes && !signs.is_empty());
+        let before = match (apart, signs.is_empty(), mark) {
+            (true, true, 0) => Gap::APART,
+            (true, true, mark) => Gap(mark | 128),
+            // Nothing begins here, as in `a (1).pdf`.
+            (true, false, mark) if closes => Gap(Gap::code(&format!("{}{signs}", char::from(mark))) | 128),
+            (true, false, _) => Gap(Gap::code(signs) | 128),
+            (false, ..) => Gap(Gap::code(signs)),
+        };
+        *between = Between { signs: at.end, apart: false, mark: 0 };
+        self.list.push(Word { at, before });
     }
 
     /// The text of a word.
@@ -177,6 +215,24 @@ impl<'t> Words<'t> {
     }
 }
 
+impl Between {
+    /// An end is met. The signs since the last one belong to no word.
+    fn end(&mut self, text: &str, at: usize, end: char) {
+        let signs = text.get(self.signs..at).unwrap_or_default();
+        if signs.contains(['*', '/', '\\', '~', '&', '$']) || signs.contains("..") || (self.mark != 0 && is_mark(end)) {
+            self.mark = Gap::MARKED;
+        } else if is_mark(end) {
+            self.mark = u8::try_from(end).unwrap_or(Gap::MARKED);
+        }
+        (self.signs, self.apart) = (at.saturating_add(end.len_utf8()), true);
+    }
+}
+
+/// Ends that mean something to a shell, a pattern or a program.
+fn is_mark(c: char) -> bool {
+    matches!(c, ';' | '|' | '<' | '>' | '(' | ')' | '{' | '}' | '`')
+}
+
 fn is_between_digits(text: &str, at: usize) -> bool {
     let digit = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_digit);
     let bytes = text.as_bytes();
@@ -202,7 +258,9 @@ mod tests {
     fn words_and_what_joins_them() {
         for (text, want) in [
             ("pay bob@example.com, now.", " pay bob@example.com now"),
-            ("(see https://x.test/a)", " see https*x.test/a"),
+            ("(see https://x.test/a)", " (see https*x.test/a"),
+            ("a > b; c && d | e", " a >b ;c *d |e"),
+            ("a (b) >/c, \"d\" - e. f", " a (b /c d e f"),
             ("1,250.00 a,b", " 1,250.00 a b"),
             ("/etc/passwd ../x", " /etc/passwd *x"),
             ("張偉abc", " 張*偉*abc"),

@@ -144,55 +144,16 @@ impl ImpactKind {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Looked {
     /// The arguments whose origin is looked at.
-    pub origin: Named,
+    pub origin: Members,
     /// Whether `gate.unvouched` is.
     pub unvouched: bool,
 }
 
 impl Looked {
     /// Nothing.
-    pub(super) const NOTHING: &Self = &Self { origin: Named::Some(BTreeSet::new()), unvouched: false };
+    pub(super) const NOTHING: &Self = &Self { origin: Members::Some(BTreeSet::new()), unvouched: false };
 
     pub(super) fn of(needs: &Needs) -> Self {
-        let origin = match &needs.origin {
-            Members::Some(names) => Named::Some(names.clone()),
-            Members::All => Named::All,
-        };
-        Self { origin, unvouched: needs.gate.has("unvouched") }
-    }
-}
-
-/// Which arguments.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Named {
-    /// These.
-    Some(BTreeSet<String>),
-    /// All of them.
-    All,
-}
-
-impl Default for Named {
-    fn default() -> Self {
-        Self::Some(BTreeSet::new())
-    }
-}
-
-impl Named {
-    /// Whether this argument is one.
-    #[must_use]
-    pub fn has(&self, name: &str) -> bool {
-        match self {
-            Self::Some(names) => names.contains(name),
-            Self::All => true,
-        }
-    }
-
-    /// Whether none is.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        match self {
-            Self::Some(names) => names.is_empty(),
-            Self::All => false,
-        }
+        Self { origin: needs.origin.clone(), unvouched: needs.gate.has("unvouched") }
     }
 }

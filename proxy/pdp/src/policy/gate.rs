@@ -31,7 +31,6 @@ impl Policies {
         member("grants", &|| Ok(entities(grants.iter().map(|g| self.names.grant(g)).collect())))?;
         member("task", &|| task(&facts.task))?;
         member("calls", &|| Ok(long(facts.calls)))?;
-        member("unvouched", &|| Ok(labels(&self.names, &facts.unvouched)))?;
         member("tenant", &|| Ok(text(&query.principal.tenant)))?;
         member("now", &|| {
             let now = jiff::Timestamp::from_millisecond(facts.now_ms).map_err(|e| fault(&e))?;
@@ -41,6 +40,9 @@ impl Policies {
             members.push(("readers".to_owned(), RestrictedExpression::new_set(readers.iter().map(|r| text(r)))));
         }
         if let Act::Tool { tool, arguments } = query.act {
+            if needs.gate.has("unvouched") {
+                members.push(("unvouched".to_owned(), labels(&self.names, &facts.unvouched)));
+            }
             if !needs.origin.is_empty() {
                 members.push(("origin".to_owned(), self.origin(tool, arguments, &facts.origin, &needs.origin)?));
             }

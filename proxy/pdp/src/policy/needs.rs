@@ -30,7 +30,7 @@ pub(super) struct Needs {
 
 /// Which members of a record.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum Members {
+pub enum Members {
     /// These.
     Some(BTreeSet<String>),
     /// All of them.
@@ -44,8 +44,9 @@ impl Default for Members {
 }
 
 impl Members {
-    /// Whether this member is looked at.
-    pub(super) fn has(&self, name: &str) -> bool {
+    /// Whether this member is one.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
         match self {
             Self::Some(names) => names.contains(name),
             Self::All => true,
@@ -53,7 +54,8 @@ impl Members {
     }
 
     /// Whether no member is.
-    pub(super) fn is_empty(&self) -> bool {
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
         match self {
             Self::Some(names) => names.is_empty(),
             Self::All => false,

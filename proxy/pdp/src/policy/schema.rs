@@ -30,7 +30,7 @@ const GUIDE: &str = "\
 // gate               what the gate knows: the task's labels and calls, the tenant, the time. Grants: write `@approval`
 // gate.readers       who may read what the task has gathered; missing where everyone may
 // gate.origin        for each argument the labels of what its value was found in; `user` where the user gave it. A lower bound
-// gate.unvouched     the labels of the values that say where an effect goes and that the user did not give, and `ungiven`
+// gate.unvouched     of a tool: the labels of the values that say where its effect goes and that the user did not give, and `ungiven`
 // gate.impact        what a preview of the call found; missing where there was none
 //
 // In args_canonical and args_host a list of records is a record of lists: `args_canonical.files.path` holds every path.
@@ -101,24 +101,27 @@ fn written<'n>(registry: &Registry, needs: &dyn Fn(Option<&str>, &str) -> Option
 }
 
 /// The members of `context.gate`, and their types within the namespace `Gate`.
-const FACTS: [(&str, &str); 8] = [
+const FACTS: [(&str, &str); 7] = [
     ("labels", "Set<Gate::Label>"),
     ("readers?", "Set<String>"),
     ("grants", "Set<Gate::Grant>"),
     ("task", "Gate::Task"),
     ("calls", "Long"),
-    ("unvouched", "Set<Gate::Label>"),
     ("tenant", "String"),
     ("now", "datetime"),
 ];
 
-/// The type of `context.gate` with what is needed of it; of a tool also the origin of its arguments and its impact.
+/// Of a tool alone: a method has no reviewed sinks, so a rule on all actions that seems to hold it as well does not load.
+const UNVOUCHED: (&str, &str) = ("unvouched", "Set<Gate::Label>");
+
+/// The type of `context.gate` with what is needed of it; of a tool also what is known of its arguments, and its impact.
 fn facts(tool: Option<&Shown<'_>>, needs: Option<&Needs>) -> String {
     if tool.is_none() && needs.is_none() {
         return "Gate::Facts".to_owned();
     }
     let mut members: Vec<String> = FACTS
         .iter()
+        .chain(tool.map(|_| &UNVOUCHED))
         .filter(|(name, _)| needs.is_none_or(|needs| needs.gate.has(name.trim_end_matches('?'))))
         .map(|(name, kind)| match needs {
             None => format!("{name}: {kind}"),

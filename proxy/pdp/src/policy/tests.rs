@@ -173,6 +173,18 @@ fn faults_name_line_column_and_remedy_and_come_all_at_once() {
 }
 
 #[test]
+fn a_rule_on_all_actions_cannot_seem_to_look_at_the_sinks_of_a_method() {
+    let rule = |action: &str| {
+        format!(
+            "{PERMIT}@id(\"r\") forbid (principal, {action}, resource) unless {{ context.gate.unvouched.isEmpty() }};"
+        )
+    };
+    assert!(build(&rule("action in Gate::Action::\"call\"")).is_ok());
+    let told: Vec<String> = build(&rule("action")).unwrap_err().iter().map(ToString::to_string).collect();
+    assert!(told.join("\n").contains("unvouched"), "{told:?}");
+}
+
+#[test]
 fn a_fault_in_the_registry_hides_none_in_the_policies() {
     let registry = vec![file("servers/bank.toml", "name = 3\n")];
     let told = |policies: &str| {

@@ -209,6 +209,10 @@ impl Reader<'_> {
             let remedy = "give this name to `kind = \"builtin\"`, `server = \"gate\"` alone, and no other to it";
             self.fault(written.name.span().start, words, remedy);
         }
+        if written.limits.is_some_and(|limits| limits.elapsed_s == Some(0)) {
+            let words = "the limit `elapsed_s` cannot be 0: the counts would begin anew with each call";
+            self.fault(written.name.span().start, words, "use 1 or more seconds");
+        }
         let credential = written.credential.as_ref().and_then(|c| self.credential(c));
         let open = written.open.iter().filter_map(|word| self.open(word)).collect();
         let mut server = Server {

@@ -34,8 +34,28 @@ fn a_server_may_have_several_secrets_and_fixed_headers() {
 }
 
 #[test]
+fn a_label_rule_that_can_never_match_is_told() {
+    let tool = r#"{"name":"t","inputSchema":{"type":"object","properties":{"to":{"type":"string"}}}}"#;
+    let pin = crate::digest::Digest::of_json(tool).unwrap();
+    let rule = |pattern: &str| {
+        let text = format!(
+            "name = \"hub\"\n[transport]\nkind = \"stdio\"\ncommand = \"x\"\n[tools.t]\npin = \"{pin}\"\n[[tools.t.rules]]\n\
+             argument = \"to\"\nany = [\"{pattern}\"]\nadds = [\"private\"]\n"
+        );
+        load(&[file("servers/hub.toml", &text), file("servers/hub.tools.json", &format!("[{tool}]"))])
+    };
+    assert!(rule("*@partner.example").is_ok());
+    let told = rule("*@Partner.example").unwrap_err();
+    assert!(told.first().unwrap().to_string().contains("no value matches `*@Partner.example`"), "{told:?}");
+}
+
+#[test]
 fn what_cannot_be_meant_is_told() {
     for (body, words) in [
+        (
+            "limits = { steps = 1, elapsed_s = 0 }\n[transport]\nkind = \"stdio\"\ncommand = \"x\"\n",
+            "the limit `elapsed_s` cannot be 0",
+        ),
         (
             "[transport]\nkind = \"http\"\nurl = \"https://h/\"\nheaders = { authorization = \"x\" }\n",
             "is written by the gate itself",
@@ -54,6 +74,11 @@ fn what_cannot_be_meant_is_told() {
             "`t` is reviewed and has no `pin`",
         ),
         ("[transport]\nkind = \"stdio\"\ncommand = \"x\"\n[tools.t]\neffect = [\"reed\"]\n", "`reed` is no effect"),
+        (
+            "[transport]\nkind = \"stdio\"\ncommand = \"x\"\n[[resources]]\nname = [\"https://x.test/a/../b\"]\n\
+             adds = [\"private\"]\n",
+            "write `https://x.test/b`",
+        ),
     ] {
         let told = loaded(body).unwrap_err().join("\n");
         assert!(told.contains(words), "{words}: {told}");

@@ -1,6 +1,7 @@
 //! What the gate calls a tool for itself: a preview before a call, a rollback after one. Each is a frame of its own, in the
 //! name of the caller and within the caller's task; its principal belongs to one more team, by which policies know it.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -14,6 +15,11 @@ use crate::frame::{Caller, Frame};
 use crate::ports::Gate;
 use crate::reply::Reply;
 use crate::task::Task;
+
+/// How much is kept of what a server says of an errand that failed.
+const SAID_CHARS_MAX: usize = 300;
+/// What the gate's own refusal of a tool's call carries.
+const REFUSAL_META: &str = "dev.wicketgate/refusal";
 
 /// An errand, as the frame that runs it carries it. Made in this file alone.
 #[derive(Debug, Clone)]
@@ -95,11 +101,36 @@ pub(super) fn order(head: &Head, named: (u64, String), what: What, tool: &str, a
     }
 }
 
+/// Why an errand brought no result.
+#[derive(Debug)]
+pub(super) struct Failure {
+    /// In the gate's own words, which the agent is told.
+    pub(super) words: String,
+    /// What the server said of it, which is for the record alone: it may be anything, and would speak in the gate's name.
+    said: Option<String>,
+}
+
+impl Failure {
+    /// What the record says of it.
+    pub(super) fn noted(&self) -> String {
+        match &self.said {
+            Some(said) => format!("{}: {said}", self.words),
+            None => self.words.clone(),
+        }
+    }
+}
+
+impl From<String> for Failure {
+    fn from(words: String) -> Self {
+        Self { words, said: None }
+    }
+}
+
 /// Runs an errand through all nine stages, and answers the result of its tool, as JSON text.
 ///
 /// # Errors
-/// In words, when there is none: it was refused, it failed, or its answer was lost.
-pub(super) async fn run(order: Order, gate: &Arc<Gate>) -> Result<String, String> {
+/// When there is none: it was refused, it failed, or its answer was lost.
+pub(super) async fn run(order: Order, gate: &Arc<Gate>) -> Result<String, Failure> {
     let Order { caller, server, session, headers, text, task, errand } = order;
     let frame = Frame::message(caller, &server, session, headers, Bytes::from(text)).errand(&task, errand);
     let reply = Box::pin(crate::run(frame, gate)).await;
@@ -107,27 +138,36 @@ pub(super) async fn run(order: Order, gate: &Arc<Gate>) -> Result<String, String
     Box::pin(result_of(reply)).await
 }
 
-async fn result_of(reply: Reply) -> Result<String, String> {
-    let Some(text) = reply.into_answer().await else { return Err("it had no answer".to_owned()) };
-    let read = Envelope::read(&text, usize::MAX).map_err(|_| "its answer cannot be read".to_owned())?;
+async fn result_of(reply: Reply) -> Result<String, Failure> {
+    let own = |words: &str| Failure::from(words.to_owned());
+    let Some(text) = reply.into_answer().await else { return Err(own("it had no answer")) };
+    let read = Envelope::read(&text, usize::MAX).map_err(|_| own("its answer cannot be read"))?;
+    let part = |at: Option<Range<usize>>| at.and_then(|at| text.get(at));
     let said = |part: Option<&str>, name: &str| {
         part.and_then(|part| member(part, name))
             .and_then(json::string_lossy)
-            .map(|words| words.chars().take(300).collect::<String>())
+            .map(|words| words.chars().take(SAID_CHARS_MAX).collect::<String>())
     };
-    if let Some(error) = read.error.clone().and_then(|at| text.get(at)) {
-        return Err(said(Some(error), "message").unwrap_or_else(|| "it failed".to_owned()));
+    if let Some(error) = part(read.error.clone()) {
+        // The gate's own refusals of a call that come as errors look like a server's: neither is repeated.
+        let words = "it was refused, or its server says that it failed; its own record says more".to_owned();
+        return Err(Failure { words, said: said(Some(error), "message") });
     }
-    let result =
-        read.result.clone().and_then(|at| text.get(at)).ok_or_else(|| "its answer has no result".to_owned())?;
+    let result = part(read.result.clone()).ok_or_else(|| own("its answer has no result"))?;
     if member(result, "isError") == Some("true") {
         let content = member(result, "content").and_then(|list| json::items(list).ok()).unwrap_or_default();
-        return Err(said(content.first().copied(), "text").unwrap_or_else(|| "it failed".to_owned()));
+        let said = said(content.first().copied(), "text");
+        // No server's result has this member: what speaks in the gate's name was taken out of it.
+        let refused = member(result, "_meta").is_some_and(|meta| member(meta, REFUSAL_META).is_some());
+        return Err(match said {
+            Some(words) if refused => Failure::from(words),
+            said => Failure { words: "its server says that it failed".to_owned(), said },
+        });
     }
     let later =
         member(result, "task").is_some() || member(result, "resultType").is_some_and(|kind| kind != "\"complete\"");
     if later {
-        return Err("it is not done yet".to_owned());
+        return Err(own("it is not done yet"));
     }
     Ok(result.to_owned())
 }

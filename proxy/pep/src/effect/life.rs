@@ -4,8 +4,9 @@
 //! ```text
 //! Planned --intent durable--> Attempted --answer--> Answered --handed over--> committed
 //!    |                           |                     |-----withheld-------> quarantined
-//!    '-> denied                  |-not sent-> denied   '-> Undoing --done---> rolled_back
-//!                                '-lost-> indeterminate       '---unknown---> indeterminate
+//!    '-> denied                  |-not sent-> denied   |-----lost-----------> indeterminate
+//!                                '-lost-> indeterminate'-> Undoing --done---> rolled_back
+//!                                                             '---unknown---> indeterminate
 //! ```
 
 use pdp::record::{EffectNote, EffectState, Ending, PreviewNote, RollbackNote};
@@ -201,9 +202,10 @@ impl Life {
             },
             Phase::Answered(answered) => match ending {
                 Ending::Served => answered.commit(),
-                // The server did not let the gate in.
-                Ending::Failed | Ending::Refused => Over(EffectState::Denied),
-                Ending::Abandoned | Ending::Panicked | Ending::Indeterminate => answered.lose(),
+                // Whatever stopped its answer on the way: what it answered it has done.
+                Ending::Refused | Ending::Failed | Ending::Abandoned | Ending::Panicked | Ending::Indeterminate => {
+                    answered.lose()
+                }
             },
             Phase::Undoing(undoing) => undoing.lose(),
             Phase::Over(over) => over,
@@ -243,7 +245,7 @@ mod tests {
             check(Life::planned().answered().withheld("x".into()), ending, Denied);
             let (sent, answered) = match ending {
                 Ending::Served => (Committed, Committed),
-                Ending::Refused | Ending::Failed => (Denied, Denied),
+                Ending::Refused | Ending::Failed => (Denied, Indeterminate),
                 Ending::Abandoned | Ending::Panicked | Ending::Indeterminate => (Indeterminate, Indeterminate),
             };
             check(attempted(), ending, sent);

@@ -9,9 +9,9 @@ use pdp::refusal::{Code, Refusal};
 use pdp::registry::{Tool, UNVALIDATED};
 
 use super::quarantine::Kept;
-use super::{Life, call_of, rollback};
+use super::{Life, rollback};
 use crate::call::Head;
-use crate::content::{Context, content};
+use crate::content::{Context, content, says_failed};
 use crate::entry::OpenRecord;
 use crate::envelope::Envelope;
 use crate::job;
@@ -29,7 +29,7 @@ pub(crate) fn held_against(
     text: &str,
     result: Part<'_>,
 ) -> Result<(), Refusal> {
-    let Subject::Tool { tool, arguments, .. } = &context.subject else { return Ok(()) };
+    let Subject::Tool { tool, .. } = &context.subject else { return Ok(()) };
     // What a dry run says is read by the preview that asked for it: it is no result of the call.
     let is_preview = head.errand.as_ref().is_some_and(|errand| errand.what == Errand::Preview);
     if is_preview || !tool.around.reads_results() {
@@ -39,13 +39,12 @@ pub(crate) fn held_against(
     if let Some(cost) = read.as_ref().ok().and_then(|result| tool.around.cost.told(result)) {
         entry.cost(cost);
     }
-    let failed = result.get("isError").is_some_and(|flag| flag.text() == "true");
-    if tool.around.checks.is_none() || failed || job::begun_by(result).is_some() {
+    if tool.around.checks.is_none() || says_failed(result) || job::begun_by(result).is_some() {
         return Ok(());
     }
-    let raw = arguments.clone().and_then(|at| head.text.get(at)).unwrap_or("{}");
+    let given = Json::read(arguments_of(context), DEPTH_MAX);
     let bytes = u64::try_from(text.len()).unwrap_or(u64::MAX);
-    let fault = match (tool.around.checks.bytes_max.filter(|most| bytes > *most), read, Json::read(raw, DEPTH_MAX)) {
+    let fault = match (tool.around.checks.bytes_max.filter(|most| bytes > *most), read, given) {
         (Some(most), _, _) => Some(format!("it has {bytes} bytes; at most {most} are allowed")),
         (None, Ok(result), Ok(given)) => tool.around.checks.fault(&result, &given),
         (None, Err(fault), _) | (None, _, Err(fault)) => Some(format!("it cannot be read: {fault}")),
@@ -53,6 +52,11 @@ pub(crate) fn held_against(
     let Some(fault) = fault else { return Ok(()) };
     entry.note(format!("the result is not as the registry says it must be: {fault}"));
     Err(refused(tool, &fault))
+}
+
+/// The arguments of the call, as JSON text: those it was made with, whatever message brings the result.
+fn arguments_of(context: &Context) -> &str {
+    context.given.as_ref().map_or("", |given| &given.arguments)
 }
 
 fn refused(tool: &Tool, fault: &str) -> Refusal {
@@ -73,15 +77,15 @@ pub(crate) fn withheld(
     (text, envelope): (&str, &Envelope),
     refusal: Refusal,
 ) -> Refusal {
-    let Subject::Tool { tool, arguments, .. } = &context.subject else { return refusal };
+    let Subject::Tool { tool, .. } = &context.subject else { return refusal };
     if refusal.code != Code::Quarantined {
         return refusal;
     }
     let fault = refusal.message.clone();
     if let (Some(rule), true) = (&tool.around.rollback, entry.has_intent() && head.errand.is_none()) {
-        let raw = arguments.clone().and_then(|at| head.text.get(at)).unwrap_or("{}");
         let result = envelope.part(text, "result").map_or("{}", Part::text);
-        entry.undo(fault, rule.tool.clone(), rollback::planned(head, entry, rule, raw, result));
+        let planned = rollback::planned(head, entry, rule, arguments_of(context), result);
+        entry.undo(fault, rule.tool.clone(), planned);
         return refusal;
     }
     if !entry.is_alive() {
@@ -94,7 +98,7 @@ pub(crate) fn withheld(
     let carried = context.subject.presumed().join(&Carried::labelled([UNVALIDATED].into_iter().collect()));
     let before = entry.read(|record| record.labels.clone()).unwrap_or_default();
     let handed = content(entry, context, &carried, ports, text, envelope);
-    let kept = kept(head, entry, tool, handed, &refusal.message);
+    let kept = kept(head, entry, context, tool, handed, &refusal.message);
     // The labels are the withheld result's: what this call is answered with carries none.
     entry.write(|record| record.labels = before);
     let Some(kept) = kept else { return refusal };
@@ -109,9 +113,9 @@ pub(crate) fn withheld(
     Refusal::new(refusal.code, words)
 }
 
-fn kept(head: &Head, entry: &OpenRecord, tool: &Tool, text: String, why: &str) -> Option<Kept> {
-    let (record, call, labels) =
-        entry.read(|record| Some((record.number, call_of(record)?, record.labels.clone()))).flatten()?;
+fn kept(head: &Head, entry: &OpenRecord, context: &Context, tool: &Tool, text: String, why: &str) -> Option<Kept> {
+    let call = context.given.as_ref()?.call?;
+    let (record, labels) = entry.read(|record| (record.number, record.labels.clone()))?;
     Some(Kept {
         record,
         owner: head.principal.key(),

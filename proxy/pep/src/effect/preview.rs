@@ -10,7 +10,7 @@ use pdp::record::{Errand, PreviewNote};
 use pdp::refusal::{Code, Refusal};
 use pdp::registry::{Preview, PreviewBy, Tool};
 
-use super::errand::{order, run};
+use super::errand::{Failure, order, run};
 use crate::call::Head;
 use crate::entry::OpenRecord;
 use crate::ports::Gate;
@@ -37,16 +37,16 @@ pub(crate) async fn made(
     let named = entry.read(|record| (record.number, record.span.clone())).unwrap_or_default();
     let outcome = match given(preview, arguments) {
         Ok(given) => run(order(head, named, Errand::Preview, &asked, &given), gate).await,
-        Err(words) => Err(words),
+        Err(words) => Err(Failure::from(words)),
     };
     let digest = outcome.as_ref().ok().map(|result| Digest::of_bytes(result.as_bytes()));
-    let found = outcome.and_then(|result| read(preview, &result));
-    entry.previewed(PreviewNote { fault: found.as_ref().err().cloned(), result: digest, tool: asked });
+    let found = outcome.and_then(|result| read(preview, &result).map_err(Failure::from));
+    entry.previewed(PreviewNote { fault: found.as_ref().err().map(Failure::noted), result: digest, tool: asked });
     found.map(Some).map_err(|why| {
         let words = format!(
             "what `{}` would do cannot be found out beforehand, so it was not called: {}",
             tool.name,
-            why.trim_end_matches('.')
+            why.words.trim_end_matches('.')
         );
         Refusal::new(Code::PreviewFailed, words)
     })

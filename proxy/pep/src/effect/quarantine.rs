@@ -156,18 +156,11 @@ impl Quarantine {
         self.locked().is_empty()
     }
 
-    /// What is known of a call of a task's, made by this principal. Tasks of two principals may go by one name, where both
-    /// were opened by one trace id. What was released is handed out once, of several the first. With a `record` it is that
-    /// one's call alone: the same call under another idempotency key is another.
-    pub(crate) fn find(
-        &self,
-        (task, owner): (&str, &str),
-        call: &Digest,
-        record: Option<u64>,
-        now_us: i64,
-    ) -> Option<Found> {
+    /// What is known of a call of a task's. What was released is handed out once, of several the first. With a `record` it is
+    /// that one's call alone: the same call under another idempotency key is another.
+    pub(crate) fn find(&self, task: &str, call: &Digest, record: Option<u64>, now_us: i64) -> Option<Found> {
         let mut all = self.current(now_us);
-        let of = |kept: &Kept| kept.task == task && kept.owner == owner && kept.call == *call;
+        let of = |kept: &Kept| kept.task == task && kept.call == *call;
         let is_it = |entry: &&Entry| of(&entry.kept) && record.is_none_or(|record| entry.kept.record == record);
         let released = all.values().filter(is_it).filter(|entry| entry.released_by.is_some());
         let released = released.map(|entry| entry.kept.record).min();
@@ -282,10 +275,8 @@ mod tests {
         let store = Quarantine::default();
         let (one, other) = (Digest::of_bytes(b"a"), Digest::of_bytes(b"b"));
         store.keep(kept(1, "ann", "a", 9), 0).unwrap();
-        assert!(matches!(store.find(("t", "ann"), &one, None, 0), Some(Found::Withheld(1))));
-        assert!(
-            store.find(("t", "ann"), &other, None, 0).is_none() && store.find(("u", "ann"), &one, None, 0).is_none()
-        );
+        assert!(matches!(store.find("t", &one, None, 0), Some(Found::Withheld(1))));
+        assert!(store.find("t", &other, None, 0).is_none() && store.find("u", &one, None, 0).is_none());
         assert_eq!(store.release(1, "ann", 0).unwrap_err(), ReleaseFault::Own(1));
         assert_eq!(store.release(2, "bo", 0).unwrap_err(), ReleaseFault::Unknown(2));
         let (before, event) = store.releasable(1, "bo", "looked at", 5).unwrap();
@@ -296,9 +287,9 @@ mod tests {
         let again = ReleaseFault::Already(1, "bo".to_owned());
         assert_eq!(store.releasable(1, "cy", "", 5).unwrap_err(), again, "it is released once");
         assert_eq!(store.release(1, "cy", 5).unwrap_err(), again);
-        assert!(store.find(("t", "ann"), &one, Some(2), 6).is_none(), "another call's is not this one's");
-        assert!(matches!(store.find(("t", "ann"), &one, None, 6), Some(Found::Released(kept)) if kept.record == 1));
-        assert!(store.find(("t", "ann"), &one, None, 6).is_none(), "it is handed out once");
+        assert!(store.find("t", &one, Some(2), 6).is_none(), "another call's is not this one's");
+        assert!(matches!(store.find("t", &one, None, 6), Some(Found::Released(kept)) if kept.record == 1));
+        assert!(store.find("t", &one, None, 6).is_none(), "it is handed out once");
     }
 
     #[test]

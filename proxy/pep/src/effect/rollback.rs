@@ -8,7 +8,7 @@ use pdp::record::Errand;
 use pdp::refusal::{Code, Refusal};
 use pdp::registry::{Rollback, Taken};
 
-use super::errand::{Order, order, run};
+use super::errand::{Failure, Order, order, run};
 use crate::call::Head;
 use crate::entry::OpenRecord;
 use crate::ports::Gate;
@@ -45,14 +45,15 @@ fn given(rule: &Rollback, arguments: &str, result: &str) -> Result<String, Strin
     Ok(format!("{{{}}}", taken.join(",")))
 }
 
-/// Carries out the rollback that was planned for a call, if one was. Answers what the agent is told instead.
+/// Carries out the rollback that was planned for a call, if one was. Answers what the agent is told instead. It is run to
+/// its end, also when nobody waits for the answer any more (`s9_audit`).
 pub(crate) async fn carried_out(entry: &mut OpenRecord, refusal: Refusal, gate: &Arc<Gate>) -> Refusal {
     let Some(planned) = entry.take_undo() else { return refusal };
     let outcome = match planned {
         Ok(order) => run(*order, gate).await.map(drop),
-        Err(why) => Err(why),
+        Err(why) => Err(Failure::from(why)),
     };
-    entry.undone(&outcome);
+    entry.undone(outcome.as_ref().map_err(Failure::noted).copied());
     let (before, _) = refusal.message.split_once("; the call may have had").unwrap_or((&refusal.message, ""));
     match outcome {
         Ok(()) => {
@@ -62,7 +63,7 @@ pub(crate) async fn carried_out(entry: &mut OpenRecord, refusal: Refusal, gate: 
         Err(why) => {
             let words = format!(
                 "{before}. It was to be undone, and whether it was is unknown: {}. Do not repeat it; a person must look",
-                why.trim_end_matches('.')
+                why.words.trim_end_matches('.')
             );
             Refusal::new(Code::RollbackFailed, words)
         }

@@ -20,7 +20,7 @@ use pdp::refusal::{Code, Refusal};
 use pdp::registry::{Deliver, Server, Tool, Transport, UNVALIDATED};
 
 use crate::asides::{self, spelt};
-use crate::call::{Call, Stopped};
+use crate::call::{Call, Head, Stopped};
 use crate::carried::{self, Expected};
 use crate::channel::Live;
 use crate::frame::Frame;
@@ -29,7 +29,7 @@ use crate::ports::{Gate, Ports};
 use crate::stages::s1_intake::Proposed;
 use crate::stages::s4_guardrail::ended;
 use crate::task::scope;
-use crate::{effect, envelope};
+use crate::{effect, envelope, validation};
 
 /// A call whose tool, arguments and data classes are known.
 #[derive(Debug)]
@@ -146,6 +146,15 @@ impl Subject {
         }
     }
 
+    /// The arguments of a tool's call as they stand in its message, which is this: none are an empty object.
+    pub(crate) fn arguments_text<'h>(&self, head: &'h Head) -> &'h str {
+        let at = match self {
+            Self::Tool { arguments, .. } => arguments.clone(),
+            Self::Method { .. } => None,
+        };
+        at.and_then(|at| head.text.get(at)).unwrap_or("{}")
+    }
+
     /// The tool that speaks in its result.
     pub(crate) fn tool(&self) -> Option<&Arc<Tool>> {
         match self {
@@ -193,12 +202,12 @@ pub(crate) async fn classify(mut call: Call<Proposed>, gate: &Arc<Gate>) -> Resu
     let given = note(&mut call, &subject, gate.ports.limits.arguments_bytes_max);
     let (head, entry) = call.head_and_entry();
     effect::begin(head, entry, &subject);
-    if let Subject::Tool { tool, arguments, .. } = &subject {
-        let raw = arguments.clone().and_then(|at| call.head().text.get(at)).unwrap_or("{}");
+    if let Subject::Tool { tool, .. } = &subject {
+        let raw = subject.arguments_text(call.head());
         if let Err(refusal) = headers::repeat_arguments(tool, raw, &call.head().headers, call.head().modern) {
             return Err(call.stop(refusal));
         }
-        if let Err(refusal) = given.and_then(|value| arguments_fit(tool, &value)) {
+        if let Err(refusal) = given.and_then(|value| validation::arguments_fit(tool, &value)) {
             return Err(call.stop(refusal));
         }
         // The gate may have to list the server's tools itself: it asks nothing of one that the task may not touch.
@@ -315,7 +324,9 @@ fn work(call: &Call<Proposed>, server: &Server, subject: Subject, ports: &Ports)
     };
     let head = call.head();
     let job = ports.channels.jobs().known(&server.name, &target, ports.clock.now_us());
-    if head.direction == Direction::ToServer && job.as_ref().is_some_and(|job| job.owner != head.principal.key()) {
+    let of_another =
+        head.direction == Direction::ToServer && job.as_ref().is_some_and(|job| job.owner != head.principal.key());
+    if of_another || (job.is_none() && carried::may_bring_entries(head, server, &target)) {
         let words = format!(
             "there is no such task: `params.{}` names none of yours",
             known.and_then(|m| m.target).unwrap_or("taskId")
@@ -367,8 +378,8 @@ fn require_session(call: &Call<Proposed>) -> Result<(), Refusal> {
 fn note(call: &mut Call<Proposed>, subject: &Subject, bytes_max: usize) -> Result<serde_json::Value, Refusal> {
     let (head, entry) = call.head_and_entry();
     match subject {
-        Subject::Tool { tool, arguments, .. } => {
-            let raw = arguments.clone().and_then(|at| head.text.get(at)).unwrap_or("{}");
+        Subject::Tool { tool, .. } => {
+            let raw = subject.arguments_text(head);
             let read = head.envelope.arguments(&head.text);
             let canonical = read.as_ref().ok().map(CanonicalJson::of);
             entry.write(|record| {
@@ -414,26 +425,8 @@ fn stored(read: &Json<'_>, canonical: CanonicalJson, tool: &Tool) -> CanonicalJs
     }
 }
 
-fn arguments_fit(tool: &Tool, value: &serde_json::Value) -> Result<(), Refusal> {
-    let bad = |words: String| Refusal::new(Code::BadArguments, words);
-    let Some(validator) = &tool.validator else { return Err(bad("the tool's schema cannot be used".to_owned())) };
-    if validator.is_valid(value) {
-        return Ok(());
-    }
-    let faults: Vec<String> = validator
-        .iter_errors(value)
-        .take(5)
-        .map(|e| {
-            let at = e.instance_path().to_string();
-            let words: String = e.masked().to_string().chars().take(200).collect();
-            if at.is_empty() { words } else { format!("{at}: {words}") }
-        })
-        .collect();
-    Err(bad(format!("the arguments do not fit the tool's schema: {}", faults.join("; "))))
-}
-
-async fn live_is_reviewed(
-    call: &Call<Proposed>,
+pub(super) async fn live_is_reviewed<S>(
+    call: &Call<S>,
     server: &Server,
     tool: &Tool,
     gate: &Arc<Gate>,
@@ -477,7 +470,7 @@ async fn live_is_reviewed(
 
 /// Lists the server's tools in the name of this call: same caller, session and headers, through the whole pipeline,
 /// whose outcome stage takes note of every definition. The answers themselves go nowhere.
-async fn list_tools(call: &Call<Proposed>, gate: &Arc<Gate>) {
+async fn list_tools<S>(call: &Call<S>, gate: &Arc<Gate>) {
     let head = call.head();
     let meta = head.envelope.param(&head.text, "_meta");
     let mut cursor: Option<String> = None;

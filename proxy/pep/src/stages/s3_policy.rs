@@ -40,7 +40,7 @@ impl Judged {
 
 /// Judges a call.
 pub(crate) fn judge(mut call: Call<Classified>, ports: &Ports) -> Result<Call<Judged>, Stopped> {
-    let mut facts = Facts { labels: call.head().labels.clone(), ..call.head().task.facts(ports.clock.now_us()) };
+    let mut facts = call.head().task.facts(ports.clock.now_us());
     facts.task.off_plan = is_off_plan(&mut call);
     window::found(call.head(), call.state().server(), call.state().subject(), &mut facts, &ports.limits);
     let (judgement, along) = ask(call.head(), call.state().server(), call.state().subject(), &facts);
@@ -125,11 +125,8 @@ pub(super) fn name_of(subject: &Subject) -> &str {
 /// Which tools of this server remain open, so that the agent can revise its plan.
 pub(super) fn remaining(head: &Head, server: &Server, subject: &Subject, facts: &Facts) -> String {
     let policies = head.snapshot.policies();
-    let open: Vec<&str> = server
-        .tools
-        .values()
-        .filter(|tool| tool.withheld.is_none() && tool.name != name_of(subject))
-        .filter(|tool| scope::sees(head.task.scope(), server, tool))
+    let open: Vec<&str> = scope::tools_within(head.task.scope(), server)
+        .filter(|tool| tool.name != name_of(subject))
         .filter(|tool| policies.seems_open(&head.principal, server, tool, facts))
         .map(|tool| tool.name.as_str())
         .collect();

@@ -17,7 +17,7 @@ use crate::ports::Ports;
 use crate::stages::s2_classify::Subject;
 use crate::stages::s3_policy::Judged;
 use crate::task::meter::{self, Party, Tripped, Use};
-use crate::task::{Over, Task, scope};
+use crate::task::{Over, scope, window};
 
 /// A judged call that trips no stop condition.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ pub struct Cleared {
 }
 
 impl Cleared {
-    pub(super) fn server(&self) -> &Server {
+    pub(super) fn server(&self) -> &Arc<Server> {
         &self.server
     }
 
@@ -95,9 +95,10 @@ fn made_before(call: &mut Call<Judged>, ports: &Ports) -> Result<(), Box<Made>> 
         return Ok(());
     }
     let number = call.number();
-    let (head, entry) = call.head_and_entry();
+    let (head, entry, state) = call.parts();
+    let subject = state.subject();
     let Some(identity) = entry.read(effect::call_of).flatten() else { return Ok(()) };
-    let Some(key) = key else { return released(head, entry, &identity, None, ports) };
+    let Some(key) = key else { return released(head, entry, subject, (&identity, None), ports) };
     let shown = Digest::of_bytes(key.as_bytes()).short();
     match effect::claim(&head.task, key, identity, number) {
         Known::New(claim) => {
@@ -110,22 +111,22 @@ fn made_before(call: &mut Call<Judged>, ports: &Ports) -> Result<(), Box<Made>> 
             Err(Box::new(Made { refusal: Refusal::new(Code::Repeated, words), again: Some(answer) }))
         }
         Known::Withheld(first, refusal) => {
-            released(head, entry, &identity, Some(first), ports).and_then(|()| Err(refused(refusal)))
+            released(head, entry, subject, (&identity, Some(first)), ports).and_then(|()| Err(refused(refusal)))
         }
         Known::Refused(refusal) => Err(refused(refusal)),
     }
 }
 
-/// What was withheld from this very call, the one of this `record` where that is known, if somebody has released it. Until then
+/// What was withheld from this very call, the one of this record where that is known, if somebody has released it. Until then
 /// the call is not made a second time.
 fn released(
     head: &Head,
     entry: &mut OpenRecord,
-    call: &Digest,
-    record: Option<u64>,
+    subject: &Subject,
+    (call, record): (&Digest, Option<u64>),
     ports: &Ports,
 ) -> Result<(), Box<Made>> {
-    match ports.quarantine.find((head.task.id(), &head.principal.key()), call, record, ports.clock.now_us()) {
+    match ports.quarantine.find(head.task.id(), call, record, ports.clock.now_us()) {
         None => Ok(()),
         Some(Found::Withheld(first)) => {
             let words = format!(
@@ -136,6 +137,7 @@ fn released(
         }
         Some(Found::Released(kept)) => {
             head.task.raise(&kept.labels);
+            window::read_result(head, subject, kept.labels.clone(), &kept.text, &ports.limits);
             entry.write(|record| record.labels = kept.labels.clone());
             entry.given_again(kept.record);
             let words = format!("the withheld result of record {} was released, and is handed over", kept.record);
@@ -157,8 +159,8 @@ fn reserve(call: &mut Call<Judged>, ports: &Ports) -> Result<(), Refusal> {
     let server = call.state().server();
     let meters = ports.tasks.meters();
     // What an agent asks the gate itself is no step of its task: asking how that stands must not end it.
-    let tasks = lineage(&head.task).filter(|_| !server.transport.is_own());
-    let mut parties: Vec<Party> = tasks.map(Party::Task).collect();
+    let tasks = head.task.lineage().filter(|_| !server.transport.is_own());
+    let mut parties: Vec<Party> = tasks.cloned().map(Party::Task).collect();
     parties.extend(meters.principal(&head.principal));
     parties.extend(meters.server(&server.name, &server.limits));
     let wanted = wanted(call, parties.iter().any(Party::counts_repeats));
@@ -175,8 +177,7 @@ fn reserve(call: &mut Call<Judged>, ports: &Ports) -> Result<(), Refusal> {
 pub(super) fn beyond(head: &Head, tripped: &Tripped, ports: &Ports) -> Refusal {
     let now_us = ports.clock.now_us();
     if tripped.is_of_a_task() {
-        let tasks: Vec<Arc<Task>> = lineage(&head.task).collect();
-        if let Some(event) = tripped.end(&tasks, now_us) {
+        if let Some(event) = tripped.end(head.task.lineage(), now_us) {
             // A ledger that cannot take it has said so to its own health, and calls stop there.
             let _refused = ports.ledger.append(Entry::Event(event));
         }
@@ -185,22 +186,18 @@ pub(super) fn beyond(head: &Head, tripped: &Tripped, ports: &Ports) -> Refusal {
     Refusal::new(Code::LimitReached, format!("a limit is reached: {tripped}; try again later"))
 }
 
-fn lineage(task: &Arc<Task>) -> impl Iterator<Item = Arc<Task>> {
-    std::iter::successors(Some(Arc::clone(task)), |task| task.parent().cloned())
-}
-
 /// What a call would use. Only a tool's call takes a step, and only one that does more than read sends data out. Which call it
 /// is, is made out only where identical ones are `counted`.
 fn wanted(call: &mut Call<Judged>, counted: bool) -> Use {
     let named = if counted { call.entry().read(effect::call_of).flatten() } else { None };
     let (head, state) = (call.head(), call.state());
-    let Subject::Tool { tool, arguments, .. } = state.subject() else { return Use::default() };
-    let raw = arguments.clone().and_then(|at| head.text.get(at)).unwrap_or("{}");
+    let Subject::Tool { tool, .. } = state.subject() else { return Use::default() };
+    let raw = state.subject().arguments_text(head);
     let bytes_out = if tool.is_harmless() { 0 } else { u64::try_from(raw.len()).unwrap_or(u64::MAX) };
-    let cost = match (&tool.around.cost.argument, head.envelope.arguments(&head.text)) {
-        (None, _) => tool.around.cost.call,
-        (Some(_), Ok(given)) => tool.around.cost.reserved(&given),
-        (Some(_), Err(_)) => u64::MAX,
+    let cost = &tool.around.cost;
+    let cost = match &cost.argument {
+        None => cost.call,
+        Some(_) => head.envelope.arguments(&head.text).map_or(u64::MAX, |given| cost.reserved(&given)),
     };
     // A tool's call was read when it was classified, so it has an identity.
     let identity = counted.then(|| named.unwrap_or_else(|| Digest::of_bytes(raw.as_bytes())));

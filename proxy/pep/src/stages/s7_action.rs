@@ -14,6 +14,7 @@ use pdp::record::{Attempt, Direction, Ending, FrameKind, Intent};
 use pdp::refusal::{Code, Refusal};
 use pdp::registry::{Server, Transport};
 
+use crate::approval::Bell;
 use crate::call::{Call, Stopped};
 use crate::carried::{self, Pending};
 use crate::channel::Channel;
@@ -196,10 +197,7 @@ pub(crate) async fn execute(mut call: Call<Credentialed>, ports: &Ports) -> Resu
     let (outbound, headers) = outbound(&call, &span, ports);
     let receipt = match intend(&mut call, &outbound, ports).await {
         Ok(receipt) => receipt,
-        Err(refusal) => {
-            pending.unsent();
-            return Err(call.stop(refusal));
-        }
+        Err(refusal) => return Err(call.stop(refusal)),
     };
     if ends_when_its_reader_goes(&call) {
         call.entry().when_dropped(Ending::Served);
@@ -211,13 +209,17 @@ pub(crate) async fn execute(mut call: Call<Credentialed>, ports: &Ports) -> Resu
     let timeout = call.state().subject().timeout(call.state().server());
     let dispatch = dispatch(&call, outbound, headers, receipt);
     call.entry().acts();
+    pending.acts(true);
     let attempt = tokio::time::timeout(timeout, ports.upstream.send(dispatch));
     let outcome = tokio::select! {
         outcome = attempt => outcome,
         () = call.head().cancelled() => Ok(Err(SendFault::Cancelled)),
     };
     let sent = match outcome {
-        Ok(sent) => sent.map_err(|fault| refusal_of(&fault)),
+        Ok(sent) => sent.map_err(|fault| {
+            pending.acts(may_have_arrived(&fault));
+            refusal_of(&fault)
+        }),
         Err(_) => {
             let words = "the server did not answer in time; whether the call had an effect is unknown, so do not simply repeat it";
             Err(Refusal::new(Code::TimedOut, words))
@@ -379,7 +381,9 @@ fn takes_long(call: &Call<Credentialed>) -> bool {
     };
     let read_whole = read_whole || subject.is_quoted(state.obligations()) || validation::reads_whole(subject);
     let read_whole = read_whole || carried::reads_whole(state.server(), subject, state.obligations());
-    head.kind == FrameKind::Request && !read_whole
+    // What is told on a stream before it is one event there.
+    let is_event = head.bell.as_ref().is_some_and(Bell::has_rung);
+    head.kind == FrameKind::Request && !read_whole && !is_event
 }
 
 /// Streams of the server's own messages end when their reader closes them: that is no abandonment.
@@ -401,6 +405,14 @@ fn address_of(transport: &Transport) -> String {
 
 /// What is recorded of a call that its client cancelled.
 pub(crate) const CANCELLED: &str = "the client cancelled the call while it was under way";
+
+/// Whether something may have reached the server's tool all the same.
+fn may_have_arrived(fault: &SendFault) -> bool {
+    match fault {
+        SendFault::Lost(_) | SendFault::Cancelled => true,
+        SendFault::Unreachable(_) | SendFault::NoSession | SendFault::NeedsSession | SendFault::Busy => false,
+    }
+}
 
 fn refusal_of(fault: &SendFault) -> Refusal {
     let (code, words) = match fault {

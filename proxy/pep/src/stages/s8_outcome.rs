@@ -13,11 +13,10 @@ use pdp::record::{Direction, FrameKind, ResultNote};
 use pdp::refusal::{Code, Refusal};
 use pdp::registry::Deliver;
 
-use crate::asides;
 use crate::call::{Call, Head, Stopped};
 use crate::carried::{self, Settled, raise};
 use crate::channel::{Channel, Page};
-use crate::content::{Context, cleaned, content, finished, label_of, note_carried};
+use crate::content::{Context, Given, cleaned, content, finished, label_of, note_carried, result_note};
 use crate::entry::OpenRecord;
 use crate::envelope::{Envelope, member, names_no_method};
 use crate::long::{Passage, PieceSource};
@@ -29,7 +28,7 @@ use crate::stream::{Event, EventSource};
 use crate::task::window;
 use crate::trace::hex_id;
 use crate::validation;
-use crate::{effect, job};
+use crate::{approval, asides, effect, job};
 
 /// What an upstream said, sealed. Anyone may seal one; only this module can open it.
 pub struct Raw(Sealed);
@@ -119,32 +118,31 @@ pub(crate) enum Step {
 pub(crate) fn label(call: Call<Executed>, ports: &Ports) -> Result<Call<Labelled>, Stopped> {
     call.try_advance(|head, entry, executed: Executed| {
         let (raw, server, subject, obligations, pending) = executed.into_parts();
+        let given = Given::of(head, entry, &subject);
         let handed = match raw.0 {
             Sealed::Whole { status, headers, body } => {
-                let context = Context { server, subject, obligations, session: session_of(&headers), pending };
+                let context = Context { server, subject, obligations, session: session_of(&headers), pending, given };
                 let text = whole(head, entry, &context, ports, status, &body)?;
                 let taken = matches!(head.kind, FrameKind::Notification | FrameKind::Response);
                 let status = if taken && text.is_none() && (200..300).contains(&status) { 202 } else { status };
                 Handed::Whole { status, headers, text }
             }
             Sealed::Long { status, headers, source } => {
-                let context = Context { server, subject, obligations, session: None, pending };
+                let context = Context { server, subject, obligations, session: None, pending, given };
                 raise(head, &context);
                 let beyond = validation::of_passing(&context.subject);
                 head.task.raise(&beyond);
-                let patience = context.subject.timeout(&context.server);
                 // The message is one level deeper than its result.
                 let depth_max = ports.limits.depth_max.saturating_add(1);
                 let carried = context.subject.presumed().join(&Carried::labelled(beyond));
                 let label = label_of(entry, &context, &carried).unwrap_or_else(|| "{}".to_owned());
                 let read = window::Passing::new(head, entry, &context, &ports.limits);
-                let passing = Passing::new(depth_max, label);
+                let (passing, patience) = (Passing::new(depth_max, label), context.subject.timeout(&context.server));
                 Handed::Long(status, headers, Box::new(Passage { source, passing, patience, read }))
             }
             Sealed::Stream { status, headers, source } => {
-                let session = session_of(&headers);
-                let context = Arc::new(Context { server, subject, obligations, session, pending });
-                Handed::Stream(Flow { status, headers, source, context })
+                let context = Context { server, subject, obligations, session: session_of(&headers), pending, given };
+                Handed::Stream(Flow { status, headers, source, context: Arc::new(context) })
             }
         };
         Ok(Labelled { handed })
@@ -178,6 +176,7 @@ fn whole(
         ports.channels.close(&head.server, head.channel.session().unwrap_or_default());
     }
     if status == 401 || status == 403 {
+        carried::failed(context);
         let words = format!("the server refused the gate or its credential (HTTP {status}); its operator must look");
         return Err(Refusal::new(Code::CredentialUnavailable, words));
     }
@@ -283,16 +282,6 @@ pub(crate) fn is_answer_to(id: Option<&str>, failed: bool, request: &Envelope) -
         (Some(id), Some(asked)) => id == asked || (canonical(id).is_some() && canonical(id) == canonical(asked)),
         (Some(_) | None, Some(_) | None) => false,
     }
-}
-
-/// What an answer was, without its content.
-fn result_note(text: &str, envelope: &Envelope) -> ResultNote {
-    let bytes = u64::try_from(text.len()).unwrap_or(u64::MAX);
-    let inside = |part: &str, name: &str| envelope.part(text, part).and_then(|part| part.get(name));
-    let is_error = inside("result", "isError").is_some_and(|v| v.text() == "true");
-    let error_code = inside("error", "code").and_then(|c| c.text().parse().ok());
-    let message = inside("error", "message").and_then(|m| m.string());
-    ResultNote { is_error, error_code, error_message: message.map(|m| m.chars().take(200).collect()), bytes }
 }
 
 /// An error is the server's word too: its labels count, and it asks for nothing it may not.
@@ -410,7 +399,7 @@ fn opened(head: &Head, context: &Context, ports: &Ports, result: Part<'_>) {
     let task = Arc::clone(&head.task);
     let tells = ["capabilities", "tools", "listChanged"].into_iter().try_fold(result.text(), member) == Some("true");
     let channel = Channel::of_session(&head.server, &head.principal.key(), session, task, protocol, tells);
-    ports.channels.open(channel, ports.clock.now_us());
+    ports.channels.open(channel.named(approval::introduced(head)), ports.clock.now_us());
 }
 
 /// A message of the server's on its way to the client.

@@ -7,13 +7,17 @@ use std::sync::Arc;
 use pdp::json;
 use pdp::record::{Direction, Ending, Entry, FrameKind, Intent, ResultNote};
 use pdp::refusal::{Code, Refusal};
+use tokio::sync::oneshot;
 
+use crate::approval::{Held, Told};
 use crate::call::{Address, Call, Stopped};
+use crate::content::result_note;
 use crate::effect::rollback;
 use crate::entry::OpenRecord;
+use crate::envelope::Envelope;
 use crate::long::LongAnswer;
-use crate::ports::{Gate, LedgerFault, Ports};
-use crate::reply::{Answer, Body, Reply, is_tool_result, refusal_text, status};
+use crate::ports::{BoxFuture, Gate, LedgerFault, Ports};
+use crate::reply::{Answer, Beside, Body, Reply, is_tool_result, refusal_text, status};
 use crate::stages::s8_outcome::{Handed, Labelled};
 use crate::stream::EventStream;
 
@@ -53,10 +57,10 @@ pub(crate) async fn seal(ending: Result<Call<Labelled>, Stopped>, gate: &Arc<Gat
                 Handed::Whole { status, headers, text } => {
                     let address = head.address();
                     entry.handed(text.as_deref().unwrap_or_default());
-                    let named = entry.read(|record| (record.number, record.trace.clone())).unwrap_or_default();
+                    let named = named(&entry);
                     match close(entry, Ending::Served, &gate.ports).await {
                         Ok(()) => Reply::new(status, headers, text.map_or(Body::Empty, Body::Json)),
-                        Err(refusal) => refusal_reply(&address, &refusal, None, named),
+                        Err(refusal) => refusal_reply(&address, &refusal, Beside::default(), named),
                     }
                 }
                 Handed::Long(status, headers, passage) => {
@@ -101,8 +105,10 @@ fn unavailable(fault: &LedgerFault) -> Refusal {
 fn ending_of(entry: &OpenRecord, code: Code) -> Ending {
     let acted = entry.has_intent();
     let sent = entry.read(|record| !record.attempts.is_empty()).unwrap_or(false);
-    // These stop a frame before it is sent, or withhold what came back for what it asks of the client.
-    let withheld = sent && matches!(code, Code::Denied | Code::ApprovalUnavailable | Code::BrokenFrame);
+    // These stop a frame before it is sent, or withhold what came back: for what it asks of the client, or for the entries
+    // of a memory that it tells.
+    let withheld =
+        sent && matches!(code, Code::Denied | Code::ApprovalUnavailable | Code::BrokenFrame | Code::EntryWithheld);
     let unanswered = withheld
         || matches!(
             code,
@@ -129,22 +135,69 @@ fn ending_of(entry: &OpenRecord, code: Code) -> Ending {
 }
 
 async fn refused(stopped: Stopped, gate: &Arc<Gate>) -> Reply {
-    let Stopped { mut entry, address, refusal, advice, again } = stopped;
+    if !stopped.entry.is_to_be_undone() {
+        return closed(stopped, gate).await;
+    }
+    let (address, named) = (stopped.address.clone(), named(&stopped.entry));
+    let reply = to_its_end(undone_and_closed(stopped, Arc::clone(gate)), &gate.ports).await;
+    reply.unwrap_or_else(|refusal| refusal_reply(&address, &refusal, Beside::default(), named))
+}
+
+// By name and in a box: what undoes a call is itself one, so the type of this future would hold itself.
+fn undone_and_closed(stopped: Stopped, gate: Arc<Gate>) -> BoxFuture<'static, Reply> {
+    Box::pin(async move { closed(stopped, &gate).await })
+}
+
+/// Runs what must come to its end also when whoever waits for it is gone: an undoing that was begun, and the record that
+/// says what became of it.
+async fn to_its_end<T: Send + 'static>(work: BoxFuture<'static, T>, ports: &Ports) -> Result<T, Refusal> {
+    let (tell, told) = oneshot::channel();
+    ports.background.run(Box::pin(async move {
+        // Whoever waited may be gone.
+        let _unheard = tell.send(work.await);
+    }));
+    told.await.map_err(|_| {
+        let words = "the call was to be undone, and whether it was is unknown. Do not repeat it; a person must look";
+        Refusal::new(Code::RollbackFailed, words)
+    })
+}
+
+/// What stands in a refusal beside its words.
+fn named(entry: &OpenRecord) -> (u64, String) {
+    entry.read(|record| (record.number, record.trace.clone())).unwrap_or_default()
+}
+
+async fn closed(stopped: Stopped, gate: &Arc<Gate>) -> Reply {
+    let Stopped { mut entry, address, refusal, advice, again, pending } = stopped;
     let refusal = rollback::carried_out(&mut entry, *refusal, gate).await;
     entry.write(|record| {
-        record.result = told(&address, refusal.code);
+        record.result = match &again {
+            Some(answer) => Envelope::read_answer(answer, usize::MAX).ok().map(|read| result_note(answer, &read)),
+            None => told(&address, refusal.code),
+        };
         record.refusal = Some(refusal.clone());
     });
-    let named = entry.read(|record| (record.number, record.trace.clone())).unwrap_or_default();
+    let named = named(&entry);
     let ending = ending_of(&entry, refusal.code);
-    match (close(entry, ending, &gate.ports).await, again) {
+    let (pending, asks) =
+        pending.map(|told| *told).map_or((None, None), |told: Told| (Some(told.pending), told.answer));
+    match (close(entry, ending, &gate.ports).await, again.or(asks)) {
         (Ok(()), Some(answer)) => answered_again(&address, &answer),
-        (Ok(()), None) => refusal_reply(&address, &refusal, advice.as_deref(), named),
-        (Err(worse), _) => refusal_reply(&address, &worse, None, named),
+        (Ok(()), None) => {
+            let beside = Beside { advice: advice.as_deref(), pending: pending.as_ref() };
+            refusal_reply(&address, &refusal, beside, named)
+        }
+        (Err(worse), _) => refusal_reply(&address, &worse, Beside::default(), named),
     }
 }
 
-/// An answer that this call had before, under the id of this request.
+/// The reply to a call that is held, whose client is told so on the stream that its answer will end. The records of all
+/// that passes on it are their own.
+pub(crate) fn held(held: Held) -> Reply {
+    Reply::new(200, Vec::new(), Body::Held(Box::new(held)))
+}
+
+/// An answer that was made before, under the id of this request.
 fn answered_again(address: &Address, answer: &str) -> Reply {
     let id = address.id.as_deref().unwrap_or("null");
     // The answer was made by the gate itself, so it can be read.
@@ -153,7 +206,20 @@ fn answered_again(address: &Address, answer: &str) -> Reply {
 }
 
 /// Carries out what is planned for a call whose answer is withheld, closes its record, and answers what is told instead.
-pub(crate) async fn withhold(mut entry: OpenRecord, refusal: Refusal, gate: &Arc<Gate>) -> Refusal {
+pub(crate) async fn withhold(entry: OpenRecord, refusal: Refusal, gate: &Arc<Gate>) -> Refusal {
+    if !entry.is_to_be_undone() {
+        return closed_unanswered(entry, refusal, gate).await;
+    }
+    let told = to_its_end(undone_and_withheld(entry, refusal, Arc::clone(gate)), &gate.ports).await;
+    told.unwrap_or_else(|refusal| refusal)
+}
+
+// As above.
+fn undone_and_withheld(entry: OpenRecord, refusal: Refusal, gate: Arc<Gate>) -> BoxFuture<'static, Refusal> {
+    Box::pin(async move { closed_unanswered(entry, refusal, &gate).await })
+}
+
+async fn closed_unanswered(mut entry: OpenRecord, refusal: Refusal, gate: &Arc<Gate>) -> Refusal {
     let refusal = rollback::carried_out(&mut entry, refusal, gate).await;
     let ending = match (refusal.code, entry.has_intent()) {
         (Code::RolledBack, _) | (_, false) => Ending::Failed,
@@ -173,8 +239,8 @@ fn told(address: &Address, code: Code) -> Option<ResultNote> {
 }
 
 /// A refusal on its way to whoever sent the frame: a client, or a server whose request was refused.
-fn refusal_reply(address: &Address, refusal: &Refusal, advice: Option<&str>, named: (u64, String)) -> Reply {
-    let text = refusal_text(address, refusal, advice, named);
+fn refusal_reply(address: &Address, refusal: &Refusal, beside: Beside<'_>, named: (u64, String)) -> Reply {
+    let text = refusal_text(address, refusal, beside, named);
     let status = status(address, refusal.code);
     match (address.direction, &address.channel) {
         (Direction::ToClient, Some(channel)) => {
@@ -190,5 +256,5 @@ fn refusal_reply(address: &Address, refusal: &Refusal, advice: Option<&str>, nam
 
 /// The refusal of a request whose stream ended without its answer, as an event's text.
 pub(crate) fn refusal_event(address: &Address, refusal: &Refusal, named: (u64, String)) -> String {
-    refusal_text(address, refusal, None, named)
+    refusal_text(address, refusal, Beside::default(), named)
 }

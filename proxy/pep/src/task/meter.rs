@@ -311,7 +311,7 @@ impl Reservation {
 
     /// The call is over: whether it failed, and what it did cost, where its result says. Answers the limits that are
     /// reached by it.
-    pub(crate) fn settle(self, failed: bool, cost: Option<u64>) -> Vec<Tripped> {
+    pub(crate) fn settle(&self, failed: bool, cost: Option<u64>) -> Vec<Tripped> {
         if !self.spent || !self.wanted.is_call {
             return Vec::new();
         }
@@ -362,9 +362,10 @@ impl Drop for Reservation {
 
 /// Ends the call of a reservation. What its end makes a task reach ends that task: answers what is to be recorded.
 pub(crate) fn settled(reservation: Reservation, failed: bool, cost: Option<u64>, now_us: i64) -> Vec<Event> {
-    let tasks: Vec<Arc<Task>> = reservation.tasks().cloned().collect();
     let tripped = reservation.settle(failed, cost);
-    tripped.iter().filter_map(|tripped| tripped.end(&tasks, now_us)).collect()
+    let told = tripped.iter().filter_map(|tripped| tripped.end(reservation.tasks(), now_us)).collect();
+    drop(reservation);
+    told
 }
 
 impl Tripped {

@@ -30,6 +30,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use pdp::digest::Digest;
 use pdp::flow::Carried;
 use pdp::label::{LabelSet, Readers};
 use pdp::policy::{Facts, TaskFacts};
@@ -37,6 +38,7 @@ use pdp::principal::Principal;
 use pdp::task::{Limits, Profile, Scope};
 
 use self::window::Seen;
+use crate::approval::retry::{self, Retry};
 use crate::effect::Once;
 use crate::fair::{self, Held};
 use crate::trace::TraceContext;
@@ -115,39 +117,40 @@ impl Task {
         &self.trace
     }
 
-    /// The labels it has gathered, and those that its calls under way are presumed to bring.
+    /// The labels it has gathered, and those that its calls under way are presumed to bring; with them those of the tasks
+    /// it was handed on from: what their agents tell its own, and when, the gate does not see.
     #[must_use]
     pub fn labels(&self) -> LabelSet {
-        self.locked(|state| state.taint.labels())
+        let labels = |task: &Self| task.locked(|state| state.taint.labels());
+        self.above().fold(labels(self), |sum, above| sum.join(&labels(above)))
     }
 
-    /// Who may read what it has gathered, and what its calls under way are presumed to bring.
+    /// Who may read all that.
     #[must_use]
     pub fn readers(&self) -> Readers {
-        self.locked(|state| state.taint.carried().readers)
+        self.carried().readers
     }
 
     /// Both of them.
     #[must_use]
     pub fn carried(&self) -> Carried {
-        self.locked(|state| state.taint.carried())
+        let carried = |task: &Self| task.locked(|state| state.taint.carried());
+        self.above().fold(carried(self), |sum, above| sum.join(&carried(above)))
     }
 
-    /// Raises its labels, and those of the task it was handed on from: what its agent tells that one's, the gate does not
-    /// see. There is no way to lower them. Answers whether anything was added.
-    pub fn raise(&self, labels: &LabelSet) -> bool {
-        if let Some(above) = &self.terms.parent {
-            above.raise(labels);
-        }
-        self.locked(|state| state.taint.raise(labels))
+    /// Raises its labels, and those of the tasks it was handed on from: what its agent tells theirs, the gate does not see.
+    /// There is no way to lower them.
+    pub fn raise(&self, labels: &LabelSet) {
+        let all = std::iter::once(self).chain(self.above().map(AsRef::as_ref));
+        all.for_each(|task| task.locked(|state| state.taint.raise(labels)));
     }
 
     /// Takes note of what data carries that it has gathered, and so does the task it was handed on from. There is no way
     /// back. Answers whether a label was added anywhere.
     pub fn gather(&self, carried: &Carried) -> bool {
-        let settle = |task: &Self| task.locked(|state| state.taint.settle(carried));
         // Every one of them is told.
-        self.lineage().filter(|task| settle(task)).count() > 0
+        let settle = |task: &Self| task.locked(|state| state.taint.settle(carried));
+        std::iter::once(self).chain(self.above().map(AsRef::as_ref)).filter(|task| settle(task)).count() > 0
     }
 
     /// What it has read, and what its user gave it: one window for all tasks that were handed on from one, since what is
@@ -228,14 +231,19 @@ impl Task {
     }
 
     /// The task itself, the one it was handed on from, and so on up. All of them bound what is done in it.
-    pub fn lineage(&self) -> impl Iterator<Item = &Self> {
-        std::iter::successors(Some(self), |task| task.terms.parent.as_deref())
+    pub fn lineage(self: &Arc<Self>) -> impl Iterator<Item = &Arc<Self>> {
+        std::iter::once(self).chain(self.above())
+    }
+
+    /// The tasks it was handed on from, the nearest first.
+    fn above(&self) -> impl Iterator<Item = &Arc<Self>> {
+        std::iter::successors(self.parent(), |task| task.parent())
     }
 
     /// How many tasks stand above it.
     #[must_use]
     pub fn depth(&self) -> u64 {
-        u64::try_from(self.lineage().skip(1).count()).unwrap_or(u64::MAX)
+        u64::try_from(self.above().count()).unwrap_or(u64::MAX)
     }
 
     /// Why it is over, if it or a task above it is.
@@ -263,6 +271,12 @@ impl Task {
         !self.told.swap(true, Ordering::Relaxed)
     }
 
+    /// Since when it is over, and nobody has to be told of it any more.
+    fn over_and_told(&self) -> Option<i64> {
+        let told = |over: &&Over| over.cause != Cause::Expired || self.told.load(Ordering::Relaxed);
+        self.ended().filter(told).map(|over| over.at_us)
+    }
+
     /// How many calls tried to reach beyond its scope.
     #[must_use]
     pub fn expansions(&self) -> u64 {
@@ -281,7 +295,7 @@ impl Task {
 
     /// What policies see of it now, before anything is known of a call.
     pub(crate) fn facts(&self, now_us: i64) -> Facts {
-        let (Carried { labels, readers }, calls) = self.locked(|state| (state.taint.carried(), state.calls));
+        let Carried { labels, readers } = self.carried();
         let (cost, bytes_out) = self.meter.spent();
         let task = TaskFacts {
             depth: self.depth(),
@@ -291,7 +305,7 @@ impl Task {
             bytes_out,
             ..TaskFacts::of(&self.id)
         };
-        Facts { labels, readers, calls, task, now_ms: now_us / 1000, ..Facts::default() }
+        Facts { labels, readers, calls: self.calls(), task, now_ms: now_us / 1000, ..Facts::default() }
     }
 
     /// What has been used of its limits, by their names.
@@ -344,6 +358,8 @@ struct Open {
     by_key: HashMap<String, Arc<Task>>,
     /// Those that hosts opened, by id.
     opened: HashMap<String, Arc<Task>>,
+    /// The same, by the key of the principal that acts in them.
+    opened_for: HashMap<String, Vec<Arc<Task>>>,
     /// What a principal had read in tasks that had to go, and when the last of them went.
     spilt: HashMap<String, (Carried, i64)>,
 }
@@ -375,6 +391,11 @@ impl Open {
     }
 }
 
+/// The name of a task, of a random number that is its own: all of it, so that no two tasks have one name.
+fn task_id(own: &str) -> String {
+    format!("task-{own}")
+}
+
 impl Tasks {
     /// A store. A rolling task ends after `idle_us` microseconds without a call. `by_trace` says whether an incoming
     /// trace id opens a task of its own; whoever sets it can leave its labels behind, so it is the host that must be trusted.
@@ -395,6 +416,21 @@ impl Tasks {
     #[must_use]
     pub fn limited(self, principals: HashMap<String, Limits>) -> Self {
         Self { meters: Meters::of(principals), ..self }
+    }
+
+    /// Whether there is a key to seal with.
+    pub(crate) fn is_sealing(&self) -> bool {
+        self.key.is_some()
+    }
+
+    /// What a client is sent to people with, under the same key as the tokens and for nothing else; none without a key.
+    pub(crate) fn sealed_state(&self, retry: &Retry) -> Option<String> {
+        Some(self.key.as_ref()?.sealed(retry::PREFIX, &retry.written()))
+    }
+
+    /// What it says, if it was sealed here.
+    pub(crate) fn opened_state(&self, state: &Token) -> Option<Retry> {
+        Retry::read(&self.key.as_ref()?.said(retry::PREFIX, state).ok()?)
     }
 
     pub(crate) fn meters(&self) -> &Meters {
@@ -434,7 +470,11 @@ impl Tasks {
         }
         open.spilt.retain(|_, (_, at)| now_us - *at <= self.idle_us);
         let trace = named.map_or_else(fresh_trace, |context| context.trace.clone());
-        let id = format!("task-{}", trace.get(..16).unwrap_or(&trace));
+        let id = match named {
+            // Another principal may come by the same trace id, or by that of a task nobody named: each has its own task.
+            Some(_) => format!("{}-{}", task_id(&trace), Digest::of_bytes(principal.key().as_bytes()).short()),
+            None => task_id(&trace),
+        };
         let terms = profile.map(|profile| Terms::of(profile, now_us)).unwrap_or_default();
         let task = Arc::new(Task::under(id, trace, principal.key(), terms));
         if let Some((carried, _)) = open.spilt.get(&task.owner)

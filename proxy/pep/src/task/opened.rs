@@ -15,8 +15,8 @@ use pdp::refusal::{Code, Refusal};
 use pdp::task::{Limits, Profile, Scope};
 
 use super::terms::{BY_TOKEN, Brief, Cause, Over, Terms};
-use super::token::{Claim, Token};
-use super::{Open, Task, Tasks};
+use super::token::Token;
+use super::{Open, Task, Tasks, task_id};
 
 /// How many hand-offs deep a task may be.
 const DEPTH_MAX: u64 = 8;
@@ -106,20 +106,20 @@ impl Tasks {
     pub fn open_for(&self, opening: Opening, now_us: i64, fresh: [[u8; 16]; 2]) -> Result<Opened, OpenFault> {
         let key = self.key.as_ref().ok_or(OpenFault::NoKey)?;
         let task = Arc::new(task(opening, now_us, fresh)?);
-        let claim = Claim { task: task.id.clone(), until_us: task.until_us().unwrap_or(now_us) };
-        let token = key.seal(&claim);
+        let token = key.seal(&task.id);
         let mut open = self.locked();
-        open.forget_what_was_over(now_us.saturating_sub(REMEMBERED_US));
+        open.forget_what_was_over(now_us);
         // Nobody may take all the room there is.
         let by = task.opened_by();
         let own = open.opened.values().filter(|one| one.opened_by() == by && one.ended().is_none()).count();
         if own >= self.open_max.div_ceil(2) {
             return Err(OpenFault::Share(own));
         }
-        if open.opened.len() >= self.open_max && !open.forget_one() {
+        if open.opened.len() >= self.open_max && !open.forget_one(now_us) {
             return Err(OpenFault::TooMany(open.opened.len()));
         }
         open.opened.insert(task.id.clone(), Arc::clone(&task));
+        open.opened_for.entry(task.owner.clone()).or_default().push(Arc::clone(&task));
         self.hosted.store(true, Ordering::Relaxed);
         Ok(Opened { task, token })
     }
@@ -130,10 +130,10 @@ impl Tasks {
     /// When the token was not sealed here, or its task is not known any more.
     pub(crate) fn claimed(&self, token: &Token) -> Result<Arc<Task>, Refusal> {
         let refused = |words: &str| Refusal::new(Code::TokenRefused, words);
-        let claim = self.key.as_ref().and_then(|key| key.open(token).ok());
-        let claim = claim.ok_or_else(|| refused("the task token is none of this gate's"))?;
+        let id = self.key.as_ref().and_then(|key| key.open(token).ok());
+        let id = id.ok_or_else(|| refused("the task token is none of this gate's"))?;
         let words = "the task of this token is gone: it was over long ago, or the gate was started again";
-        self.locked().opened.get(&claim.task).cloned().ok_or_else(|| refused(words))
+        self.locked().opened.get(&id).cloned().ok_or_else(|| refused(words))
     }
 
     /// Who is known by a token alone: the agent of the task, for the task's user.
@@ -185,7 +185,7 @@ impl Tasks {
 
     /// The tasks that were handed on from this one, at any depth.
     pub fn below(&self, task: &Task) -> Vec<Arc<Task>> {
-        let of = |one: &&Arc<Task>| one.lineage().skip(1).any(|above| above.id == task.id);
+        let of = |one: &&Arc<Task>| one.above().any(|above| above.id == task.id);
         self.locked().opened.values().filter(of).cloned().collect()
     }
 
@@ -194,12 +194,13 @@ impl Tasks {
         if !self.hosted.load(Ordering::Relaxed) {
             return;
         }
-        let key = principal.key();
-        self.locked().opened.values().filter(|other| other.owner == key).for_each(|other| {
+        // Their labels are asked for when nobody waits for the store any more.
+        let others = self.locked().opened_for.get(&principal.key()).cloned().unwrap_or_default();
+        for other in others {
             if task.gather(&other.carried()) {
                 task.seen().miss();
             }
-        });
+        }
     }
 
     /// What was read in a task that is over stays with its agent, as with any other task that goes.
@@ -210,14 +211,29 @@ impl Tasks {
 }
 
 impl Open {
-    fn forget_what_was_over(&mut self, before_us: i64) {
-        self.opened.retain(|_, task| task.ended().is_none_or(|over| over.at_us >= before_us));
+    fn forget_what_was_over(&mut self, now_us: i64) {
+        let before_us = now_us.saturating_sub(REMEMBERED_US);
+        let is_old = |task: &Task| task.over_and_told().is_some_and(|at_us| at_us < before_us);
+        let old: Vec<String> = self.opened.values().filter(|task| is_old(task)).map(|task| task.id.clone()).collect();
+        old.iter().for_each(|id| self.forget(id, now_us));
     }
 
     /// Forgets the task that has been over for longest. Answers whether there was one.
-    fn forget_one(&mut self) -> bool {
-        let oldest = self.opened.values().filter_map(|task| Some((task.ended()?.at_us, task.id.clone()))).min();
-        oldest.is_some_and(|(_, id)| self.opened.remove(&id).is_some())
+    fn forget_one(&mut self, now_us: i64) -> bool {
+        let oldest = self.opened.values().filter_map(|task| Some((task.over_and_told()?, task.id.clone()))).min();
+        oldest.inspect(|(_, id)| self.forget(id, now_us)).is_some()
+    }
+
+    /// Forgets a task. What was read in it stays with its agent: a limit may have ended it, and then nobody has kept that yet.
+    fn forget(&mut self, id: &str, now_us: i64) {
+        let Some(task) = self.opened.remove(id) else { return };
+        if let Some(others) = self.opened_for.get_mut(&task.owner) {
+            others.retain(|other| !Arc::ptr_eq(other, &task));
+            if others.is_empty() {
+                self.opened_for.remove(&task.owner);
+            }
+        }
+        self.keep(&task, now_us);
     }
 }
 
@@ -250,15 +266,12 @@ fn task(opening: Opening, now_us: i64, fresh: [[u8; 16]; 2]) -> Result<Task, Ope
     }
     let by_token = Arc::new(Principal { method: BY_TOKEN.to_owned(), ..principal.clone() });
     let owner = principal.key();
-    let inherited = parent.as_ref().map(|above| above.carried()).unwrap_or_default();
     let brief = Brief { goal, principal: Arc::new(principal), by_token, opened_by: by, until_us };
     let limits = profile.limits.tighter(&limits);
     let (name, brief) = (profile.name.clone(), Some(Box::new(brief)));
     let terms = Terms { profile: name, scope, limits, opened_us: now_us, brief, parent };
-    let id = format!("task-{}", own.get(..16).unwrap_or(&own));
-    let task = Task::under(id, trace, owner, terms);
-    // What the task above has read, its agent may have been told.
-    task.gather(&inherited.join(&Carried::labelled(labels)));
+    let task = Task::under(task_id(&own), trace, owner, terms);
+    task.gather(&Carried::labelled(labels));
     Ok(task)
 }
 
@@ -399,7 +412,7 @@ mod tests {
         );
         assert_eq!((child.until_us(), child.trace(), child.depth()), (task.until_us(), task.trace(), 1));
         assert_eq!(child.principal().unwrap().user, "u");
-        let ids: Vec<&str> = child.lineage().map(Task::id).collect();
+        let ids: Vec<&str> = child.lineage().map(|task| task.id()).collect();
         assert_eq!(ids, [child.id(), task.id()]);
     }
 
@@ -414,7 +427,40 @@ mod tests {
         child.raise(&labels(&["untrusted"]));
         assert!(parent.labels().contains("untrusted"));
         parent.raise(&labels(&["user"]));
-        assert!(!child.labels().contains("user"), "what the parent reads later, its child has not read");
+        assert!(child.labels().contains("user"), "what the parent's agent reads later, it may tell the child's");
+        assert!(parent.labels().contains("secret") && child.carried().labels == child.labels());
+        assert_eq!(child.facts(0).labels, child.labels());
+    }
+
+    #[test]
+    fn what_is_forgotten_leaves_its_labels_and_is_told_of_first() {
+        let tasks = tasks(2);
+        let agent = opening("a").principal;
+        let limited = open(&tasks, opening("a"), 0, 1).unwrap().task;
+        limited.raise(&["private"].into_iter().collect());
+        limited.conclude(over(Cause::Limit, 1));
+        let short = open(&tasks, Opening { lifetime_s: Some(1), ..opening("b") }, 0, 2).unwrap().task;
+        assert_eq!(short.over(5_000_000).unwrap().cause, Cause::Expired);
+        open(&tasks, opening("c"), 5_000_000, 3).unwrap();
+        assert!(tasks.find(limited.id()).is_none());
+        let rolling = tasks.resolve(&agent, None, None, 5_000_001, || "e".repeat(32));
+        assert!(rolling.labels().contains("private"), "the task that a limit ended is gone, its labels are not");
+        assert_eq!(open(&tasks, opening("c"), 5_000_002, 4).unwrap_err(), OpenFault::TooMany(2));
+        assert_eq!(tasks.expire(5_000_003).len(), 1, "its end was told before it was forgotten");
+        open(&tasks, opening("c"), 5_000_004, 5).unwrap();
+    }
+
+    #[test]
+    fn what_an_agent_read_in_its_tasks_spills_into_its_own_and_nobody_elses() {
+        let tasks = tasks(9);
+        let opened = open(&tasks, opening("a"), 0, 1).unwrap().task;
+        opened.raise(&["private"].into_iter().collect());
+        let spilt = |agent: &str| {
+            let (task, agent) = (Task::new(agent.to_owned(), "e".repeat(32)), opening(agent).principal);
+            tasks.spill_into(&task, &agent);
+            task.labels().contains("private")
+        };
+        assert_eq!((spilt("a"), spilt("b")), (true, false));
     }
 
     #[test]

@@ -40,7 +40,7 @@ impl Task {
 
     /// Matches a call to the plans of this task and of those it was handed on from: a hand-off is no way out of a plan. The
     /// note is of the nearest plan that the call does not fit, else of the nearest there is; nothing where there is none.
-    pub(crate) fn meet(&self, server: &str, tool: &str) -> Option<(PlanNote, Vec<HeldStep>)> {
+    pub(crate) fn meet(self: &std::sync::Arc<Self>, server: &str, tool: &str) -> Option<(PlanNote, Vec<HeldStep>)> {
         let (mut noted, mut held) = (None::<PlanNote>, Vec::new());
         for (note, step) in self.lineage().filter_map(|task| task.claims.meet(server, tool)) {
             held.extend(step);

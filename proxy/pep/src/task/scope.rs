@@ -3,6 +3,8 @@
 //! Asked by the guardrail stage of everything, and before the gate itself asks a server anything for a task. Knows
 //! nothing of policies: what a scope leaves out, no policy and no approval brings in.
 
+use std::sync::Arc;
+
 use pdp::json;
 use pdp::method::{Feature, Method};
 use pdp::policy::canonical_target;
@@ -119,6 +121,12 @@ pub(crate) fn sees(scope: &Scope, server: &Server, tool: &Tool) -> bool {
     server.transport.is_own() || scope.tools.is_any() || scope.tools.allows(&format!("{}/{}", server.name, tool.name))
 }
 
+/// The tools of a server that lie within a scope and may be called at all: what is retired is withheld too.
+pub(crate) fn tools_within<'s>(scope: &'s Scope, server: &'s Server) -> impl Iterator<Item = &'s Arc<Tool>> {
+    let tools = server.tools.values().filter(|_| touches(scope, server));
+    tools.filter(|tool| tool.withheld.is_none() && sees(scope, server, tool))
+}
+
 /// A resource is within a scope as it is written and as the most canonical reader reads it: else `like` patterns could be
 /// climbed out of.
 fn acted_on(scope: &Scope, known: Option<&Method>, target: &str) -> Result<(), Outside> {
@@ -180,14 +188,10 @@ fn open_patterns(what: &str, allowed: &Allowed) -> String {
 /// Which tools lie within a task's scope, for its agent to revise its plan by.
 fn open_tools(head: &Head) -> String {
     let scope = head.task.scope();
-    let servers = head.snapshot.registry().servers.values();
-    let within = servers.filter(|s| scope.servers.allows(&s.name) && scope.systems.allows(&s.system));
-    let mut names: Vec<String> = within
-        .filter(|server| server.retired.is_none())
-        .flat_map(|server| server.tools.values().map(move |tool| (server, tool)))
-        .filter(|(server, tool)| tool.withheld.is_none() && sees(scope, server, tool))
-        .map(|(server, tool)| format!("{}/{}", server.name, tool.name))
-        .collect();
+    // The gate's own tools lie within every scope: that is no news of this one.
+    let servers = head.snapshot.registry().servers.values().filter(|server| !server.transport.is_own());
+    let within = servers.flat_map(|server| tools_within(scope, server).map(move |tool| (server, tool)));
+    let mut names: Vec<String> = within.map(|(server, tool)| format!("{}/{}", server.name, tool.name)).collect();
     let more = names.len().saturating_sub(NAMES_MAX);
     names.truncate(NAMES_MAX);
     match (names.as_slice(), more) {

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use pdp::flow::Carried;
 use pdp::label::LabelSet;
@@ -33,9 +34,9 @@ impl Taint {
         self.presumed.values().fold(settled, |sum, one| sum.join(&one.labels))
     }
 
-    /// Joins labels to the facts. Answers whether anything was added.
-    pub(super) fn raise(&mut self, labels: &LabelSet) -> bool {
-        self.settled.labels.raise(labels)
+    /// Joins labels to the facts.
+    pub(super) fn raise(&mut self, labels: &LabelSet) {
+        self.settled.labels.raise(labels);
     }
 
     /// What data carries that the task has gathered. There is no way back. Answers whether a label was added.
@@ -52,27 +53,34 @@ impl Taint {
         number
     }
 
-    /// Ends a presumption, whose call was lost; nothing where it is settled.
-    fn lose(&mut self, number: u64) {
-        if let Some(carried) = self.presumed.remove(&number) {
+    /// Ends a presumption that nothing came of; nothing where it is settled. That of a call that acted becomes fact: it is
+    /// lost, and may have brought what was presumed.
+    fn end(&mut self, number: u64, acted: bool) {
+        if let Some(carried) = self.presumed.remove(&number).filter(|_| acted) {
             self.settled.raise(&carried);
         }
     }
 }
 
-/// What a call under way is presumed to bring, of its task and of those above it. Dropped unsettled, it becomes fact.
+/// What a call under way is presumed to bring, of its task and of those above it. Dropped unsettled, it becomes fact, if
+/// the call acted.
 #[derive(Debug)]
 pub(crate) struct Presumption {
     /// Each task, and the number of the presumption there.
     of: Vec<(Arc<Task>, u64)>,
+    acted: AtomicBool,
 }
 
 impl Presumption {
     /// Presumes it of a task from now on.
     pub(crate) fn of(task: &Arc<Task>, carried: &Carried) -> Self {
-        let lineage = std::iter::successors(Some(task), |task| task.parent());
         let presume = |task: &Arc<Task>| (Arc::clone(task), task.locked(|state| state.taint.presume(carried.clone())));
-        Self { of: lineage.map(presume).collect() }
+        Self { of: task.lineage().map(presume).collect(), acted: AtomicBool::new(false) }
+    }
+
+    /// Whether the call was sent, as far as is known now.
+    pub(crate) fn acts(&self, acts: bool) {
+        self.acted.store(acts, Ordering::Relaxed);
     }
 
     /// The call has brought this. It may be told again, when an answer is delivered again.
@@ -89,7 +97,7 @@ impl Presumption {
 impl Drop for Presumption {
     fn drop(&mut self) {
         for (task, number) in &self.of {
-            task.locked(|state| state.taint.lose(*number));
+            task.locked(|state| state.taint.end(*number, self.acted.load(Ordering::Relaxed)));
         }
     }
 }
@@ -119,6 +127,9 @@ mod tests {
         let one = Presumption::of(&task, &carried("untrusted", None));
         let two = Presumption::of(&task, &carried("private", Some("ann")));
         assert_eq!(task.carried(), carried("private untrusted", Some("ann")));
+        let three = Presumption::of(&task, &carried("secret", None));
+        drop(three);
+        [&one, &two].iter().for_each(|presumption| presumption.acts(true));
         one.settle(&carried("", None));
         assert_eq!(task.carried(), carried("private", Some("ann")));
         drop(one);
@@ -134,6 +145,7 @@ mod tests {
         Presume(Carried),
         Settle(usize, Carried),
         Lose(usize),
+        Unsent(usize),
     }
 
     fn any_carried() -> impl Strategy<Value = Carried> {
@@ -152,6 +164,7 @@ mod tests {
             any_carried().prop_map(Step::Presume),
             (any::<usize>(), any_carried()).prop_map(|(at, fact)| Step::Settle(at, fact)),
             any::<usize>().prop_map(Step::Lose),
+            any::<usize>().prop_map(Step::Unsent),
         ];
         proptest::collection::vec(step, 0..20)
     }
@@ -176,10 +189,12 @@ mod tests {
                         facts.raise(&fact);
                     }
                     Step::Lose(at) if !open.is_empty() => {
-                        let (_, carried) = open.swap_remove(at % open.len());
+                        let (presumption, carried) = open.swap_remove(at % open.len());
+                        presumption.acts(true);
                         facts.raise(&carried);
                     }
-                    Step::Settle(..) | Step::Lose(_) => {}
+                    Step::Unsent(at) if !open.is_empty() => drop(open.swap_remove(at % open.len())),
+                    Step::Settle(..) | Step::Lose(_) | Step::Unsent(_) => {}
                 }
                 let want = open.iter().fold(facts.clone(), |sum, (_, one)| sum.join(one));
                 prop_assert_eq!(task.carried(), want);

@@ -36,6 +36,12 @@ fn a_trace_id_opens_a_task_only_for_its_principal_and_only_where_that_is_on() {
     a.raise(&["untrusted"].into_iter().collect());
     let b = tasks.resolve(&principal("b"), Some(&context), None, 0, String::new);
     assert!(b.labels().is_empty());
+    // Neither goes by the other's name, nor by that of a task whose trace id it heard.
+    let rolling = tasks.resolve(&principal("c"), None, None, 0, || context.trace.clone());
+    let ids = [&a, &b, &rolling].map(|task| task.id().to_owned());
+    assert!(ids.iter().all(|id| id.starts_with(&format!("task-{}", context.trace))), "{ids:?}");
+    assert_eq!(ids.iter().collect::<std::collections::BTreeSet<_>>().len(), 3, "{ids:?}");
+    assert!(ids.iter().all(|id| tasks.find(id).is_some_and(|task| task.id() == id)));
     let off = Tasks::new(100, 10, false);
     assert_eq!(off.resolve(&principal("a"), Some(&context), None, 0, || "e".repeat(32)).trace(), "e".repeat(32));
 }

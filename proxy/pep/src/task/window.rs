@@ -12,7 +12,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use pdp::json::{self, Json};
 use pdp::label::LabelSet;
 use pdp::origin::{Field, Key, Kinds, Message, Reading, UNGIVEN, USER, Window};
-use pdp::policy::{Facts, Looked, Named};
+use pdp::policy::{Facts, Looked, Members};
 use pdp::record::Direction;
 use pdp::registry::{Server, Tool};
 
@@ -92,7 +92,7 @@ impl Seen {
 fn give(window: &mut Window, text: &str) {
     let mut reading = Reading::new(usize::MAX);
     reading.text(window.key(), text);
-    window.read(reading, &[USER].into_iter().collect());
+    window.give(reading);
 }
 
 /// A long answer under way into the window of its task.
@@ -136,11 +136,23 @@ impl Passing {
 /// Reads a server's message, under the labels that its record has by now. A list of tools was reviewed, and what else is of the
 /// lifecycle is no content.
 pub(crate) fn read(head: &Head, entry: &OpenRecord, context: &Context, text: &str, limits: &Limits) {
-    if context.subject.method() != "tools/list" && !context.subject.is_lifecycle() {
-        let labels = entry.read(|record| record.labels.clone()).unwrap_or_default();
-        let labels = if is_looked_at(head) { repeated(head, &context.subject, labels, limits) } else { labels };
-        read_under(head, &labels, context.subject.tool().map(AsRef::as_ref), text, limits);
+    if context.subject.method() == "tools/list" || context.subject.is_lifecycle() {
+        return;
     }
+    if !is_looked_at(head) {
+        return head.task.seen().miss();
+    }
+    let labels = entry.read(|record| record.labels.clone()).unwrap_or_default();
+    read_result(head, &context.subject, labels, text, limits);
+}
+
+/// Reads a result of this call, under these labels and those of what its server was told.
+pub(crate) fn read_result(head: &Head, subject: &Subject, labels: LabelSet, text: &str, limits: &Limits) {
+    if !is_looked_at(head) {
+        return head.task.seen().miss();
+    }
+    let labels = repeated(head, subject, labels, limits);
+    read_under(head, &labels, subject.tool().map(AsRef::as_ref), text, limits);
 }
 
 /// These labels, and those of what the server was told and may repeat. A tool of a trusted server that says "nobody is called
@@ -223,7 +235,7 @@ pub(crate) fn found(head: &Head, server: &Server, subject: &Subject, facts: &mut
 pub(crate) fn all(head: &Head, subject: &Subject, limits: &Limits) -> BTreeMap<String, LabelSet> {
     match subject {
         Subject::Tool { tool, .. } if is_looked_at(head) => {
-            let looked = Looked { origin: Named::All, ..Looked::default() };
+            let looked = Looked { origin: Members::All, ..Looked::default() };
             of_looked(head, tool, &looked, &head.task.labels(), limits).origin
         }
         Subject::Tool { .. } | Subject::Method { .. } => BTreeMap::new(),

@@ -69,7 +69,7 @@ pub(super) fn wait<F: Future>(future: F) -> F::Output {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
 }
 
-pub(super) fn principal() -> Principal {
+pub(crate) fn principal() -> Principal {
     Principal {
         agent: "claude".into(),
         teams: vec!["support".into()],
@@ -95,7 +95,7 @@ pub(super) fn intent(number: u64) -> Entry {
     })
 }
 
-pub(super) fn bare_record(number: u64) -> Record {
+pub(crate) fn bare_record(number: u64) -> Record {
     Record {
         v: RECORD_VERSION,
         number,

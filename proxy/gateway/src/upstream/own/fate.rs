@@ -22,6 +22,9 @@ use crate::ledger::{Filter, Reader};
 /// How many of the caller's calls of a tool are looked through for the same arguments, the latest first.
 const LOOK_BACK: usize = 200;
 
+/// What is said of an effect that is not known.
+const MAYBE: &str = "it may have had its effect, which nobody knows: look before you repeat it.";
+
 /// Which call is asked for.
 enum Asked {
     Number(u64),
@@ -133,8 +136,12 @@ fn latest<'e>(
         Entry::Event(_) | Entry::Said(_) => false,
     };
     let did_nothing = |entry: &Entry| {
-        let ending = recorded(entry).map(|record| record.ending);
-        matches!(ending, Some(Ending::Refused | Ending::Abandoned | Ending::Panicked))
+        recorded(entry).is_some_and(|record| match &record.effect {
+            Some(effect) => matches!(effect.state, EffectState::Denied | EffectState::RolledBack),
+            None => {
+                matches!(record.ending, Ending::Refused | Ending::Abandoned | Ending::Panicked | Ending::Failed)
+            }
+        })
     };
     let fits: Vec<(&Entry, String)> =
         entries.filter(same).filter_map(|entry| Some((entry, told(entry, own)?))).collect();
@@ -205,14 +212,21 @@ fn record_words(record: &Record) -> String {
     let what = record.target.as_deref().or(record.method.as_deref()).unwrap_or("a message");
     let mut out = format!("#{}, {}/{}: ", record.number, clipped(&record.server), clipped(what));
     let failed = record.result.as_ref().is_some_and(|result| result.is_error || result.error_code.is_some());
+    let state = record.effect.as_ref().map(|effect| effect.state);
     out.push_str(match record.ending {
+        // What is known of the effect goes before how the call ended.
+        _ if state == Some(EffectState::Quarantined) => {
+            "it was carried out, and its answer is withheld until a person releases it: do not repeat it."
+        }
+        _ if state == Some(EffectState::RolledBack) => "it was carried out, and undone again.",
+        _ if state == Some(EffectState::Indeterminate) => MAYBE,
         Ending::Served if failed => "it was carried out, and its server answered with an error.",
         Ending::Served => "it was carried out, and its answer was handed over.",
         Ending::Refused => "it was refused, and nothing was done.",
         Ending::Failed => "it was sent, and no answer worth handing over came; it had no effect.",
         Ending::Abandoned => "its sender went away before anything was done.",
         Ending::Panicked => "the gate itself failed before anything was done.",
-        Ending::Indeterminate => "it may have had its effect, which nobody knows: look before you repeat it.",
+        Ending::Indeterminate => MAYBE,
     });
     if let Some(refusal) = &record.refusal {
         out.push_str(&format!(" {}: {}", refusal.code.name(), crate::story::visible::text(&refusal.message)));
@@ -222,4 +236,39 @@ fn record_words(record: &Record) -> String {
         out.push_str(&format!(" It needs the approval of: {}.", grants.join(", ")));
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may panic")]
+    use pdp::record::EffectNote;
+
+    use super::*;
+    use crate::ledger::tests::{bare_record, principal};
+
+    fn record(number: u64, ending: Ending, state: Option<EffectState>) -> Entry {
+        let effect =
+            state.map(|state| EffectNote { again: None, fault: None, key: None, preview: None, rollback: None, state });
+        let arguments_digest = Some(Digest::of_bytes(b"same"));
+        let principal = Some(principal().into());
+        Entry::Record(Record { ending, effect, arguments_digest, principal, ..bare_record(number) }.into())
+    }
+
+    #[test]
+    fn what_acted_is_told_before_what_did_nothing() {
+        use EffectState::{Committed, Denied, Indeterminate, Quarantined, RolledBack};
+        let paid = || record(1, Ending::Served, Some(Committed));
+        for (entries, words) in [
+            (vec![paid(), record(2, Ending::Failed, Some(Denied))], "#1, "),
+            (vec![paid(), record(2, Ending::Failed, None)], "#1, "),
+            (vec![paid(), record(2, Ending::Failed, Some(RolledBack))], "#1, "),
+            (vec![paid(), record(2, Ending::Indeterminate, Some(Indeterminate))], "which nobody knows"),
+            (vec![record(1, Ending::Failed, Some(RolledBack))], "carried out, and undone again"),
+            (vec![record(1, Ending::Indeterminate, Some(Quarantined))], "withheld until a person releases it"),
+            (vec![record(1, Ending::Refused, None), record(2, Ending::Failed, Some(Denied))], "#2, "),
+        ] {
+            let (told, _) = latest(entries.iter(), Digest::of_bytes(b"same"), &principal()).unwrap();
+            assert!(told.contains(words), "{words}: {told}");
+        }
+    }
 }

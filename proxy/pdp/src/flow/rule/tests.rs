@@ -218,3 +218,27 @@ proptest! {
         prop_assert!(presumed.flows_to(&rules.most().of(&Carried::labelled(labels(&base)))));
     }
 }
+
+#[test]
+fn a_pattern_that_nothing_can_match_is_told() {
+    for (form, pattern, can) in [
+        (Form::Address, "*@partner.example", true),
+        (Form::Address, "Ann.*@partner.example", true),
+        (Form::Address, "#General*", true),
+        (Form::Address, "*@Partner.example", false),
+        (Form::Address, "Bob@Partner.example", false),
+        (Form::Host, "*.partner.example", true),
+        (Form::Host, "*.Partner.example", false),
+        (Form::Host, "*.b\u{fc}cher.example", false),
+        (Form::Url, "https://x.test/*/Reports", true),
+        (Form::Url, "https://*.X.test/*", false),
+        (Form::Url, "https://x.test", false),
+        (Form::Path, "/Finance/*", true),
+        (Form::Path, "/finance/", false),
+        (Form::Any, "notes://Inbox/*", false),
+        (Form::Any, "true", true),
+        (Form::Any, "HR *", true),
+    ] {
+        assert_eq!(Test::can_match(pattern, form).is_ok(), can, "{form:?} {pattern}");
+    }
+}

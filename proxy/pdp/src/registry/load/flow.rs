@@ -1,5 +1,7 @@
 //! From what a registry file says of data to its rules: label rules, readers, memory.
 
+use std::collections::BTreeSet;
+
 use toml::Spanned;
 
 use super::super::written::{MemoryServerTable, MemoryTable, NameRuleTable, RuleTable, ServerFile, ToolTable};
@@ -81,13 +83,14 @@ impl Reader<'_> {
                 readers: table.readers.as_ref(),
                 at: rule.span().start,
             };
-            let patterns: std::collections::BTreeSet<String> = table.name.iter().cloned().collect();
+            let patterns: BTreeSet<String> = table.name.iter().cloned().collect();
             for then in self.then(&then, labels) {
                 out.push(Rule {
                     looks_at: LooksAt::Name,
                     test: Test { patterns: patterns.clone(), form: Form::Any, then },
                 });
             }
+            self.patterns(rule.span().start, &patterns, Form::Any);
             if patterns.is_empty() {
                 self.fault(rule.span().start, "a rule that names nothing", "list at least one pattern in `name`");
             }
@@ -131,14 +134,28 @@ impl Reader<'_> {
             self.fault(at, "`any` adds labels and clears none", remedy);
         }
         let Some(place) = place else { return Vec::new() };
-        let patterns: std::collections::BTreeSet<String> = patterns.iter().cloned().collect();
+        let patterns: BTreeSet<String> = patterns.iter().cloned().collect();
         let form = table.form.unwrap_or_else(|| Test::form_of(place.last_name(), &patterns));
+        self.patterns(at, &patterns, form);
         let looks_at = match of_argument {
             true => LooksAt::Argument { at: place, absent: table.absent.clone() },
             false => LooksAt::Result { at: place },
         };
         let rule = |then| Rule { looks_at: looks_at.clone(), test: Test { patterns: patterns.clone(), form, then } };
         self.then(&then, labels).into_iter().map(rule).collect()
+    }
+
+    /// A pattern that nothing can match would be a rule that says nothing, without a word of it.
+    fn patterns(&mut self, at: usize, patterns: &BTreeSet<String>, form: Form) {
+        for pattern in patterns {
+            if let Err(remedy) = Test::can_match(pattern, form) {
+                self.fault(
+                    at,
+                    format!("no value matches `{pattern}`: patterns are held against canonical forms"),
+                    remedy,
+                );
+            }
+        }
     }
 
     /// What follows from a rule. One that does nothing is a fault, and so is one that clears what is not there.
