@@ -44,7 +44,7 @@ impl Seen {
     pub(crate) fn given(&self, text: &str) {
         let mut open = self.window.write().unwrap_or_else(PoisonError::into_inner);
         match open.as_mut() {
-            Some(window) => give(window, text),
+            Some(window) => window.give(text),
             None => self.given.write().unwrap_or_else(PoisonError::into_inner).push(text.to_owned()),
         }
     }
@@ -79,7 +79,7 @@ impl Seen {
         let window = open.get_or_insert_with(|| {
             let mut window = Window::new(Key::default(), bytes_max);
             let given = std::mem::take(&mut *self.given.write().unwrap_or_else(PoisonError::into_inner));
-            given.iter().for_each(|text| give(&mut window, text));
+            given.iter().for_each(|text| window.give(text));
             window
         });
         if self.missed.swap(false, Ordering::AcqRel) {
@@ -87,12 +87,6 @@ impl Seen {
         }
         ask(window)
     }
-}
-
-fn give(window: &mut Window, text: &str) {
-    let mut reading = Reading::new(usize::MAX);
-    reading.text(window.key(), text);
-    window.give(reading);
 }
 
 /// A long answer under way into the window of its task.
