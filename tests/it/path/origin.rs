@@ -127,7 +127,7 @@ scripts! {
         user says: Pay Acme GmbH 20 EUR
         bank answers {"content":[{"type":"text","text":"Balance of the account of Joe Doe: 7"}]}
         given > tools/call bank balance
-        given > tools/call bank pay {"to":"ACME GmbH","amount":20}
+        given > tools/call bank pay {"to":"Acme GmbH","amount":20}
         show record /decision
         given > tools/call bank pay {"to":"Joe Doe","amount":20}
         show record /decision

@@ -339,8 +339,8 @@ fn clear(text: &str) -> Cow<'_, str> {
 fn place(text: &str) -> Option<String> {
     let is_url = text.contains("://");
     // Through `..` a link may lead elsewhere, and whoever is named before a URL's host is a part of what was given.
-    let is_plain =
-        text.is_ascii() && !text.contains("..") && !text.contains(ends_value) && !(is_url && text.contains('@'));
+    let has_userinfo = is_url && text.contains('@');
+    let is_plain = text.is_ascii() && !text.contains("..") && !text.contains(ends_value) && !has_userinfo;
     if !is_plain || !text.contains(['@', '/']) {
         return None;
     }
