@@ -445,9 +445,10 @@ mod tests {
         assert!(tasks.find(limited.id()).is_none());
         let rolling = tasks.resolve(&agent, None, None, 5_000_001, || "e".repeat(32));
         assert!(rolling.labels().contains("private"), "the task that a limit ended is gone, its labels are not");
-        assert_eq!(open(&tasks, opening("c"), 5_000_002, 4).unwrap_err(), OpenFault::TooMany(2));
+        let another = || Opening { by: "default/other".to_owned(), ..opening("c") };
+        assert_eq!(open(&tasks, another(), 5_000_002, 4).unwrap_err(), OpenFault::TooMany(2));
         assert_eq!(tasks.expire(5_000_003).len(), 1, "its end was told before it was forgotten");
-        open(&tasks, opening("c"), 5_000_004, 5).unwrap();
+        open(&tasks, another(), 5_000_004, 5).unwrap();
     }
 
     #[test]
