@@ -108,7 +108,9 @@ fn principals(policies: &[SourceFile]) -> Vec<(String, Principal, Known)> {
 
 /// Every set of the labels that policies mention.
 fn label_sets(policies: &[SourceFile]) -> Vec<LabelSet> {
-    let names: Vec<String> = mentioned(policies, "Label").into_iter().collect();
+    // No task carries what says that a place was not given.
+    let names = mentioned(policies, "Label").into_iter().filter(|name| name != pdp::origin::UNGIVEN);
+    let names: Vec<String> = names.collect();
     assert!(names.len() <= 5, "policies mention {} labels: print chosen sets, not all of them", names.len());
     let mut sets: Vec<Vec<&str>> = (0..1usize << names.len())
         .map(|bits| (0..names.len()).filter(|n| bits >> n & 1 == 1).map(|n| names[n].as_str()).collect())
@@ -138,7 +140,8 @@ fn row(
     let mut rules = BTreeSet::new();
     let mut out = format!("  {name:<52}");
     for labels in sets {
-        let (labels, unvouched) = (labels.clone(), labels.clone());
+        let ungiven: LabelSet = [pdp::origin::UNGIVEN].into_iter().collect();
+        let (labels, unvouched) = (labels.clone(), labels.clone().join(&ungiven));
         let mut facts = Facts { labels, unvouched, now_ms: 1_795_132_800_000, ..Facts::default() };
         if known == Known::Vouched {
             facts.unvouched = LabelSet::default();

@@ -202,14 +202,22 @@ async fn a_withheld_result_is_released_by_an_operator_and_found_by_its_call() {
     assert_eq!(stranger.message(), json!({ "withheld": [] }), "another tenant's admin sees none of it");
     assert_eq!(release(record, STRANGER).await.status, 404);
     assert_eq!(release(record + 1000, OPERATOR).await.status, 404);
-    let released = release(record, OPERATOR).await;
+    let path = format!("/v1/quarantine/{record}/release");
+    let odd = Request::post(&path, json!({ "reason": "x", "zzz": 1 }).to_string()).token(OPERATOR);
+    assert_eq!(odd.send(lab.gate.control()).await.status, 400, "what it does not know it refuses");
+    assert_eq!(ask("POST", "/v1/quarantine/abc/release".to_owned(), OPERATOR).await.status, 400);
+    let reasoned = Request::post(&path, json!({ "reason": "checked with bo" }).to_string()).token(OPERATOR);
+    let released = reasoned.send(lab.gate.control()).await;
     assert_eq!((released.status, &released.message()["tool"]), (200, &json!("act")), "{released:?}");
+    assert_eq!(release(record, OPERATOR).await.status, 409, "it is released once");
     let found = act().send(lab.gate.at()).await.message();
     assert_eq!((&found["id"], &found["result"]["content"][0]["text"]), (&json!(7), &json!("kept")), "{found}");
     let labels = &found["result"]["_meta"]["dev.wicketgate/label"]["labels"];
     assert_eq!(*labels, json!(["unvalidated"]), "{found}");
     assert_eq!(lab.server.seen_of("tools/call").len(), 1, "it acted once");
     let told = events(lab.gate.close().await);
-    let event = told.iter().find(|event| event.what == "quarantine_released").unwrap();
+    let released: Vec<_> = told.iter().filter(|event| event.what == "quarantine_released").collect();
+    let [event] = &released[..] else { panic!("{released:?}") };
+    assert!(event.detail.ends_with(": checked with bo"), "{event:?}");
     assert!(event.task.is_some() && event.trace.is_some() && event.by.is_some(), "{event:?}");
 }

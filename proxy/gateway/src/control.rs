@@ -108,6 +108,9 @@ pub async fn serve(socket: TcpListener, control: Arc<Control>) -> std::io::Resul
         .fallback(|| async {
             error(StatusCode::NOT_FOUND, "no_route", "there is nothing here; see `/v1/openapi.json`")
         })
+        .method_not_allowed_fallback(|| async {
+            error(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this is not asked by that HTTP method")
+        })
         .layer(middleware::from_fn_with_state(Arc::clone(&control), admit::admit))
         .with_state(control);
     let service = served.into_make_service_with_connect_info::<SocketAddr>();

@@ -76,12 +76,19 @@ pub struct Stopped {
     pub(crate) entry: OpenRecord,
     pub(crate) address: Box<Address>,
     pub(crate) refusal: Box<Refusal>,
-    /// What the agent is told beside the refusal's sentence.
-    pub(crate) advice: Option<Box<str>>,
+    pub(crate) beside: BesideWords,
+}
+
+/// What is told beside a refusal's sentence, or instead of it.
+pub(crate) enum BesideWords {
+    /// Nothing.
+    Nothing,
+    /// What the agent can do.
+    Advice(Box<str>),
     /// The answer that this call had before, which is handed over again.
-    pub(crate) again: Option<Arc<str>>,
+    Again(Arc<str>),
     /// The request that people have not decided on yet.
-    pub(crate) pending: Option<Box<Told>>,
+    Pending(Box<Told>),
 }
 
 /// `Next` may follow `Self`. One line per arrow; there are no other arrows.
@@ -248,24 +255,24 @@ impl Call<Labelled> {
 impl Stopped {
     /// A frame that ends here.
     pub(crate) fn new(entry: OpenRecord, address: Box<Address>, refusal: Refusal) -> Self {
-        Self { entry, address, refusal: Box::new(refusal), advice: None, again: None, pending: None }
+        Self { entry, address, refusal: Box::new(refusal), beside: BesideWords::Nothing }
     }
 
     /// With an answer that is handed over again, instead of words.
     pub(crate) fn answer_again(mut self, answer: Arc<str>) -> Self {
-        self.again = Some(answer);
+        self.beside = BesideWords::Again(answer);
         self
     }
 
     /// With the request that people have not decided on yet.
     pub(crate) fn pending(mut self, told: Told) -> Self {
-        self.pending = Some(Box::new(told));
+        self.beside = BesideWords::Pending(Box::new(told));
         self
     }
 
     /// With words for the agent beside the refusal's sentence.
     pub(crate) fn advise(mut self, advice: String) -> Self {
-        self.advice = Some(advice.into_boxed_str());
+        self.beside = BesideWords::Advice(advice.into_boxed_str());
         self
     }
 }

@@ -23,14 +23,21 @@ pub(crate) struct OpenRecord {
     intended: bool,
     /// What a drop means: for a stream that its reader closes, the ordinary end.
     when_dropped: Ending,
-    /// The step of the plan that the frame holds until it acts or ends.
-    step: Option<Box<HeldStep>>,
+    /// What the frame holds until it acts or ends; nothing for most frames.
+    holds: Option<Box<Holds>>,
     /// What surrounds an effect; nothing for most frames.
     effect: Option<Box<Effect>>,
     /// Its place within the limits, until it ends.
     reserved: Option<Box<Reserved>>,
-    /// What people gave to it, until it acts or ends.
-    approved: Option<Box<Use>>,
+}
+
+/// What is given back when a frame ends without having acted.
+#[derive(Debug, Default)]
+struct Holds {
+    /// Steps of plans, one of each that binds the task.
+    steps: Vec<HeldStep>,
+    /// What people gave.
+    approved: Option<Use>,
 }
 
 /// A place within the limits, and what the call did cost, as its result says.
@@ -59,10 +66,9 @@ impl OpenRecord {
             clock,
             intended: false,
             when_dropped: Ending::Abandoned,
-            step: None,
+            holds: None,
             effect: None,
             reserved: None,
-            approved: None,
         }
     }
 
@@ -96,25 +102,31 @@ impl OpenRecord {
         self.write(|record| record.notes.push(Note { at_us, text: text.into() }));
     }
 
-    /// Holds a step of the task's plan. It is given back when the frame ends without having acted.
-    pub(crate) fn hold_step(&mut self, step: Option<HeldStep>) {
-        self.step = step.map(Box::new);
+    /// Holds steps of the plans that bind its task. They are given back when the frame ends without having acted.
+    pub(crate) fn hold_steps(&mut self, steps: Vec<HeldStep>) {
+        if !steps.is_empty() {
+            self.holds.get_or_insert_default().steps = steps;
+        }
     }
 
-    /// The frame acts now: the step it held is taken, and what people gave it is used.
+    /// The frame acts now: the steps it held are taken, and what people gave it is used.
     pub(crate) fn acts(&mut self) {
-        self.step.take().into_iter().for_each(|step| step.made());
-        self.approved.take().into_iter().for_each(|given| given.made());
+        if let Some(Holds { steps, approved }) = self.holds.take().map(|holds| *holds) {
+            steps.into_iter().for_each(HeldStep::made);
+            approved.into_iter().for_each(Use::made);
+        }
     }
 
     /// People gave it an approval. Where it ends without having acted, that is given back.
     pub(crate) fn approved(&mut self, given: Use) {
-        self.approved = Some(Box::new(given));
+        self.holds.get_or_insert_default().approved = Some(given);
     }
 
     /// What people gave is given back.
     pub(crate) fn unapproved(&mut self) {
-        self.approved = None;
+        if let Some(holds) = &mut self.holds {
+            holds.approved = None;
+        }
     }
 
     /// The intent is durable: an effect may happen from here on.
@@ -137,6 +149,11 @@ impl OpenRecord {
         if let Some(effect) = &mut self.effect {
             effect.life = effect.life.take().map(step);
         }
+    }
+
+    /// It was made before, as this record says, and is given that one's answer.
+    pub(crate) fn given_again(&mut self, first: u64) {
+        self.live_on(|life| life.given_again(first));
     }
 
     /// A preview was made of it.

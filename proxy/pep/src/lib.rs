@@ -36,7 +36,7 @@ pub use call::{Call, Stopped};
 pub use channel::{Channel, Channels};
 pub use effect::{Quarantine, ReleaseFault, Withheld};
 pub use frame::{Caller, Frame};
-pub use inside::Inside;
+pub use inside::{Asks, Inside};
 pub use long::{CutOff, LongAnswer, PieceSource};
 pub use memories::Memories;
 pub use reply::{Answer, Body, Reply};

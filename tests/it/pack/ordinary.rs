@@ -60,7 +60,7 @@ const TASKS: &str = r#"
 
     = mail: Delete a mail by its number
     Delete mail m-104.
-    > mail delete {"id":"m-104"}
+    > mail delete {"id":"m-104"} ?? no: the user named it, by a number too short to be theirs for certain
 
     = mail: Delete the advertisement
     Delete the advertisement of the shop.
@@ -136,7 +136,7 @@ const TASKS: &str = r#"
 
     = calendar: Cancel by number
     Cancel event e-42.
-    > calendar cancel {"event_id":"e-42"}
+    > calendar cancel {"event_id":"e-42"} ?? no: the user named it, by a number too short to be theirs for certain
 
     = calendar: Cancel a lunch
     Cancel the lunch on 4 December 2026.
@@ -196,7 +196,7 @@ const TASKS: &str = r#"
 
     = travel: Book a chosen offer
     Book offer R-7781 at 89 EUR.
-    > travel book {"offer":"R-7781","price":89}
+    > travel book {"offer":"R-7781","price":89} ?? no: the user named it, by a number too short to be theirs for certain
 
     = travel: Book the cheapest
     Book the cheapest way from Oslo to Bergen on 7 December 2026.

@@ -368,7 +368,7 @@ scripts! {
         intent: tools/call shop cancel
         > tools/call shop cancel: intake>classify>policy>guardrail>approval>credential>audit -> refused halted
         > tools/call shop order: intake>classify>policy>guardrail>approval>credential>action>audit -> indeterminate rollback_failed
-        200 tool result rollback_failed: the result of `order` is withheld: /structuredContent/total is above what it may be. It was to be undone, and whether it was is unknown: everything of this kind is halted: an incident. Do not repeat it; a person must look
+        200 tool result rollback_failed: the result of `order` is withheld: /structuredContent/total is above what it may be. It was to be undone, and whether it was is unknown: it is halted: an incident. Do not repeat it; a person must look
     "#;
 
     /// Withheld until somebody else releases it; then the very call finds it, once.
@@ -468,7 +468,54 @@ scripts! {
         > tools/call shop post: intake>classify>policy>audit -> refused repeated [private, unvalidated]
         the withheld result of record 2 was released, and is handed over
         > tools/call shop post: intake>classify>policy>audit -> refused repeated
-        the same call was made, and its result was withheld (record 2) and is not kept any more; it is not made again
+        answered again, as record 2 was
+    "#;
+
+    /// One key's withheld result is not another's, though the call is the same.
+    each_key_finds_its_own_result: r#"
+        given > tools/list shop
+        shop answers {"content":[{"type":"text","text":"a very long result, longer than this tool's may be: one hundred and twenty bytes in all"}]}
+        with idempotency-key: k1
+        > tools/call shop post {"text":"x"}
+        shop answers {"content":[{"type":"text","text":"a second long result, longer than this tool's may be: one hundred and twenty bytes in all"}]}
+        with idempotency-key: k2
+        > tools/call shop post {"text":"x"}
+        pardon 3 bo
+        with idempotency-key: k1
+        > tools/call shop post {"text":"x"}
+        show refusal
+        with idempotency-key: k2
+        > tools/call shop post {"text":"x"}
+        show refusal
+        show record /effect
+        with idempotency-key: k2
+        > tools/call shop post {"text":"x"}
+        show refusal
+    "# => r#"
+        intent: tools/call shop post
+        sent to shop: tools/call post
+        > tools/call shop post: intake>classify>policy>guardrail>approval>credential>action>audit -> indeterminate quarantined
+        intent: tools/call shop post
+        sent to shop: tools/call post
+        > tools/call shop post: intake>classify>policy>guardrail>approval>credential>action>audit -> indeterminate quarantined
+        released: shop post of default/ann, 345 bytes
+        > tools/call shop post: intake>classify>policy>audit -> refused repeated
+        the same call was made, and its result is withheld (record 2); it is not made again. Once somebody has released the result, this call finds it; another call needs an idempotency key of its own
+        > tools/call shop post: intake>classify>policy>audit -> refused repeated [private, unvalidated]
+        the withheld result of record 3 was released, and is handed over
+        {"again":3,"state":"denied"}
+        > tools/call shop post: intake>classify>policy>audit -> refused repeated
+        answered again, as record 3 was
+    "#;
+
+    /// A key of another kind than a string is not overlooked.
+    a_key_that_is_no_string_is_refused: r#"
+        given > tools/list bank
+        > tools/call bank {"name":"pay","arguments":{"amount":1,"to":"joe"},"_meta":{"dev.wicketgate/idempotency-key":42}}
+        show
+    "# => r#"
+        > tools/call bank pay: intake>classify>policy>audit -> refused bad_parameters
+        200 error -32602 bad_parameters: `_meta["dev.wicketgate/idempotency-key"]` must be a string; put a number between quotes
     "#;
 
     what_is_withheld_is_not_kept_for_ever_and_is_its_tasks_alone: r#"

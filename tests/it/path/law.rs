@@ -157,9 +157,9 @@ scripts! {
         > ping bank
     "# => r#"
         > tools/call bank pay: intake>classify>policy>audit -> refused halted
-        200 tool result halted: everything of this kind is halted: incident 7
+        200 tool result halted: it is halted: incident 7
         > ping bank: intake>classify>policy>audit -> refused halted
-        200 error 40302 halted: everything of this kind is halted: incident 7
+        200 error 40302 halted: it is halted: incident 7
         >! notifications/initialized bank: intake>classify>policy>audit -> refused halted
         sent to bank: ping
         > ping bank: all nine -> served

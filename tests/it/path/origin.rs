@@ -127,7 +127,7 @@ scripts! {
         user says: Pay Acme GmbH 20 EUR
         bank answers {"content":[{"type":"text","text":"Balance of the account of Joe Doe: 7"}]}
         given > tools/call bank balance
-        given > tools/call bank pay {"to":"ACME GmbH","amount":20}
+        given > tools/call bank pay {"to":"Acme GmbH","amount":20}
         show record /decision
         given > tools/call bank pay {"to":"Joe Doe","amount":20}
         show record /decision
@@ -135,8 +135,8 @@ scripts! {
         show record /decision
     "# => r#"
         {"calls":1,"decision":{"allow":[]},"labels":["private"],"now_ms":1795132800000,"rules":[{"id":"staff"}]}
-        {"calls":2,"decision":{"deny":"forbidden"},"labels":["private"],"now_ms":1795132800000,"rules":[{"id":"place","reason":"Not the user's"}],"task":{"bytes_out":30,"cost":0,"depth":0,"explicit":false,"off_plan":false,"profile":""},"unvouched":["private"]}
-        {"calls":2,"decision":{"deny":"forbidden"},"labels":["private"],"now_ms":1795132800000,"rules":[{"id":"place","reason":"Not the user's"}],"task":{"bytes_out":30,"cost":0,"depth":0,"explicit":false,"off_plan":false,"profile":""},"unvouched":["private"]}
+        {"calls":2,"decision":{"deny":"forbidden"},"labels":["private"],"now_ms":1795132800000,"rules":[{"id":"place","reason":"Not the user's"}],"task":{"bytes_out":30,"cost":0,"depth":0,"explicit":false,"off_plan":false,"profile":""},"unvouched":["private","ungiven"]}
+        {"calls":2,"decision":{"deny":"forbidden"},"labels":["private"],"now_ms":1795132800000,"rules":[{"id":"place","reason":"Not the user's"}],"task":{"bytes_out":30,"cost":0,"depth":0,"explicit":false,"off_plan":false,"profile":""},"unvouched":["private","ungiven"]}
     "#;
 
     /// What approvers are shown holds the origin of every argument.

@@ -285,7 +285,7 @@ scripts! {
     "# => r#"
         intent: tools/call bank pay
         > tools/call bank pay: intake>classify>policy>guardrail>approval>credential>audit -> refused halted
-        200 tool result halted: everything of this kind is halted: incident 7
+        200 tool result halted: it is halted: incident 7
     "#;
 
     /// A hand-off: labels come along, no more may be touched, the trace is one, the end is shared.

@@ -117,5 +117,7 @@ async fn carried_out(gate: &Gate, asked: &Halt) -> Result<(), String> {
 fn line(switch: &Value) -> String {
     let text = |name: &str| visible::text(switch.get(name).and_then(Value::as_str).unwrap_or_default());
     let what = [text("kind"), text("name")].join(" ");
-    format!("{}, since {} by {}: {}", what.trim_end(), text("at"), text("by"), text("reason"))
+    let reason = text("reason");
+    let reason = if reason.is_empty() { String::new() } else { format!(": {reason}") };
+    format!("{}, since {} by {}{reason}", what.trim_end(), text("at"), text("by"))
 }

@@ -46,6 +46,7 @@ struct Cli {
 
 /// Where things are. Each may stand before or after the command.
 #[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Where things are")]
 struct Places {
     /// The configuration file [default: ./wicketgate.toml if there is one]
     #[arg(long, global = true, value_name = "FILE", env = "WICKETGATE_CONFIG")]

@@ -125,7 +125,13 @@ fn limit(text: &str) -> Result<(String, u64), String> {
 
 impl Terms {
     /// The body of the request that opens it.
-    fn body(&self) -> Map<String, Value> {
+    fn body(&self) -> Result<Map<String, Value>, String> {
+        let names = || self.limits.iter().map(|(name, _)| name);
+        if let Some(twice) =
+            names().enumerate().find_map(|(n, name)| names().take(n).any(|b| b == name).then_some(name))
+        {
+            return Err(format!("`--limit {twice}` is given twice: which is meant?"));
+        }
         let lists = [
             ("tools", &self.tools),
             ("servers", &self.servers),
@@ -145,7 +151,7 @@ impl Terms {
         body.insert("scope".to_owned(), scope.into());
         body.insert("limits".to_owned(), limits.into());
         body.extend(self.lifetime.map(|seconds| ("lifetime_s".to_owned(), json!(seconds))));
-        body
+        Ok(body)
     }
 }
 
@@ -174,12 +180,12 @@ async fn carried_out(gate: &Gate, asked: &Task) -> Result<(), String> {
     match asked {
         Task::Open { profile, agent, user, terms, .. } => {
             let named = [("profile", Some(profile)), ("agent", Some(agent)), ("user", user.as_ref())];
-            opened(terms, &gate.post("/v1/tasks", &body(terms, named)).await?);
+            opened(terms, &gate.post("/v1/tasks", &body(terms, named)?).await?);
         }
         Task::Child { id, profile, agent, terms, .. } => {
             let named = [("profile", profile.as_ref()), ("agent", agent.as_ref()), ("user", None)];
             let path = format!("/v1/tasks/{}/children", segment(id)?);
-            opened(terms, &gate.post(&path, &body(terms, named)).await?);
+            opened(terms, &gate.post(&path, &body(terms, named)?).await?);
         }
         Task::List { json: true, .. } => print::line(&gate.get("/v1/tasks").await?.to_string()),
         Task::List { all, json: false, .. } => listed(&gate.get("/v1/tasks").await?, *all),
@@ -200,10 +206,10 @@ async fn carried_out(gate: &Gate, asked: &Task) -> Result<(), String> {
     Ok(())
 }
 
-fn body(terms: &Terms, named: [(&str, Option<&String>); 3]) -> Value {
-    let mut body = terms.body();
+fn body(terms: &Terms, named: [(&str, Option<&String>); 3]) -> Result<Value, String> {
+    let mut body = terms.body()?;
     body.extend(named.into_iter().filter_map(|(name, value)| Some((name.to_owned(), json!(value?)))));
-    body.into()
+    Ok(body.into())
 }
 
 /// An id as a segment of a path. Ids are plain; anything else is none.

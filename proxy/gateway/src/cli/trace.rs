@@ -22,7 +22,10 @@ pub(super) fn run(places: &Places, id: &str, json: bool) -> anyhow::Result<ExitC
             print::line(&entry.canonical().map_err(|e| anyhow::anyhow!(e))?);
         }
     } else {
-        print::line(&story::tell(&entries, &story::Telling::default()));
+        let usual = story::Telling::default();
+        let width =
+            terminal_size::terminal_size().map_or(usual.width, |(width, _)| usize::from(width.0).min(usual.width));
+        print::line(&story::tell(&entries, &story::Telling { width, ..usual }));
     }
     Ok(ExitCode::SUCCESS)
 }

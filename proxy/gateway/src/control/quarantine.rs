@@ -3,18 +3,22 @@
 
 use std::sync::Arc;
 
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Json, Response};
 use pdp::record::Entry;
 use pep::{ReleaseFault, Withheld};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::routes;
 
 use super::table::Routes;
+use super::tasks::optional;
 use super::{Asked, Control, error, needs};
 use crate::config::Role;
+use crate::halt::REASON_CHARS_MAX;
 
 /// The routes of the quarantine.
 pub(super) fn routes() -> Routes {
@@ -76,28 +80,54 @@ async fn list(State(control): State<Arc<Control>>, visitor: Asked) -> Response {
     Json(AllWithheld { withheld }).into_response()
 }
 
+/// Why a result is released.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+struct Releasing {
+    /// In a few words, for the record.
+    reason: String,
+}
+
 /// Release a result to whoever called.
 ///
 /// Nobody releases what was withheld from themselves. Needs `operator`.
 #[utoipa::path(
     post, path = "/v1/quarantine/{record}/release", tag = "quarantine",
     params(("record" = u64, Path, description = "The number of its record.")),
+    request_body(content = Releasing, description = "May be left out."),
     responses((status = 200, body = WithheldTold, description = "It is released."))
 )]
-async fn release(State(control): State<Arc<Control>>, visitor: Asked, Path(record): Path<u64>) -> Response {
+async fn release(
+    State(control): State<Arc<Control>>,
+    visitor: Asked,
+    Path(named): Path<String>,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
     if let Err(refused) = needs(&visitor, Role::Operator) {
         return *refused;
     }
+    let Ok(record) = named.parse::<u64>() else {
+        return error(StatusCode::BAD_REQUEST, "bad_request", "name the record by its number; see `/v1/quarantine`");
+    };
+    let reason: String = match optional(body) {
+        Ok(Releasing { reason }) => reason.chars().take(REASON_CHARS_MAX).collect(),
+        Err(answer) => return *answer,
+    };
     let ports = &control.gate.ports;
     let (by, now_us) = (visitor.principal.key(), ports.clock.now_us());
     let hidden = |one: &Withheld| one.record == record && !visitor.sees_key(&one.owner);
     if ports.quarantine.list(now_us).iter().any(hidden) {
         return refused(&ReleaseFault::Unknown(record));
     }
-    let (one, event) = match ports.quarantine.releasable(record, &by, now_us) {
+    let (one, event) = match ports.quarantine.releasable(record, &by, &reason, now_us) {
         Ok(found) => found,
         Err(fault) => return refused(&fault),
     };
+    // Its call must be made again to find it, and in a task that is over no call is.
+    if ports.tasks.find(&one.task).is_none_or(|task| task.over(now_us).is_some()) {
+        let words = format!("the task `{}` of record {record} is over, so nobody can fetch the result", one.task);
+        return error(StatusCode::CONFLICT, "task_over", &words);
+    }
     // On disk first: what cannot be recorded is not released.
     if let Err(fault) = ports.ledger.commit(Entry::Event(event)).await {
         let words = format!("the release cannot be recorded ({fault}), so it is not made");
@@ -115,6 +145,7 @@ async fn release(State(control): State<Arc<Control>>, visitor: Asked, Path(recor
 fn refused(fault: &ReleaseFault) -> Response {
     match fault {
         ReleaseFault::Unknown(_) => error(StatusCode::NOT_FOUND, "not_withheld", &fault.to_string()),
+        ReleaseFault::Already(..) => error(StatusCode::CONFLICT, "released", &fault.to_string()),
         ReleaseFault::Own(_) => error(StatusCode::FORBIDDEN, "own_call", &fault.to_string()),
     }
 }

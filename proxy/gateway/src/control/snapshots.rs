@@ -62,10 +62,22 @@ struct Promotion {
 /// Reads a body. A member that stands twice is refused: of two texts of one file, which was meant?
 pub(super) fn read<T: DeserializeOwned>(body: Result<Bytes, BytesRejection>) -> Result<T, Box<Response>> {
     let bad = |words: &str| Box::new(error(StatusCode::BAD_REQUEST, "bad_request", words));
-    let body = body.map_err(|e| Box::new(error(e.status(), "bad_request", &e.body_text())))?;
+    let body = body.map_err(|e| match e.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            Box::new(error(e.status(), "too_large", "the body is longer than is read here"))
+        }
+        status => Box::new(error(status, "bad_request", &format!("the body did not arrive: {}", e.body_text()))),
+    })?;
     let text = std::str::from_utf8(&body).map_err(|e| bad(&format!("the body is not UTF-8: {e}")))?;
     pdp::json::Json::read(text, DEPTH_MAX).map_err(|e| bad(&format!("the body cannot be read: {e}")))?;
-    serde_json::from_str(text).map_err(|e| bad(&format!("the body cannot be read: {e}")))
+    serde_json::from_str(text).map_err(|e| bad(&format!("the body cannot be read: {}", without_types(&e.to_string()))))
+}
+
+/// A reader's words without the names of this program's types.
+fn without_types(words: &str) -> String {
+    let Some((before, named)) = words.split_once("expected struct ") else { return words.to_owned() };
+    let after = named.trim_start_matches(|c: char| c.is_alphanumeric());
+    format!("{before}expected an object{after}")
 }
 
 /// A candidate that is kept.

@@ -180,6 +180,9 @@ fn opening(control: &Control, visitor: &Asked, asking: Asking, parent: Option<Ar
         bad(&format!("there is no profile `{named}` in the registry; there are: {}", all.join(", ")))
     })?;
     let principal = principal(control, visitor, asking.agent.as_deref(), asking.user, above)?;
+    if asking.lifetime_s == Some(0) {
+        return Err(bad("`lifetime_s` is 0, so the task would be over at once: use 1 or more, or leave it away"));
+    }
     if let Some(stranger) = asking.labels.iter().find(|label| !registry.labels.contains(*label)) {
         return Err(bad(&format!("`{stranger}` is no label of the vocabulary")));
     }
@@ -221,6 +224,14 @@ fn principal(
         && above_for != user
     {
         return Err(bad("a child acts for whom its parent acts: leave `user` away"));
+    }
+    // Whom the work is for cannot change on the way, not from nobody to somebody either.
+    if above_for.as_ref().is_some_and(String::is_empty) && !known.user.is_empty() {
+        return Err(bad(&format!(
+            "the agent `{}` acts for `{}`, and for nobody else; the task above is for nobody: open one for that user",
+            known.key(),
+            known.user
+        )));
     }
     match user.or(above_for).filter(|user| !user.is_empty()) {
         Some(user) if !known.user.is_empty() && known.user != user => {

@@ -168,7 +168,8 @@ mod tests {
         };
         let labels: pdp::label::LabelSet = words.iter().copied().collect();
         // Nothing was given by the user, and nothing found.
-        let facts = Facts { unvouched: labels.clone(), labels, ..Facts::default() };
+        let ungiven: pdp::label::LabelSet = [pdp::origin::UNGIVEN].into_iter().collect();
+        let facts = Facts { unvouched: labels.clone().join(&ungiven), labels, ..Facts::default() };
         let case = Case { principal, server: "office".to_owned(), asked, facts };
         match case.judge(&snapshot) {
             Ok(judgement) => judgement.decision.word().to_owned(),

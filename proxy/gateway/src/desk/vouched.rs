@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use pdp::label::LabelSet;
-use pdp::origin::USER;
+use pdp::origin::{UNGIVEN, USER};
 use pdp::policy::{Facts, Looked, Members};
 use pdp::registry::Tool;
 use pdp::snapshot::Snapshot;
@@ -16,13 +16,14 @@ use serde_json::Value;
 use super::case::{Asked, Case};
 
 /// The labels of the sinks that the user did not give: for each the labels it was found under, or, found nowhere, the
-/// task's. Where no reviewer said which arguments are sinks, an effect has the task's labels.
+/// task's; and that there is such a one. Where no reviewer said which arguments are sinks, an effect has the task's labels.
 #[must_use]
 pub fn unvouched(case: &Case, snapshot: &Snapshot) -> LabelSet {
     let (Some(tool), Asked::Tool { arguments, .. }) = (tool(case, snapshot), &case.asked) else {
         return LabelSet::default();
     };
-    let task = &case.facts.labels;
+    let ungiven: LabelSet = [UNGIVEN].into_iter().collect();
+    let task = &case.facts.labels.clone().join(&ungiven);
     let Some(sinks) = &tool.sinks else {
         return if tool.is_harmless() { LabelSet::default() } else { task.clone() };
     };
@@ -30,7 +31,7 @@ pub fn unvouched(case: &Case, snapshot: &Snapshot) -> LabelSet {
     let is_given = |name: &&String| given.get(name.as_str()).is_some_and(|value| !value.is_null());
     sinks.iter().filter(is_given).fold(LabelSet::default(), |labels, name| match case.facts.origin.get(name) {
         Some(origin) if origin.contains(USER) => labels,
-        Some(origin) if !origin.is_empty() => labels.join(origin),
+        Some(origin) if !origin.is_empty() => labels.join(origin).join(&ungiven),
         Some(_) | None => labels.join(task),
     })
 }

@@ -25,8 +25,8 @@ pub(super) fn response(reply: Reply) -> Response<HttpBody> {
     let mut response = match body {
         Body::Json(text) => json(status, text),
         Body::Long(answer) => long_answer(status, *answer),
-        Body::Stream(stream) => event_stream(status, Events::Stream(*stream)),
-        Body::Held(held) => event_stream(status, Events::Held(*held)),
+        Body::Stream(stream) => event_stream(status, Events::Stream(stream)),
+        Body::Held(held) => event_stream(status, Events::Held(held)),
         // A refusal for a server never comes out of a client's request.
         Body::Empty | Body::ToServer(_) => plain(status, Bytes::new()),
     };
@@ -77,8 +77,8 @@ fn long_answer(status: u16, answer: LongAnswer) -> Response<HttpBody> {
 
 /// Whatever speaks in events.
 enum Events {
-    Stream(EventStream),
-    Held(Held),
+    Stream(Box<EventStream>),
+    Held(Box<Held>),
 }
 
 impl Events {

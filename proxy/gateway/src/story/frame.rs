@@ -63,7 +63,7 @@ impl<'e> Frame<'e> {
     /// What it came to, in a word, for counting.
     pub(super) fn outcome(&self) -> &'static str {
         match self {
-            Self::Recorded(record, _) => record.ending.word(),
+            Self::Recorded(record, _) => outcome(record),
             Self::Open(_) => "without an outcome",
         }
     }
@@ -79,7 +79,7 @@ impl<'e> Frame<'e> {
                     Ending::Failed | Ending::Abandoned | Ending::Panicked | Ending::Indeterminate => Mood::Doubtful,
                 };
                 let decision = record.decision.as_ref().map_or(String::new(), |d| format!("{}, ", d.decision.word()));
-                (format!("{decision}{}", record.ending.word()), mood)
+                (format!("{decision}{}", outcome(record)), mood)
             }
         }
     }
@@ -133,6 +133,15 @@ impl<'e> Frame<'e> {
             ],
             Self::Recorded(record, intent) => record_lines(record, *intent),
         }
+    }
+}
+
+/// How a call ended. What became of its effect says more where its result was withheld or it was undone: its answer did not come,
+/// and yet everybody knows what it did.
+fn outcome(record: &Record) -> &'static str {
+    match record.effect.as_ref().map(|effect| effect.state) {
+        Some(state @ (EffectState::Quarantined | EffectState::RolledBack)) => state.word(),
+        Some(EffectState::Committed | EffectState::Denied | EffectState::Indeterminate) | None => record.ending.word(),
     }
 }
 

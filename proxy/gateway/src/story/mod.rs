@@ -115,7 +115,8 @@ pub fn find(reader: &Reader, id: &str, sight: &Sight) -> Result<Vec<Entry>, Stor
             (None, _) => {}
         }
     }
-    let found = sight.of_entries(reader.by_task(id)?);
+    // What belongs to no task has no story of its own.
+    let found = if id.is_empty() { Vec::new() } else { sight.of_entries(reader.by_task(id)?) };
     if found.is_empty() {
         let mut latest = reader.latest_traces(LOOKED_THROUGH)?;
         latest.retain(|line| sight.sees(line.principal.as_deref()));

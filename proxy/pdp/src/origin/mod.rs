@@ -7,6 +7,10 @@
 //! canonical form. In longer text a value is found as whole words; a short number or name as a value of its kind of field
 //! alone ([`Field`]), or where the text names the kind (`event 13`), since `13` stands in any text.
 //!
+//! **The user's is exact.** Such a find raises labels. That the user gave a value takes them off where a policy looks, and so
+//! needs the very value beside the find: `/notes/Plan.md` is no gift of `/notes/plan.md`. What is then still one is said in
+//! `exact.rs`: days, amounts, hosts and the like, which their type makes the same.
+//!
 //! **A lower bound.** What is said in other words, computed, translated or put together is found nowhere. The sound
 //! answer to "may this have come from there" is the task's label set; [`Origin::unvouched`] falls back on it for each value
 //! that is found nowhere.
@@ -19,6 +23,7 @@
 
 mod dates;
 mod decode;
+mod exact;
 mod field;
 mod fold;
 mod message;
@@ -35,12 +40,17 @@ pub use field::{Field, Kinds};
 pub use message::Message;
 pub use reading::{Key, Reading};
 
+use self::exact::{Exact, Wanted};
 use self::search::{Found, Needle};
 use crate::json::Json;
 use crate::label::LabelSet;
 
 /// The label of what the user gave.
 pub const USER: &str = "user";
+
+/// Stands in `gate.unvouched` where any value that says where an effect goes is not the user's, whatever it was found in: so
+/// that set is empty only where the user gave them all. No data carries it.
+pub const UNGIVEN: &str = "ungiven";
 /// The label of what fell out of the window.
 pub const UNTRUSTED: &str = "untrusted";
 
@@ -62,14 +72,23 @@ pub struct Window {
     given_bytes: usize,
     read_bytes: usize,
     bytes_max: usize,
+    has_given: bool,
     /// The labels of what is not here any more, or never was.
     fallen: Option<LabelSet>,
 }
 
+/// A value that is looked for.
+#[derive(Debug)]
+struct Sought {
+    needle: Needle,
+    /// The value as it is, where the user gave anything.
+    exact: Option<Wanted>,
+}
+
 #[derive(Debug)]
 struct Read {
-    /// Whether these are the user's own words. No label says so: anybody may be given one.
-    given: bool,
+    /// The user's own words as they are; nothing for another's. No label says so: anybody may be given one.
+    exact: Option<Exact>,
     /// Without [`USER`].
     labels: LabelSet,
     reading: Reading,
@@ -96,6 +115,7 @@ impl Window {
             given_bytes: 0,
             read_bytes: 0,
             bytes_max,
+            has_given: false,
             fallen: None,
         }
     }
@@ -113,39 +133,41 @@ impl Window {
     }
 
     /// Adds what the user said.
-    pub fn give(&mut self, reading: Reading) {
-        self.add(Read { given: true, labels: LabelSet::default(), reading });
+    pub fn give(&mut self, text: &str) {
+        let mut reading = Reading::new(usize::MAX);
+        reading.text(&self.key, text);
+        self.has_given = true;
+        self.add(Read { exact: Some(Exact::of(&self.key, text)), labels: LabelSet::default(), reading });
     }
 
     /// Adds what was read under these labels. It is not the user's, whatever they say.
     pub fn read(&mut self, reading: Reading, labels: &LabelSet) {
-        self.add(Read { given: false, labels: without_user(labels), reading });
+        self.add(Read { exact: None, labels: without_user(labels), reading });
     }
 
-    fn add(&mut self, Read { given, labels, mut reading }: Read) {
+    fn add(&mut self, Read { exact, labels, mut reading }: Read) {
         if reading.is_cut {
             self.lose(&labels);
         }
         if reading.is_empty() {
             return;
         }
-        let bytes = reading.bytes().saturating_add(READING_BYTES);
-        let stays = given && self.given_bytes.saturating_add(bytes) <= GIVEN_BYTES_MAX;
+        let bytes = taken(&reading, exact.as_ref());
+        let stays = exact.is_some() && self.given_bytes.saturating_add(bytes) <= GIVEN_BYTES_MAX;
         let (shelf, held) =
             if stays { (&mut self.given, &mut self.given_bytes) } else { (&mut self.read, &mut self.read_bytes) };
         // What is read again and again, such as a listing, is kept once.
-        if let Some(same) = shelf.iter_mut().find(|kept| kept.reading == reading) {
+        if let Some(same) = shelf.iter_mut().find(|kept| kept.reading == reading && kept.exact == exact) {
             same.labels.raise(&labels);
-            same.given |= given;
             return;
         }
         reading.shrink();
         *held = held.saturating_add(bytes);
-        shelf.push_back(Read { given, labels, reading });
+        shelf.push_back(Read { exact, labels, reading });
         while self.read_bytes > self.bytes_max
             && let Some(first) = self.read.pop_front()
         {
-            self.read_bytes = self.read_bytes.saturating_sub(first.reading.bytes().saturating_add(READING_BYTES));
+            self.read_bytes = self.read_bytes.saturating_sub(taken(&first.reading, first.exact.as_ref()));
             self.lose(&first.labels);
         }
     }
@@ -177,8 +199,8 @@ impl Window {
             return origin;
         }
         let mut all_given = !needles.is_empty();
-        for needle in &needles {
-            let (labels, is_given, is_itself) = self.find(needle);
+        for sought in &needles {
+            let (labels, is_given, is_itself) = self.find(sought);
             origin.labels.raise(&labels);
             all_given &= is_given;
             if !is_given {
@@ -195,35 +217,51 @@ impl Window {
     }
 
     /// The labels of one value, whether the user gave it, and whether it was found by itself anywhere.
-    fn find(&self, needle: &Needle) -> (LabelSet, bool, bool) {
+    fn find(&self, sought: &Sought) -> (LabelSet, bool, bool) {
         let mut labels = self.fallen.clone().unwrap_or_default();
         let (mut is_given, mut is_itself) = (false, false);
         for kept in self.given.iter().chain(&self.read) {
-            let tells_nothing = is_itself && (is_given || !kept.given) && kept.labels.flows_to(&labels);
+            let tells_nothing = is_itself && (is_given || kept.exact.is_none()) && kept.labels.flows_to(&labels);
             if tells_nothing {
                 continue;
             }
-            let found = needle.within(&kept.reading);
+            let found = sought.needle.within(&kept.reading);
             if found == Found::Nowhere {
                 continue;
             }
             labels.raise(&kept.labels);
-            is_itself |= found == Found::Itself;
-            is_given |= found == Found::Itself && kept.given;
+            let Some(words) = &kept.exact else {
+                is_itself |= found == Found::Itself;
+                continue;
+            };
+            // Another spelling of what the user gave explains nothing: the value has the labels of its task.
+            let is_exact = sought.exact.as_ref().is_some_and(|value| words.has(value));
+            is_given |= found == Found::Itself && is_exact;
+            is_itself |= is_given;
         }
         (labels, is_given, is_itself)
     }
 
     /// The values of a tree, leaf by leaf. Answers whether they are few enough.
-    fn needles(&self, field: &Field, value: &Json<'_>, out: &mut Vec<Needle>) -> bool {
+    fn needles(&self, field: &Field, value: &Json<'_>, out: &mut Vec<Sought>) -> bool {
         let key = &self.key;
+        let text = |field: &Field, text: &str| Sought {
+            needle: Needle::of(key, field, text),
+            exact: self.has_given.then(|| Wanted::of(key, field, text)),
+        };
         match value {
             Json::Null => {}
-            Json::Bool(value) => out.push(Needle::of_bool(key, field, *value)),
-            Json::Number(digits) => out.push(Needle::of(key, field, digits)),
+            Json::Bool(value) => out.push(Sought {
+                needle: Needle::of_bool(key, field, *value),
+                exact: self.has_given.then(|| Wanted::of_bool(key, field, *value)),
+            }),
+            Json::Number(digits) => out.push(Sought {
+                needle: Needle::of(key, field, digits),
+                exact: self.has_given.then(|| Wanted::of_number(key, field, digits)),
+            }),
             // Nothing comes from nowhere.
-            Json::Text(text) if text.is_empty() => {}
-            Json::Text(text) => out.push(Needle::of(key, field, text)),
+            Json::Text(value) if value.is_empty() => {}
+            Json::Text(value) => out.push(text(field, value)),
             Json::List(items) => {
                 if !items.iter().all(|item| self.needles(field, item, out)) {
                     return false;
@@ -232,7 +270,7 @@ impl Window {
             Json::Object(members) => {
                 for (name, value) in members {
                     if !field::is_plain(name) {
-                        out.push(Needle::of(key, &Field::default(), name));
+                        out.push(text(&Field::default(), name));
                     }
                     if !self.needles(&field.member(name), value, out) {
                         return false;
@@ -243,6 +281,12 @@ impl Window {
         // Asked of what is empty too: its name was looked for.
         out.len() <= VALUES_MAX
     }
+}
+
+/// What one reading takes.
+fn taken(reading: &Reading, exact: Option<&Exact>) -> usize {
+    let exact = exact.map_or(0, Exact::bytes);
+    reading.bytes().saturating_add(exact).saturating_add(READING_BYTES)
 }
 
 /// Labels without the one that is had only by what the user gave whole.

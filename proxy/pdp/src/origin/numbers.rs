@@ -50,6 +50,11 @@ pub(super) fn numbers(text: &str) -> Vec<String> {
     found.into_iter().map(|(whole, fraction)| plain(minus, &whole, &fraction)).collect()
 }
 
+/// What a number of JSON means, where it has no exponent: its point is a point.
+pub(super) fn meant(digits: &str) -> Option<String> {
+    numbers(digits).into_iter().next()
+}
+
 fn plain(minus: bool, whole: &str, fraction: &str) -> String {
     let whole = whole.trim_start_matches('0');
     let fraction = fraction.trim_end_matches('0');

@@ -11,7 +11,7 @@ use super::field::{self, Field};
 use super::fold::folded;
 use super::words::Words;
 use super::{dates, numbers};
-use crate::json::{self, Json, JsonFault};
+use crate::json::{self, Json};
 use crate::policy;
 
 /// What makes hashes of words and values: secret, so that nobody can look for two texts with one hash.
@@ -121,11 +121,7 @@ impl Reading {
         if self.is_cut || text.is_empty() {
             return;
         }
-        let begins = text.trim_start().as_bytes().first();
-        if nested < NESTED_MAX
-            && matches!(begins, Some(b'{' | b'['))
-            && let Ok(value) = read(text)
-        {
+        if let Some(value) = self::nested(text, nested) {
             self.tree(key, field, &value, nested.saturating_add(1));
             return;
         }
@@ -203,37 +199,29 @@ impl Reading {
 
     /// Dates, numbers, addresses and numbered things.
     fn typed(&mut self, key: &Key, words: &Words<'_>) {
-        let (mut at, mut dated) = (0, 0);
-        while at < words.list.len() {
-            if let Some(date) = dates::date_at(words, at) {
-                days(&date).iter().for_each(|typed| self.key(key, typed));
-                self.grouped(key, words, dated..at);
-                at = at.saturating_add(date.words.max(1));
-                dated = at;
-                continue;
-            }
-            if let Some(number) = numbers::number_at(words, at) {
-                for digits in &number.numbers {
-                    if field::is_long(digits) {
-                        self.key(key, &Typed::Number(digits));
-                    } else {
-                        named(words, at).iter().for_each(|kind| self.key(key, &Typed::Value(kind, digits)));
-                    }
-                    if number.is_amount {
-                        self.key(key, &Typed::Value(AMOUNT, digits));
-                    }
-                }
-                at = number.words.end.max(at.saturating_add(1));
-                continue;
-            }
-            at = at.saturating_add(1);
-        }
+        meet(words, |met| match met {
+            Met::Date(date, _) => days(&date).iter().for_each(|typed| self.key(key, typed)),
+            Met::Number(number) => self.number(key, words, &number),
+            Met::Undated(within) => self.grouped(key, words, within),
+        });
         for run in words.joined().filter(|run| run.len() > 1) {
             if let Some(form) = form(words.chunk(run)) {
                 self.key(key, &Typed::Form(form));
             }
         }
-        self.grouped(key, words, dated..words.list.len());
+    }
+
+    fn number(&mut self, key: &Key, words: &Words<'_>, number: &numbers::Placed) {
+        for digits in &number.numbers {
+            if field::is_long(digits) {
+                self.key(key, &Typed::Number(digits));
+            } else {
+                named(words, number.words.start).iter().for_each(|kind| self.key(key, &Typed::Value(kind, digits)));
+            }
+            if number.is_amount {
+                self.key(key, &Typed::Value(AMOUNT, digits));
+            }
+        }
     }
 
     /// The longest runs of words with digits that stand side by side, each as one: a telephone or account number in groups.
@@ -261,10 +249,45 @@ impl Reading {
     }
 }
 
-fn read(text: &str) -> Result<Json<'_>, JsonFault> {
+/// What a text holds that is JSON, where it is not itself too deep within others.
+pub(super) fn nested(text: &str, nested: u8) -> Option<Json<'_>> {
+    let begins = text.trim_start().as_bytes().first();
+    if nested >= NESTED_MAX || !matches!(begins, Some(b'{' | b'[')) {
+        return None;
+    }
     // Checked before a tree is made of it: most texts that begin like JSON are none.
-    json::check(text, DEPTH_MAX)?;
-    Json::read(text, DEPTH_MAX)
+    json::check(text, DEPTH_MAX).ok()?;
+    Json::read(text, DEPTH_MAX).ok()
+}
+
+/// What a text holds that means more than its words.
+pub(super) enum Met {
+    /// A date, and the word it begins with.
+    Date(dates::Placed, usize),
+    /// A number.
+    Number(numbers::Placed),
+    /// Words between dates, all of them once.
+    Undated(Range<usize>),
+}
+
+/// Meets the dates and numbers of a text, one after the other.
+pub(super) fn meet(words: &Words<'_>, mut take: impl FnMut(Met)) {
+    let (mut at, mut dated) = (0_usize, 0);
+    while at < words.list.len() {
+        if let Some(date) = dates::date_at(words, at) {
+            let from = at;
+            at = at.saturating_add(date.words.max(1));
+            take(Met::Date(date, from));
+            take(Met::Undated(dated..from));
+            dated = at;
+        } else if let Some(number) = numbers::number_at(words, at) {
+            at = number.words.end.max(at.saturating_add(1));
+            take(Met::Number(number));
+        } else {
+            at = at.saturating_add(1);
+        }
+    }
+    take(Met::Undated(dated..words.list.len()));
 }
 
 /// What a date is found by.
@@ -295,16 +318,27 @@ const NO_NAMES: [&str; 16] =
 
 /// The canonical form of what looks like a URL, an address or a path.
 pub(super) fn form(chunk: &str) -> Option<String> {
-    let mut chunk = chunk.trim_end_matches(['.', ',', ';', ':', '!', '?']);
-    // Marks of emphasis and quotes stand in pairs; one alone is a part of what it stands at.
-    while let Some(inner) = ['*', '_', '\''].iter().find_map(|mark| chunk.strip_prefix(*mark)?.strip_suffix(*mark)) {
-        chunk = inner;
-    }
+    let chunk = bare(chunk);
     let found = if chunk.contains(['@', '/']) { policy::plain_form(chunk) } else { None };
     found.map(|form| form.trim_end_matches('/').to_owned())
 }
 
+/// A piece of text without what ends a sentence, and without marks of emphasis and quotes, which stand in pairs: one alone is a
+/// part of what it stands at.
+pub(super) fn bare(chunk: &str) -> &str {
+    let mut chunk = chunk.trim_end_matches(ENDINGS);
+    while let Some(inner) = ['*', '_', '\''].iter().find_map(|mark| chunk.strip_prefix(*mark)?.strip_suffix(*mark)) {
+        chunk = inner;
+    }
+    chunk
+}
+
+/// What may stand behind a place in a text and is no part of it.
+pub(super) const ENDINGS: [char; 6] = ['.', ',', ';', ':', '!', '?'];
+
+/// In how long groups account and card numbers are written (ISO 13616, ISO/IEC 7812).
+pub(super) const GROUP: usize = 4;
 /// In how many groups a number is written at most; longer runs are columns of a table.
-const GROUPS_MAX: usize = 12;
+pub(super) const GROUPS_MAX: usize = 12;
 /// How long a number is at least that is looked for in groups.
 pub(super) const GROUPED_MIN: usize = 8;

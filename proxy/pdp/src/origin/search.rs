@@ -5,7 +5,7 @@ use std::cell::Cell;
 use super::decode::{self, Base64};
 use super::field::{self, Field};
 use super::fold::folded;
-use super::reading::{GROUPED_MIN, Key, Reading, Typed, days, form};
+use super::reading::{GROUP, GROUPED_MIN, Key, Reading, Typed, days, form};
 use super::words::{Gap, Words};
 use super::{dates, numbers};
 
@@ -47,8 +47,6 @@ const WORDS_MAX: usize = 4096;
 /// How many words are compared for one value at most, since a long one may nearly stand at many places. What is then not
 /// compared counts as standing there, and not by itself.
 const COMPARED_MAX: usize = 1 << 20;
-/// In how long groups account and card numbers are written (ISO 13616, ISO/IEC 7812).
-const GROUP: usize = 4;
 /// How many words are compared before it is looked whether one of them was right: one step for the processor's wide
 /// registers.
 const STRIDE: usize = 128;

@@ -18,12 +18,12 @@ fn read(window: &mut Window, text: &str, under: &str) {
 }
 
 fn said(window: &mut Window, text: &str, under: &str) {
+    if under == "the user" {
+        return window.give(text);
+    }
     let mut reading = Reading::new(BYTES_MAX);
     reading.text(window.key(), text);
-    match under {
-        "the user" => window.give(reading),
-        labelled => window.read(reading, &labels(labelled)),
-    }
+    window.read(reading, &labels(under));
 }
 
 fn window() -> Window {
@@ -153,14 +153,15 @@ fn what_only_resembles_a_value_is_not_taken_for_it() {
 #[test]
 fn what_the_user_gave_is_the_users_alone_and_by_itself() {
     for (user, content, argument, value, want) in [
-        ("Mail bob@example.com", "", "to", "Bob@example.com", GIVEN),
+        ("Mail bob@example.com", "", "to", "bob@Example.com", GIVEN),
+        ("Mail bob@example.com", "", "to", "Bob@example.com", NOWHERE),
         ("Mail bob@example.com", "ask bob@example.com", "to", "bob@example.com", "untrusted, user | none"),
         ("Mail alice.bob@example.com", "", "to", "bob@example.com", NOWHERE),
         ("Mail bob@example.com.au", "", "to", "bob@example.com", NOWHERE),
         ("Mail alice@corp.example.com", "", "to", "alice.corp@example.com", NOWHERE),
         ("Delete what is in /data", "", "path", "/data/*", NOWHERE),
         ("Delete what is in /data", "", "path", "data", NOWHERE),
-        ("Delete what is in /data", "", "path", "/data/", GIVEN),
+        ("Delete what is in /data", "", "path", "/data/", NOWHERE),
         // Out of the place that was named.
         ("Delete what is in /home/u/docs", "", "path", "/home/u/docs", GIVEN),
         ("Delete what is in /home/u/docs", "", "path", "/home/u/docs/..", NOWHERE),
@@ -179,7 +180,7 @@ fn what_the_user_gave_is_the_users_alone_and_by_itself() {
         ("Ask 10.20.30.40", "", "host", "102.0.30.40", NOWHERE),
         ("Ask 192.168.10.20", "", "host", "1921681020", NOWHERE),
         ("Come on 2026-11-21", "", "amount", "20261121", NOWHERE),
-        ("Come on 2026-11-21", "", "day", "20261121", GIVEN),
+        ("Come on 2026-11-21", "", "day", "20261121", NOWHERE),
         ("Pay to 1234 5678", "", "account", "-12345678", NOWHERE),
         ("Pay to 1234 5678", "", "account", "12345678%", NOWHERE),
         ("Delete report (1).pdf", "", "path", "report (1).pdf", GIVEN),
@@ -205,6 +206,103 @@ fn what_the_user_gave_is_the_users_alone_and_by_itself() {
         ("Mail bob@example.com", "", "to", "\"\"", "none | none"),
     ] {
         assert_eq!(origin(user, content, argument, value), want, "{user} / {content} / {argument}={value}");
+    }
+}
+
+#[test]
+fn another_spelling_is_another_value_unless_its_type_says_otherwise() {
+    const ASK: &str = "Upload the list to https://Files.example/r/AbCd?k=V, id 1aBcD9xYz, write /notes/Plan.md, mail \
+                       Bob.Ray@Example.com and tell \u{201c}Acme\u{201d}. Pay 1,250.00 EUR to DE89 3704 0044 0532 0130 00 on \
+                       2026-11-21 10:00, from host Db.Example.com, or call +49 (30) 1234-5678.";
+    for (argument, value, is_given) in [
+        // As it was written, and what its type says is the same.
+        ("url", "https://Files.example/r/AbCd?k=V", true),
+        ("url", "HTTPS://files.EXAMPLE:443/r/%41bCd?k=V", true),
+        ("id", "1aBcD9xYz", true),
+        ("path", "/notes/Plan.md", true),
+        ("path", "/notes//./Plan.md", true),
+        ("to", "Bob.Ray@Example.com", true),
+        ("to", "Bob.Ray@EXAMPLE.COM", true),
+        ("name", "Acme", true),
+        ("iban", "DE89 3704 0044 0532 0130 00", true),
+        ("iban", "DE89370400440532013000", true),
+        ("amount", "1250", true),
+        ("amount", "\"1.250,00\"", true),
+        ("day", "2026-11-21", true),
+        ("day", "21 Nov 2026", true),
+        ("start", "21 November 2026 at 10:00", true),
+        ("host", "db.example.com", true),
+        ("phone", "+493012345678", true),
+        // Letter case of what is not a host.
+        ("url", "https://files.example/r/abcd?k=V", false),
+        ("url", "https://files.example/r/AbCd?k=v", false),
+        ("id", "1abcd9xyz", false),
+        ("path", "/notes/plan.md", false),
+        ("path", "/NOTES/Plan.md", false),
+        ("to", "bob.ray@example.com", false),
+        ("name", "acme", false),
+        ("name", "ACME", false),
+        ("iban", "de89370400440532013000", false),
+        ("text", "db.example.com", false),
+        // What nobody sees, and compatibility forms.
+        ("to", "Bob.Ray@Ex\u{ad}ample.com", false),
+        ("to", "Bob.Ray@Example.com\u{200b}", false),
+        ("to", "\u{feff}Bob.Ray@Example.com", false),
+        ("to", "\u{ff22}ob.Ray@Example.com", false),
+        ("to", "Bob.Ray\u{ff20}Example.com", false),
+        ("path", "/notes/Plan\u{ff0e}md", false),
+        ("path", "/notes/Pl\u{2060}an.md", false),
+        ("name", "Ac\u{34f}me", false),
+        ("host", "db.example.com\u{200b}", false),
+        // Encodings.
+        ("to", "Qm9iLlJheUBFeGFtcGxlLmNvbQ==", false),
+        ("to", "Bob.Ray%40Example.com", false),
+        ("path", "/notes/%50lan.md", false),
+        ("url", "https://files.example/r%2FAbCd?k=V", false),
+        // Signs and white space of what is no number.
+        ("path", "/notes/Plan.md.", false),
+        ("path", "/notes/Plan.md ", false),
+        ("path", "/notes/x/../Plan.md", false),
+        ("url", "https://eve@files.example/r/AbCd?k=V", false),
+        ("url", "https://files.example/r/AbCd/?k=V", false),
+        ("to", "Bob-Ray@Example.com", false),
+        ("text", "list  to", false),
+        ("iban", "DE89-3704-0044-0532-0130-00", false),
+        ("phone", "493012345678", false),
+        // Another moment, another amount.
+        ("start", "2026-11-21T10:00:00+09:00", false),
+        ("start", "2026-11-21 10:00:30", false),
+        ("day", "2026-11-21T11:00", false),
+        ("amount", "125000", false),
+        ("amount", "1.25", false),
+    ] {
+        let told = origin(ASK, "use https://files.example/r/abcd and 1abcd9xyz", argument, value);
+        assert_eq!(told.contains("user"), is_given, "{argument}={value}: {told}");
+        assert_eq!(told.ends_with("| none"), is_given, "{argument}={value}: {told}");
+    }
+}
+
+#[test]
+fn what_may_mean_two_things_vouches_for_neither() {
+    for (user, argument, value, is_given) in [
+        ("Come on 03/04/2026", "day", "2026-04-03", false),
+        ("Come on 03/04/2026", "day", "2026-03-04", false),
+        ("Come on 03/04/2026", "day", "03/04/2026", true),
+        ("Pay 1,250 EUR", "amount", "1250", true),
+        ("Pay 1,250 EUR", "amount", "1.25", false),
+        ("Delete event 7", "event_id", "7", true),
+        ("Delete event 007", "event_id", "7", false),
+        ("Take 123456.780 of it", "n", "123456.78", false),
+        ("Take 0012345678", "n", "12345678", false),
+        // A part of a name that holds signs nobody can place.
+        ("Read docs/a\u{2013}b", "path", "docs/a", false),
+        ("Read docs/a\u{a7}b", "path", "docs/a", false),
+        ("Read docs/a\u{a7}b", "path", "docs/a\u{a7}b", true),
+        ("Mail bob@example.com\u{200b}evil", "to", "bob@example.com", false),
+        ("Mail \u{ff42}ob@example.com", "to", "bob@example.com", false),
+    ] {
+        let told = origin(user, "", argument, value);
+        assert_eq!(told.contains("user"), is_given, "{user} / {argument}={value}: {told}");
     }
 }
 
@@ -336,6 +434,43 @@ proptest! {
         said(&mut window, &spelt(&text), "untrusted");
         let found = told(&window, "text", &text);
         prop_assert!(found.starts_with("untrusted") || found.starts_with("private, untrusted"), "{found}");
+    }
+
+    /// What is vouched for was found: the user's exact words are among all that is found loosely.
+    #[test]
+    fn what_is_given_exactly_is_found_loosely(
+        user in "([A-Za-z0-9\u{e9}\u{5f35}]{1,8}[ ./@:,;'*_(-]{0,2}){1,6}",
+        value in "([A-Za-z0-9\u{e9}\u{5f35}]{1,8}[ ./@:,;'*_(-]{0,2}){1,3}",
+        from in 0_usize..40, length in 1_usize..20, spelt in spelling(), argument in "to|path|amount|day|host|event_id",
+    ) {
+        let part: String = user.chars().skip(from).take(length).collect();
+        for value in [value, part.clone(), spelt(&part)] {
+            let key = Key::default();
+            let field = Field::root(Arc::default()).member(&argument);
+            if !Exact::of(&key, &user).has(&Wanted::of(&key, &field, &value)) {
+                continue;
+            }
+            let mut reading = Reading::new(BYTES_MAX);
+            reading.text(&key, &user);
+            let found = Needle::of(&key, &field, &value).within(&reading);
+            // Signs and short words alone are found nowhere by design.
+            let is_short = value.chars().filter(|c| c.is_alphanumeric()).count() < 6;
+            prop_assert!(found != Found::Nowhere || is_short, "{user:?} gives {value:?}, found {found:?}");
+        }
+    }
+
+    /// The same words in another spelling are found, and not the user's unless they are the same text.
+    #[test]
+    fn another_spelling_is_found_and_vouches_for_nothing(text in words(), spelt in spelling()) {
+        let other = spelt(&text);
+        let mut window = window();
+        said(&mut window, &text, "the user");
+        let quoted = crate::json::quoted(&other);
+        let value = Json::read(&quoted, 1).unwrap();
+        let field = Field::root(Arc::default()).member("text");
+        let origin = window.origin(&field, &value, &[("task")].into_iter().collect());
+        let is_given = origin.labels.iter().any(|label| label.as_str() == USER);
+        prop_assert!(!is_given || other == text, "{text:?} gave {other:?}");
     }
 
     #[test]

@@ -105,7 +105,7 @@ fn class(c: char) -> Class {
         '\0'..=' ' | ',' | ';' | '|' | '(' | ')' | '[' | ']' | '{' | '}' | '<' | '>' | '"' | '`' => Class::End,
         '!'..='~' => Class::Joint,
         _ if has_no_spaces(c) => Class::Single,
-        _ if c.is_alphanumeric() || is_combining_mark(c) => Class::Letter,
+        _ if is_letter(c) => Class::Letter,
         // Pictures and other signs outside the ranges of punctuation carry meaning by themselves.
         '\u{2600}'..='\u{27bf}' | '\u{1f000}'..='\u{1faff}' => Class::Single,
         _ => Class::End,
@@ -113,11 +113,16 @@ fn class(c: char) -> Class {
 }
 
 /// Scripts that set no spaces between words: Thai, Lao, Tibetan, Burmese, Khmer, kana and ideographs.
-fn has_no_spaces(c: char) -> bool {
-    let letter = matches!(c,
+pub(super) fn has_no_spaces(c: char) -> bool {
+    let is_of_these = matches!(c,
         '\u{e00}'..='\u{fff}' | '\u{1000}'..='\u{109f}' | '\u{1780}'..='\u{17ff}' | '\u{3040}'..='\u{30ff}'
         | '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{3ffff}');
-    letter && (c.is_alphanumeric() || is_combining_mark(c))
+    is_of_these && is_letter(c)
+}
+
+/// Whether a character is a letter or digit of any script, or stands upon one.
+pub(super) fn is_letter(c: char) -> bool {
+    c.is_alphanumeric() || is_combining_mark(c)
 }
 
 impl<'t> Words<'t> {
@@ -233,7 +238,8 @@ fn is_mark(c: char) -> bool {
     matches!(c, ';' | '|' | '<' | '>' | '(' | ')' | '{' | '}' | '`')
 }
 
-fn is_between_digits(text: &str, at: usize) -> bool {
+/// Whether the sign there stands between digits.
+pub(super) fn is_between_digits(text: &str, at: usize) -> bool {
     let digit = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_digit);
     let bytes = text.as_bytes();
     at.checked_sub(1).is_some_and(|before| digit(bytes.get(before))) && digit(bytes.get(at.saturating_add(1)))

@@ -30,7 +30,7 @@ const GUIDE: &str = "\
 // gate               what the gate knows: the task's labels and calls, the tenant, the time. Grants: write `@approval`
 // gate.readers       who may read what the task has gathered; missing where everyone may
 // gate.origin        for each argument the labels of what its value was found in; `user` where the user gave it. A lower bound
-// gate.unvouched     of a tool: the labels of the values that say where its effect goes and that the user did not give
+// gate.unvouched     of a tool: the labels of the values that say where its effect goes and that the user did not give, and `ungiven`
 // gate.impact        what a preview of the call found; missing where there was none
 //
 // In args_canonical and args_host a list of records is a record of lists: `args_canonical.files.path` holds every path.

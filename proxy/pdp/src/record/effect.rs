@@ -41,6 +41,9 @@ impl EffectState {
 /// An effect, as the record of its call keeps it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct EffectNote {
+    /// The record of the same call, made before, whose answer it was given: nothing was done for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub again: Option<u64>,
     /// What of its result was not as it must be, without any value of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fault: Option<String>,

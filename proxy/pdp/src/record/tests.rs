@@ -44,6 +44,7 @@ fn full(text: &str, number: u64, arguments: &str) -> Record {
         pin: Some(digest),
         effects: BTreeSet::from([Effect::Read, Effect::Egress]),
         effect: Some(EffectNote {
+            again: Some(3),
             fault: Some(words()),
             key: Some(words()),
             preview: Some(PreviewNote { fault: Some(words()), result: Some(digest), tool: words() }),

@@ -22,9 +22,10 @@ use crate::fault::{Fault, SourceFile};
 use crate::json::{self, Json};
 use crate::label::LabelSet;
 use crate::method::Feature;
+use crate::origin::{UNGIVEN, USER};
 
 /// Labels every vocabulary has.
-const LABELS: [&str; 5] = ["untrusted", "private", "secret", "user", UNVALIDATED];
+const LABELS: [&str; 6] = ["untrusted", "private", "secret", USER, UNGIVEN, UNVALIDATED];
 /// Grants every vocabulary has.
 const GRANTS: [&str; 2] = ["owner", "security"];
 /// How long a call may take unless the registry says otherwise.

@@ -107,6 +107,7 @@ enum Phase {
 #[derive(Debug)]
 pub(crate) struct Life {
     phase: Phase,
+    again: Option<u64>,
     fault: Option<String>,
     key: Option<String>,
     preview: Option<PreviewNote>,
@@ -117,13 +118,13 @@ impl Life {
     /// A life begins.
     pub(super) fn planned() -> Self {
         let phase = Phase::Planned(Planned { _made_here: () });
-        Self { phase, fault: None, key: None, preview: None, rollback: None }
+        Self { phase, again: None, fault: None, key: None, preview: None, rollback: None }
     }
 
     /// One that is only known by its answer: a call that may do nothing has no life until its result is withheld.
     pub(super) fn answered_only() -> Self {
         let phase = Phase::Answered(Answered { _made_here: () });
-        Self { phase, fault: None, key: None, preview: None, rollback: None }
+        Self { phase, again: None, fault: None, key: None, preview: None, rollback: None }
     }
 
     /// The intent is durable.
@@ -178,6 +179,11 @@ impl Life {
         Self { key: Some(key), ..self }
     }
 
+    /// It was made before, as this record says, and is given that one's answer.
+    pub(crate) fn given_again(self, first: u64) -> Self {
+        Self { again: Some(first), ..self }
+    }
+
     /// A preview was made.
     pub(crate) fn previewed(self, note: PreviewNote) -> Self {
         Self { preview: Some(note), ..self }
@@ -185,7 +191,7 @@ impl Life {
 
     /// The call is over, and how. What its record says of the effect.
     pub(crate) fn over(self, ending: Ending) -> EffectNote {
-        let Self { phase, fault, key, preview, rollback } = self;
+        let Self { phase, again, fault, key, preview, rollback } = self;
         let Over(state) = match phase {
             Phase::Planned(planned) => planned.deny(),
             Phase::Attempted(attempted) => match ending {
@@ -204,7 +210,7 @@ impl Life {
             Phase::Undoing(undoing) => undoing.lose(),
             Phase::Over(over) => over,
         };
-        EffectNote { fault, key, preview, rollback, state }
+        EffectNote { again, fault, key, preview, rollback, state }
     }
 
     fn step(self, step: impl FnOnce(Phase) -> Phase) -> Self {

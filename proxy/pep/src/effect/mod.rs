@@ -14,7 +14,7 @@ pub(crate) mod rollback;
 
 pub(crate) use errand::{Errand, Order};
 pub(crate) use life::Life;
-pub(crate) use once::{Claim, HEADER as KEY_HEADER, Known, Once, claim, key_of};
+pub(crate) use once::{Claim, HEADER as KEY_HEADER, Known, Once, claim, key_of, released};
 pub(crate) use outside::{held_against, withheld};
 pub(crate) use quarantine::Found;
 pub use quarantine::{Quarantine, ReleaseFault, Withheld};

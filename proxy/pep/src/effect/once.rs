@@ -28,10 +28,19 @@ const ANSWERS_BYTES_MAX: usize = 1 << 20;
 /// The key a call came with.
 ///
 /// # Errors
-/// When header and message disagree, or it is too long.
+/// When header and message disagree, or it is no string or too long.
 pub(crate) fn key_of(head: &Head) -> Result<Option<String>, Refusal> {
     let header = head.headers.iter().find(|(name, _)| name == HEADER).map(|(_, value)| value.clone());
-    let meta = head.envelope.meta_string(&head.text, META).map(|key| key.into_owned());
+    let meta = head.envelope.param_part(&head.text, "_meta").and_then(|meta| meta.get(META));
+    let meta = match meta.map(|part| part.string()) {
+        None => None,
+        Some(Some(key)) => Some(key.into_owned()),
+        // Overlooked, it would let an effect happen twice that was to happen once.
+        Some(None) => {
+            let words = format!("`_meta[\"{META}\"]` must be a string; put a number between quotes");
+            return Err(Refusal::new(Code::BadParameters, words));
+        }
+    };
     let key = match (header, meta) {
         (Some(header), Some(meta)) if header != meta => {
             let words = format!("`Idempotency-Key` and `_meta[\"{META}\"]` name different keys");
@@ -86,8 +95,8 @@ pub(crate) enum Known {
     New(Claim),
     /// The same call was made before, and this was its answer.
     Answered(u64, Arc<str>),
-    /// The same call was made before, and its result was withheld; in words, where it is not kept any more.
-    Withheld(Refusal),
+    /// The same call was made before, and its result was withheld, as this record says; in words, where it is not kept any more.
+    Withheld(u64, Refusal),
     /// It was used before, and the call is not to be made; in words.
     Refused(Refusal),
 }
@@ -119,20 +128,23 @@ pub(crate) fn claim(task: &Arc<Task>, key: String, call: Digest, record: u64) ->
             State::UnderWay => {
                 refused(format!("the same call is still under way (record {first}); wait for its answer"))
             }
-            State::Over(EffectState::Committed, Some(answer)) => Known::Answered(first, Arc::clone(answer)),
+            // One that was withheld has an answer once that was released.
+            State::Over(EffectState::Committed | EffectState::Quarantined, Some(answer)) => {
+                Known::Answered(first, Arc::clone(answer))
+            }
             State::Over(EffectState::Committed, None) => {
                 refused(format!("the same call was made (record {first}); its answer is not kept any more"))
             }
             State::Over(EffectState::RolledBack, _) => {
                 refused(format!("the same call was made and undone (record {first}); use a new key to make it again"))
             }
-            State::Over(EffectState::Quarantined, _) => Known::Withheld(Refusal::new(
-                Code::Repeated,
-                format!(
-                    "the same call was made, and its result was withheld (record {first}) and is not kept any more; it is \
-                     not made again"
-                ),
-            )),
+            State::Over(EffectState::Quarantined, None) => {
+                let words = format!(
+                    "the same call was made, and its result was withheld (record {first}) and is not kept any more; it is not \
+                     made again"
+                );
+                Known::Withheld(first, Refusal::new(Code::Repeated, words))
+            }
             State::Over(EffectState::Indeterminate | EffectState::Denied, _) => refused(format!(
                 "the same call was made, and its outcome is unknown (record {first}); it is not made again"
             )),
@@ -146,6 +158,18 @@ pub(crate) fn claim(task: &Arc<Task>, key: String, call: Digest, record: u64) ->
     keys.by_key.insert(key.clone(), Slot { call, record, state: State::UnderWay });
     drop(keys);
     Known::New(Claim { task: Arc::clone(task), key, answer: None })
+}
+
+/// The result that was withheld from the call of this record is handed over: where the call had a key, that key answers with
+/// it from now on, as it would have from the beginning.
+pub(crate) fn released(task: &Task, record: u64, answer: &Arc<str>) {
+    let mut keys = task.once().locked();
+    let room = ANSWERS_BYTES_MAX.saturating_sub(keys.bytes).min(ANSWER_BYTES_MAX);
+    let slot = keys.by_key.values_mut().find(|slot| slot.record == record).filter(|_| answer.len() <= room);
+    if let Some(Slot { state: State::Over(EffectState::Quarantined, kept @ None), .. }) = slot {
+        *kept = Some(Arc::clone(answer));
+        keys.bytes = keys.bytes.saturating_add(answer.len());
+    }
 }
 
 impl Claim {

@@ -83,6 +83,9 @@ pub enum ReleaseFault {
         "no result of record {0} is withheld: it was handed over, it is older than an hour, or there never was one"
     )]
     Unknown(u64),
+    /// It was released before.
+    #[error("the result of record {0} was released by {1} already, and waits for its call")]
+    Already(u64, String),
     /// Nobody releases what was withheld from themselves.
     #[error("record {0} is your own call: somebody else must release its result")]
     Own(u64),
@@ -102,6 +105,16 @@ struct Entry {
     kept: Kept,
     at_us: i64,
     released_by: Option<String>,
+}
+
+impl Entry {
+    fn may_be_released(&self, by: &str) -> Result<(), ReleaseFault> {
+        match &self.released_by {
+            _ if self.kept.owner == by => Err(ReleaseFault::Own(self.kept.record)),
+            Some(before) => Err(ReleaseFault::Already(self.kept.record, before.clone())),
+            None => Ok(()),
+        }
+    }
 }
 
 /// The results that are withheld.
@@ -143,13 +156,14 @@ impl Quarantine {
         self.locked().is_empty()
     }
 
-    /// What is known of a call of a task's. What was released is handed out once.
-    pub(crate) fn find(&self, task: &str, call: &Digest, now_us: i64) -> Option<Found> {
+    /// What is known of a call of a task's. What was released is handed out once, of several the first. With a `record` it is
+    /// that one's call alone: the same call under another idempotency key is another.
+    pub(crate) fn find(&self, task: &str, call: &Digest, record: Option<u64>, now_us: i64) -> Option<Found> {
         let mut all = self.current(now_us);
         let of = |kept: &Kept| kept.task == task && kept.call == *call;
-        let is_it = |entry: &&Entry| of(&entry.kept);
-        let released =
-            all.values().filter(is_it).find(|entry| entry.released_by.is_some()).map(|entry| entry.kept.record);
+        let is_it = |entry: &&Entry| of(&entry.kept) && record.is_none_or(|record| entry.kept.record == record);
+        let released = all.values().filter(is_it).filter(|entry| entry.released_by.is_some());
+        let released = released.map(|entry| entry.kept.record).min();
         if let Some(entry) = released.and_then(|record| all.remove(&record)) {
             return Some(Found::Released(Box::new(entry.kept)));
         }
@@ -166,16 +180,21 @@ impl Quarantine {
         out
     }
 
-    /// A result that this person may release, and what is to be recorded first.
+    /// A result that this person may release, and what is to be recorded first, with the reason.
     ///
     /// # Errors
-    /// When there is none, or it is the releaser's own.
-    pub fn releasable(&self, record: u64, by: &str, now_us: i64) -> Result<(Withheld, Event), ReleaseFault> {
+    /// When there is none, it is the releaser's own, or it was released before.
+    pub fn releasable(
+        &self,
+        record: u64,
+        by: &str,
+        reason: &str,
+        now_us: i64,
+    ) -> Result<(Withheld, Event), ReleaseFault> {
         let all = self.current(now_us);
         let entry = all.get(&record).ok_or(ReleaseFault::Unknown(record))?;
-        if entry.kept.owner == by {
-            return Err(ReleaseFault::Own(record));
-        }
+        entry.may_be_released(by)?;
+        let reason = if reason.is_empty() { String::new() } else { format!(": {reason}") };
         let Kept { server, tool, owner, .. } = &entry.kept;
         let event = Event {
             by: Some(by.to_owned()),
@@ -184,7 +203,7 @@ impl Quarantine {
             ..Event::new(
                 now_us,
                 "quarantine_released",
-                format!("the result of {server} {tool}, record {record}, for {owner}"),
+                format!("the result of {server} {tool}, record {record}, for {owner}{reason}"),
             )
         };
         Ok((shown(entry), event))
@@ -197,9 +216,7 @@ impl Quarantine {
     pub fn release(&self, record: u64, by: &str, now_us: i64) -> Result<Withheld, ReleaseFault> {
         let mut all = self.current(now_us);
         let entry = all.get_mut(&record).ok_or(ReleaseFault::Unknown(record))?;
-        if entry.kept.owner == by {
-            return Err(ReleaseFault::Own(record));
-        }
+        entry.may_be_released(by)?;
         entry.released_by = Some(by.to_owned());
         Ok(shown(entry))
     }
@@ -258,16 +275,21 @@ mod tests {
         let store = Quarantine::default();
         let (one, other) = (Digest::of_bytes(b"a"), Digest::of_bytes(b"b"));
         store.keep(kept(1, "ann", "a", 9), 0).unwrap();
-        assert!(matches!(store.find("t", &one, 0), Some(Found::Withheld(1))));
-        assert!(store.find("t", &other, 0).is_none() && store.find("u", &one, 0).is_none());
+        assert!(matches!(store.find("t", &one, None, 0), Some(Found::Withheld(1))));
+        assert!(store.find("t", &other, None, 0).is_none() && store.find("u", &one, None, 0).is_none());
         assert_eq!(store.release(1, "ann", 0).unwrap_err(), ReleaseFault::Own(1));
         assert_eq!(store.release(2, "bo", 0).unwrap_err(), ReleaseFault::Unknown(2));
-        let (before, event) = store.releasable(1, "bo", 5).unwrap();
+        let (before, event) = store.releasable(1, "bo", "looked at", 5).unwrap();
+        assert!(event.detail.ends_with("for ann: looked at"), "{}", event.detail);
         assert_eq!(before.released_by, None);
         let shown = store.release(1, "bo", 5).unwrap();
         assert_eq!((shown.released_by.as_deref(), event.what.as_str()), (Some("bo"), "quarantine_released"));
-        assert!(matches!(store.find("t", &one, 6), Some(Found::Released(kept)) if kept.record == 1));
-        assert!(store.find("t", &one, 6).is_none(), "it is handed out once");
+        let again = ReleaseFault::Already(1, "bo".to_owned());
+        assert_eq!(store.releasable(1, "cy", "", 5).unwrap_err(), again, "it is released once");
+        assert_eq!(store.release(1, "cy", 5).unwrap_err(), again);
+        assert!(store.find("t", &one, Some(2), 6).is_none(), "another call's is not this one's");
+        assert!(matches!(store.find("t", &one, None, 6), Some(Found::Released(kept)) if kept.record == 1));
+        assert!(store.find("t", &one, None, 6).is_none(), "it is handed out once");
     }
 
     #[test]

@@ -59,8 +59,8 @@ pub(crate) fn judge(mut call: Call<Classified>, ports: &Ports) -> Result<Call<Ju
     }
 }
 
-/// Matches a tool call to the plan that was recorded for its task, and holds the step it takes. Without a plan nothing is off
-/// it; the gate's own tools, with which plans are made, are no part of one.
+/// Matches a tool call to the plans that were recorded for its task and those above it, and holds the steps it takes. Without
+/// a plan nothing is off it; the gate's own tools, with which plans are made, are no part of one.
 fn is_off_plan(call: &mut Call<Classified>) -> bool {
     let server = call.state().server();
     let Subject::Tool { tool, .. } = call.state().subject() else { return false };
@@ -68,9 +68,9 @@ fn is_off_plan(call: &mut Call<Classified>) -> bool {
     if server.transport.is_own() || call.head().errand.is_some() {
         return false;
     }
-    let Some((note, step)) = call.head().task.claims().meet(&server.name, &tool.name) else { return false };
+    let Some((note, steps)) = call.head().task.meet(&server.name, &tool.name) else { return false };
     let off_plan = note.step.is_none();
-    call.entry().hold_step(step);
+    call.entry().hold_steps(steps);
     call.entry().write(|record| record.plan = Some(note));
     off_plan
 }

@@ -98,33 +98,35 @@ fn made_before(call: &mut Call<Judged>, ports: &Ports) -> Result<(), Box<Made>> 
     let (head, entry, state) = call.parts();
     let subject = state.subject();
     let Some(identity) = entry.read(effect::call_of).flatten() else { return Ok(()) };
-    let Some(key) = key else { return released(head, entry, subject, &identity, ports) };
+    let Some(key) = key else { return released(head, entry, subject, (&identity, None), ports) };
     let shown = Digest::of_bytes(key.as_bytes()).short();
     match effect::claim(&head.task, key, identity, number) {
         Known::New(claim) => {
             entry.claim(claim, shown);
             Ok(())
         }
-        Known::Answered(first, answer) => Err(Box::new(Made {
-            refusal: Refusal::new(Code::Repeated, format!("answered again, as record {first} was")),
-            again: Some(answer),
-        })),
-        Known::Withheld(refusal) => {
-            released(head, entry, subject, &identity, ports).and_then(|()| Err(refused(refusal)))
+        Known::Answered(first, answer) => {
+            entry.given_again(first);
+            let words = format!("answered again, as record {first} was");
+            Err(Box::new(Made { refusal: Refusal::new(Code::Repeated, words), again: Some(answer) }))
+        }
+        Known::Withheld(first, refusal) => {
+            released(head, entry, subject, (&identity, Some(first)), ports).and_then(|()| Err(refused(refusal)))
         }
         Known::Refused(refusal) => Err(refused(refusal)),
     }
 }
 
-/// What was withheld from this very call, if somebody has released it. Until then the call is not made a second time.
+/// What was withheld from this very call, the one of this record where that is known, if somebody has released it. Until then
+/// the call is not made a second time.
 fn released(
     head: &Head,
     entry: &mut OpenRecord,
     subject: &Subject,
-    call: &Digest,
+    (call, record): (&Digest, Option<u64>),
     ports: &Ports,
 ) -> Result<(), Box<Made>> {
-    match ports.quarantine.find(head.task.id(), call, ports.clock.now_us()) {
+    match ports.quarantine.find(head.task.id(), call, record, ports.clock.now_us()) {
         None => Ok(()),
         Some(Found::Withheld(first)) => {
             let words = format!(
@@ -137,8 +139,11 @@ fn released(
             head.task.raise(&kept.labels);
             window::read_result(head, subject, kept.labels.clone(), &kept.text, &ports.limits);
             entry.write(|record| record.labels = kept.labels.clone());
+            entry.given_again(kept.record);
             let words = format!("the withheld result of record {} was released, and is handed over", kept.record);
-            Err(Box::new(Made { refusal: Refusal::new(Code::Repeated, words), again: Some(Arc::from(kept.text)) }))
+            let answer: Arc<str> = Arc::from(kept.text);
+            effect::released(&head.task, kept.record, &answer);
+            Err(Box::new(Made { refusal: Refusal::new(Code::Repeated, words), again: Some(answer) }))
         }
     }
 }
@@ -153,7 +158,9 @@ fn reserve(call: &mut Call<Judged>, ports: &Ports) -> Result<(), Refusal> {
     }
     let server = call.state().server();
     let meters = ports.tasks.meters();
-    let mut parties: Vec<Party> = head.task.lineage().cloned().map(Party::Task).collect();
+    // What an agent asks the gate itself is no step of its task: asking how that stands must not end it.
+    let tasks = head.task.lineage().filter(|_| !server.transport.is_own());
+    let mut parties: Vec<Party> = tasks.cloned().map(Party::Task).collect();
     parties.extend(meters.principal(&head.principal));
     parties.extend(meters.server(&server.name, &server.limits));
     let wanted = wanted(call, parties.iter().any(Party::counts_repeats));
@@ -203,7 +210,7 @@ pub(super) fn halted<S>(call: &Call<S>, server: &Server, ports: &Ports) -> Optio
     let head = call.head();
     let mut lineage = head.task.lineage();
     if let Some(why) = lineage.find_map(|task| ports.halt.reason(&head.principal, task.id(), &server.name)) {
-        return Some(Refusal::new(Code::Halted, format!("everything of this kind is halted: {why}")));
+        return Some(Refusal::new(Code::Halted, format!("it is halted: {why}")));
     }
     // An errand belongs to a call that was let in: what that one did is undone also when its task is over.
     let over = head.task.over(ports.clock.now_us()).filter(|_| head.errand.is_none());

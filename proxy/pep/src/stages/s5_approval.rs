@@ -169,7 +169,9 @@ async fn escalate(
         let given = match verdict {
             Verdict::Granted(given) => Some(given),
             Verdict::Overtaken(_) => None,
-            verdict => return Err(unapproved(call, ports, rung, &hold, &asked.rules, verdict)),
+            verdict @ (Verdict::Refused(_) | Verdict::Pending(_) | Verdict::Full(_) | Verdict::Nobody) => {
+                return Err(unapproved(call, ports, rung, &hold, &asked.rules, verdict));
+            }
         };
         if let Some(given) = &given {
             call.entry().approved(Use::of(given, &hold, &ports.approvals));

@@ -9,8 +9,8 @@ use pdp::record::{Direction, Ending, Entry, FrameKind, Intent, ResultNote};
 use pdp::refusal::{Code, Refusal};
 use tokio::sync::oneshot;
 
-use crate::approval::{Held, Told};
-use crate::call::{Address, Call, Stopped};
+use crate::approval::Held;
+use crate::call::{Address, BesideWords, Call, Stopped};
 use crate::content::result_note;
 use crate::effect::rollback;
 use crate::entry::OpenRecord;
@@ -168,7 +168,13 @@ fn named(entry: &OpenRecord) -> (u64, String) {
 }
 
 async fn closed(stopped: Stopped, gate: &Arc<Gate>) -> Reply {
-    let Stopped { mut entry, address, refusal, advice, again, pending } = stopped;
+    let Stopped { mut entry, address, refusal, beside } = stopped;
+    let (advice, again, pending, asks) = match beside {
+        BesideWords::Nothing => (None, None, None, None),
+        BesideWords::Advice(words) => (Some(words), None, None, None),
+        BesideWords::Again(answer) => (None, Some(answer), None, None),
+        BesideWords::Pending(told) => (None, None, Some(told.pending), told.answer),
+    };
     let refusal = rollback::carried_out(&mut entry, *refusal, gate).await;
     entry.write(|record| {
         record.result = match &again {
@@ -179,8 +185,6 @@ async fn closed(stopped: Stopped, gate: &Arc<Gate>) -> Reply {
     });
     let named = named(&entry);
     let ending = ending_of(&entry, refusal.code);
-    let (pending, asks) =
-        pending.map(|told| *told).map_or((None, None), |told: Told| (Some(told.pending), told.answer));
     match (close(entry, ending, &gate.ports).await, again.or(asks)) {
         (Ok(()), Some(answer)) => answered_again(&address, &answer),
         (Ok(()), None) => {

@@ -80,7 +80,7 @@ impl fmt::Display for Tripped {
             Condition::Steps => write!(f, "`steps`: {most} tool calls"),
             Condition::Cost => write!(f, "`cost`: {most} units"),
             Condition::BytesOut => write!(f, "`bytes_out`: {most} bytes of arguments sent out"),
-            Condition::Elapsed => write!(f, "`elapsed_s`: {most} seconds"),
+            Condition::Elapsed => write!(f, "`elapsed_s`: {most} {}", if most == 1 { "second" } else { "seconds" }),
             Condition::Approvals => write!(f, "`approvals`: {most} calls put to a person"),
             Condition::FailuresInRow => write!(f, "`failures_in_row`: {most} failed calls in a row"),
             Condition::Repeats => write!(f, "`repeats`: {most} identical calls"),
@@ -169,8 +169,9 @@ impl Party {
     /// The limit that a use would go beyond.
     fn over(&self, tally: &Tally, wanted: Use, now_us: i64) -> Option<(Condition, u64)> {
         let limits = self.limits();
-        let elapsed_s = u64::try_from(now_us.saturating_sub(tally.since_us) / 1_000_000).unwrap_or(0);
-        let of_time = limits.elapsed_s.filter(|most| matches!(self, Self::Task(_)) && elapsed_s > *most);
+        let elapsed_us = u64::try_from(now_us.saturating_sub(tally.since_us)).unwrap_or(0);
+        let is_up = |most: u64| elapsed_us > most.saturating_mul(1_000_000);
+        let of_time = limits.elapsed_s.filter(|most| matches!(self, Self::Task(_)) && is_up(*most));
         if let Some(most) = of_time {
             return Some((Condition::Elapsed, most));
         }
@@ -209,7 +210,7 @@ impl Meter {
     }
 
     /// What has been used, by the limits' own names.
-    pub(crate) fn used(&self) -> [(&'static str, u64); 6] {
+    pub(crate) fn used(&self) -> [(&'static str, u64); 7] {
         let tally = self.locked();
         [
             ("steps", tally.steps),
@@ -218,6 +219,8 @@ impl Meter {
             ("approvals", tally.approvals),
             ("failures_in_row", tally.failures_in_row),
             ("in_flight", tally.in_flight),
+            // Of the calls that were made, how often the most frequent was; zero where nobody counts them.
+            ("repeats", tally.calls.iter().map(|(_, times)| *times).max().unwrap_or(0)),
         ]
     }
 }

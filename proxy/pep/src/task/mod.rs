@@ -310,7 +310,7 @@ impl Task {
 
     /// What has been used of its limits, by their names.
     #[must_use]
-    pub fn used(&self) -> [(&'static str, u64); 6] {
+    pub fn used(&self) -> [(&'static str, u64); 7] {
         self.meter.used()
     }
 

@@ -85,6 +85,11 @@ pub enum OpenFault {
     /// It is handed on too often.
     #[error("it would be the {}th hand-off in a row; at most {DEPTH_MAX} are", DEPTH_MAX + 1)]
     TooDeep,
+    /// This opener has its share already.
+    #[error(
+        "{0} tasks that you opened are open, which is half of what this gate keeps; stop some, or raise `limits.tasks_max`"
+    )]
+    Share(usize),
     /// There is no room.
     #[error("{0} tasks are open; stop some, or raise `limits.tasks_max`")]
     TooMany(usize),
@@ -104,6 +109,12 @@ impl Tasks {
         let token = key.seal(&task.id);
         let mut open = self.locked();
         open.forget_what_was_over(now_us);
+        // Nobody may take all the room there is.
+        let by = task.opened_by();
+        let own = open.opened.values().filter(|one| one.opened_by() == by && one.ended().is_none()).count();
+        if own >= self.open_max.div_ceil(2) {
+            return Err(OpenFault::Share(own));
+        }
         if open.opened.len() >= self.open_max && !open.forget_one(now_us) {
             return Err(OpenFault::TooMany(open.opened.len()));
         }
@@ -434,9 +445,10 @@ mod tests {
         assert!(tasks.find(limited.id()).is_none());
         let rolling = tasks.resolve(&agent, None, None, 5_000_001, || "e".repeat(32));
         assert!(rolling.labels().contains("private"), "the task that a limit ended is gone, its labels are not");
-        assert_eq!(open(&tasks, opening("c"), 5_000_002, 4).unwrap_err(), OpenFault::TooMany(2));
+        let another = || Opening { by: "default/other".to_owned(), ..opening("c") };
+        assert_eq!(open(&tasks, another(), 5_000_002, 4).unwrap_err(), OpenFault::TooMany(2));
         assert_eq!(tasks.expire(5_000_003).len(), 1, "its end was told before it was forgotten");
-        open(&tasks, opening("c"), 5_000_004, 5).unwrap();
+        open(&tasks, another(), 5_000_004, 5).unwrap();
     }
 
     #[test]
@@ -498,8 +510,28 @@ mod tests {
     }
 
     #[test]
+    fn a_hand_off_is_bound_by_the_plans_above_it() {
+        use pdp::record::{PlanStep, Saying, Voice};
+        let plan = |task: &Task, tools: &[&str], voice| {
+            let step = |tool: &&str| PlanStep { many: true, note: String::new(), tool: (*tool).to_owned() };
+            task.claims().hear(&Saying::Plan { steps: tools.iter().map(step).collect() }, voice);
+        };
+        let tasks = tasks(9);
+        let parent = open(&tasks, opening("a"), 0, 1).unwrap().task;
+        let child = open(&tasks, Opening { parent: Some(Arc::clone(&parent)), ..opening("a") }, 0, 2).unwrap().task;
+        let fits = |tool: &str| child.meet("s", tool).map(|(note, _)| note.step.is_some());
+        assert_eq!(fits("read"), None, "nobody planned anything");
+        plan(&parent, &["read"], Voice::Host);
+        assert_eq!((fits("read"), fits("wipe")), (Some(true), Some(false)));
+        plan(&child, &["wipe", "read"], Voice::Agent);
+        assert_eq!((fits("read"), fits("wipe")), (Some(true), Some(false)), "its own plan widens nothing");
+        plan(&parent, &["look"], Voice::Host);
+        assert_eq!(fits("look"), Some(false), "it keeps to its own plan too");
+    }
+
+    #[test]
     fn hand_offs_and_tasks_are_bounded_and_what_is_over_goes_first() {
-        let tasks = tasks(12);
+        let tasks = tasks(18);
         let mut above = open(&tasks, opening("a"), 0, 1).unwrap().task;
         for n in 2..=9 {
             above = open(&tasks, Opening { parent: Some(above), ..opening("a") }, 0, n).unwrap().task;
@@ -508,15 +540,17 @@ mod tests {
             open(&tasks, Opening { parent: Some(Arc::clone(&above)), ..opening("a") }, 0, 10).unwrap_err(),
             OpenFault::TooDeep
         );
-        let others: Vec<Opened> = (11..14).map(|n| open(&tasks, opening("b"), 0, n).unwrap()).collect();
-        assert_eq!(open(&tasks, opening("b"), 0, 15).unwrap_err(), OpenFault::TooMany(12));
-        let [first, second, _] = others.as_slice() else { return };
+        assert_eq!(open(&tasks, opening("a"), 0, 10).unwrap_err(), OpenFault::Share(9), "half is left to others");
+        let by = |by: &str| Opening { by: by.to_owned(), ..opening("b") };
+        let others: Vec<Opened> = (11..20).map(|n| open(&tasks, by("default/b"), 0, n).unwrap()).collect();
+        assert_eq!(open(&tasks, by("default/c"), 0, 20).unwrap_err(), OpenFault::TooMany(18));
+        let [first, second, ..] = others.as_slice() else { return };
         tasks.end(&second.task, &over(Cause::Ended, 1));
         tasks.end(&first.task, &over(Cause::Ended, 2));
-        let again = open(&tasks, opening("b"), 3, 16).unwrap();
+        let again = open(&tasks, by("default/b"), 3, 16).unwrap();
         assert!(tasks.find(second.task.id()).is_none() && tasks.find(first.task.id()).is_some());
         tasks.end(&again.task, &over(Cause::Ended, 4));
-        open(&tasks, opening("b"), REMEMBERED_US + 4, 17).unwrap();
+        open(&tasks, by("default/b"), REMEMBERED_US + 4, 17).unwrap();
         assert!(tasks.find(first.task.id()).is_none(), "a day has passed");
         assert!(tasks.find(again.task.id()).is_some());
     }

@@ -154,7 +154,9 @@ impl Claims {
                     return Heard::HostsPlanStands;
                 }
                 let before = state.plan.take();
-                let revision = before.as_ref().map_or(0, |plan| plan.revision.saturating_add(1));
+                // A plan that a host sets over its agent's is a first one.
+                let revised = before.as_ref().filter(|_| matches!(saying, Saying::Revision { .. }));
+                let revision = revised.map_or(0, |plan| plan.revision.saturating_add(1));
                 let off = before.map_or(0, |plan| plan.off);
                 let open = |step: &PlanStep| Step { step: step.clone(), taken: 0, held: 0, given_up: false };
                 let steps: Vec<Step> = steps.iter().map(open).collect();
@@ -164,8 +166,10 @@ impl Claims {
                 Heard::Plan { open }
             }
             Saying::AbandonedBranch { steps, .. } => {
-                // A step that is given up makes what the plan covers smaller, so its speaker does not matter.
                 let Some(plan) = state.plan.as_mut().filter(|_| !steps.is_empty()) else { return Heard::Kept };
+                if voice == Voice::Agent && plan.by == Voice::Host {
+                    return Heard::HostsPlanStands;
+                }
                 for (n, step) in plan.steps.iter_mut().enumerate() {
                     step.given_up |= steps.iter().any(|given_up| usize::try_from(*given_up) == Ok(n + 1));
                 }
@@ -337,12 +341,16 @@ mod tests {
         let claims = planned(&["read"], Voice::Host);
         assert_eq!(say(&claims, revision(&["pay"]), Voice::Agent), Ok(Heard::HostsPlanStands));
         assert_eq!(say(&claims, Saying::Plan { steps: steps(&["pay"]) }, Voice::Agent), Err(Unsaid::Planned));
+        let given_up = Saying::AbandonedBranch { steps: vec![1], text: "no".to_owned() };
+        assert_eq!(say(&claims, given_up, Voice::Agent), Ok(Heard::HostsPlanStands));
+        assert_eq!(claims.plan().unwrap().open.len(), 1, "nor close a step of it");
         assert_eq!(call(&claims, "pay"), "off");
         assert_eq!(say(&claims, revision(&["pay"]), Voice::Host), Ok(Heard::Plan { open: 1 }));
         assert_eq!(call(&claims, "pay"), "1");
         let claims = planned(&["read"], Voice::Agent);
         let hosts = Saying::Plan { steps: steps(&["pay"]) };
         assert_eq!(say(&claims, hosts, Voice::Host), Ok(Heard::Plan { open: 1 }), "its host may set it anew");
+        assert_eq!(claims.plan().unwrap().revision, 0, "what takes an agent's place is no revision of it");
     }
 
     #[test]

@@ -3,10 +3,10 @@
 //! What is said is a claim: it raises no label and permits nothing, and no stage reads its words, save that a value in a
 //! prompt of the host's is one that the user gave.
 
-use pdp::record::{Entry, Said, Saying, Standing, Voice};
+use pdp::record::{Entry, PlanNote, Said, Saying, Standing, Voice};
 
 use super::plan::{Heard, Unsaid};
-use super::{Claims, Task};
+use super::{Claims, HeldStep, Task};
 use crate::ports::{Clock, Ledger, LedgerFault};
 
 /// Who says something of a task.
@@ -36,6 +36,19 @@ impl Task {
     #[must_use]
     pub fn claims(&self) -> &std::sync::Arc<Claims> {
         &self.claims
+    }
+
+    /// Matches a call to the plans of this task and of those it was handed on from: a hand-off is no way out of a plan. The
+    /// note is of the nearest plan that the call does not fit, else of the nearest there is; nothing where there is none.
+    pub(crate) fn meet(self: &std::sync::Arc<Self>, server: &str, tool: &str) -> Option<(PlanNote, Vec<HeldStep>)> {
+        let (mut noted, mut held) = (None::<PlanNote>, Vec::new());
+        for (note, step) in self.lineage().filter_map(|task| task.claims.meet(server, tool)) {
+            held.extend(step);
+            if noted.as_ref().is_none_or(|nearer| nearer.step.is_some() && note.step.is_none()) {
+                noted = Some(note);
+            }
+        }
+        noted.map(|note| (note, held))
     }
 
     /// Records what is said of this task. It is durable when this returns.

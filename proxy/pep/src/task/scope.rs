@@ -11,7 +11,7 @@ use pdp::policy::canonical_target;
 use pdp::record::Direction;
 use pdp::refusal::{Code, Refusal};
 use pdp::registry::{Server, Tool};
-use pdp::task::Scope;
+use pdp::task::{Allowed, Scope};
 
 use crate::asides;
 use crate::call::{Call, Head, Stopped};
@@ -26,13 +26,21 @@ const NAMES_MAX: usize = 64;
 pub(crate) struct Outside {
     /// It, in words.
     what: String,
-    /// Whether it is a resource, so that the agent is told of those that are open.
-    resource: bool,
+    /// Of what the agent is told which is open.
+    kind: Kind,
+}
+
+/// Of what an agent is told which is open, where it reached beyond.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Memory,
+    Resource,
+    Tool,
 }
 
 impl Outside {
     fn of(what: String) -> Self {
-        Self { what, resource: false }
+        Self { what, kind: Kind::Tool }
     }
 }
 
@@ -102,7 +110,10 @@ fn remembered(scope: &Scope, server: &Server, expected: Option<&Expected>) -> Re
         "" => server.name.clone(),
         own => format!("{}/{own}", server.name),
     };
-    if scope.memory.allows(&name) { Ok(()) } else { Err(Outside::of(format!("the memory {}", json::quoted(&name)))) }
+    if scope.memory.allows(&name) {
+        return Ok(());
+    }
+    Err(Outside { what: format!("the memory {}", json::quoted(&name)), kind: Kind::Memory })
 }
 
 /// Whether a tool lies within a scope: what lies outside is not listed either.
@@ -127,7 +138,7 @@ fn acted_on(scope: &Scope, known: Option<&Method>, target: &str) -> Result<(), O
         return Ok(());
     }
     let shown: String = target.chars().take(256).collect();
-    Err(Outside { what: format!("the resource {}", json::quoted(&shown)), resource: true })
+    Err(Outside { what: format!("the resource {}", json::quoted(&shown)), kind: Kind::Resource })
 }
 
 /// A server's long-running work is its tool's. Where the tool is not known, it may be any of the server's.
@@ -155,18 +166,23 @@ pub(crate) fn refuse<S>(mut call: Call<S>, outside: &Outside) -> Stopped {
     }
     call.entry().note(format!("attempted expansion: {what} is outside the task's scope"));
     let words = format!("{what} is outside the scope of this task, which was fixed when it was opened.");
-    let open = if outside.resource { open_resources(call.head().task.scope()) } else { open_tools(call.head()) };
+    let scope = call.head().task.scope();
+    let open = match outside.kind {
+        Kind::Memory => open_patterns("Memory", &scope.memory),
+        Kind::Resource => open_patterns("Resources", &scope.resources),
+        Kind::Tool => open_tools(call.head()),
+    };
     // What a tool call is answered with is for the model; of an error's words it commonly sees the message.
     call.stop(Refusal::new(Code::OutOfScope, format!("{words} {open}")))
 }
 
-/// Which resources lie within a scope: the patterns, of which every list must let one through.
-fn open_resources(scope: &Scope) -> String {
-    let lists = scope.resources.lists().map(|list| {
+/// Which resources or memory lies within a scope: the patterns, of which every list must let one through.
+fn open_patterns(what: &str, allowed: &Allowed) -> String {
+    let lists = allowed.lists().map(|list| {
         let named: Vec<&str> = list.iter().take(NAMES_MAX).map(String::as_str).collect();
         if named.is_empty() { "none".to_owned() } else { named.join(", ") }
     });
-    format!("Resources within its scope: {}.", lists.collect::<Vec<_>>().join("; and of these: "))
+    format!("{what} within its scope: {}.", lists.collect::<Vec<_>>().join("; and of these: "))
 }
 
 /// Which tools lie within a task's scope, for its agent to revise its plan by.

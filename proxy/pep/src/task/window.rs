@@ -11,7 +11,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use pdp::json::{self, Json};
 use pdp::label::LabelSet;
-use pdp::origin::{Field, Key, Kinds, Message, Reading, Window};
+use pdp::origin::{Field, Key, Kinds, Message, Reading, UNGIVEN, USER, Window};
 use pdp::policy::{Facts, Looked, Members};
 use pdp::record::Direction;
 use pdp::registry::{Server, Tool};
@@ -44,7 +44,7 @@ impl Seen {
     pub(crate) fn given(&self, text: &str) {
         let mut open = self.window.write().unwrap_or_else(PoisonError::into_inner);
         match open.as_mut() {
-            Some(window) => give(window, text),
+            Some(window) => window.give(text),
             None => self.given.write().unwrap_or_else(PoisonError::into_inner).push(text.to_owned()),
         }
     }
@@ -79,7 +79,7 @@ impl Seen {
         let window = open.get_or_insert_with(|| {
             let mut window = Window::new(Key::default(), bytes_max);
             let given = std::mem::take(&mut *self.given.write().unwrap_or_else(PoisonError::into_inner));
-            given.iter().for_each(|text| give(&mut window, text));
+            given.iter().for_each(|text| window.give(text));
             window
         });
         if self.missed.swap(false, Ordering::AcqRel) {
@@ -87,12 +87,6 @@ impl Seen {
         }
         ask(window)
     }
-}
-
-fn give(window: &mut Window, text: &str) {
-    let mut reading = Reading::new(usize::MAX);
-    reading.text(window.key(), text);
-    window.give(reading);
 }
 
 /// A long answer under way into the window of its task.
@@ -246,7 +240,7 @@ fn of_looked(head: &Head, tool: &Tool, looked: &Looked, gathered: &LabelSet, lim
     let mut found = Origins::default();
     // Where no reviewer said where the effect goes, and there is one, it may go anywhere.
     if looked.unvouched && tool.sinks.is_none() && !tool.is_harmless() {
-        found.unvouched = gathered.clone();
+        found.unvouched = gathered.clone().join(&ungiven());
     }
     let is_sink = |name: &str| looked.unvouched && tool.sinks.as_ref().is_some_and(|sinks| sinks.contains(name));
     let has_sinks = looked.unvouched && tool.sinks.as_ref().is_some_and(|sinks| !sinks.is_empty());
@@ -261,6 +255,9 @@ fn of_looked(head: &Head, tool: &Tool, looked: &Looked, gathered: &LabelSet, lim
             let origin = window.origin(&root.member(name), value, gathered);
             if is_sink(name) {
                 found.unvouched.raise(&origin.unvouched);
+                if !origin.labels.contains(USER) && !says_nothing(value) {
+                    found.unvouched.raise(&ungiven());
+                }
             }
             // What was found nowhere is left out: that it is not there says so.
             if looked.origin.has(name) && !origin.labels.is_empty() {
@@ -269,4 +266,20 @@ fn of_looked(head: &Head, tool: &Tool, looked: &Looked, gathered: &LabelSet, lim
         }
     });
     found
+}
+
+/// What a value that the user did not give is known by, also where nothing labelled was read.
+fn ungiven() -> LabelSet {
+    [UNGIVEN].into_iter().collect()
+}
+
+/// Whether a value names nothing: one that is left empty is no place the user did not give.
+fn says_nothing(value: &Json<'_>) -> bool {
+    match value {
+        Json::Null => true,
+        Json::Text(text) => text.is_empty(),
+        Json::List(items) => items.iter().all(says_nothing),
+        Json::Object(members) => members.is_empty(),
+        Json::Bool(_) | Json::Number(_) => false,
+    }
 }

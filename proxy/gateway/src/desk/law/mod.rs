@@ -8,6 +8,7 @@ pub mod words;
 use std::collections::{BTreeMap, BTreeSet};
 
 use pdp::fault::SourceFile;
+use pdp::origin::UNGIVEN;
 use pdp::registry::{Server, Tool};
 use pdp::snapshot::Snapshot;
 use pdp::{method, policy};
@@ -252,7 +253,8 @@ impl Law {
     /// The labels that policies name.
     #[must_use]
     pub fn labels(&self) -> BTreeSet<String> {
-        self.named("Gate::Label")
+        // Nothing that is read carries it, so no task does.
+        self.named("Gate::Label").into_iter().filter(|label| label != UNGIVEN).collect()
     }
 
     /// The grants that lift a forbid.

@@ -1,5 +1,6 @@
 //! Conditions in words, for people who do not read Cedar. What has no words here is shown as Cedar text.
 
+use pdp::origin::UNGIVEN;
 use serde_json::Value;
 
 use super::expression::{asked, call_of_text, cedar, chain, decimal, operation, pattern_parts};
@@ -210,6 +211,13 @@ fn contains(operator: &str, left: &Value, right: &Value, holds: bool) -> Option<
                 Some(format!("{} {word} {}", name(&names)?, terms(right, joiner)?))
             }
         };
+    }
+    // That the user did not give it is all there is: else it was found in nothing that has labels.
+    if operator == "containsAll" && chain(right).as_deref() == Some(&["context", "gate", "unvouched"]) {
+        let nothing = if holds { "no labelled data says" } else { "labelled data may say" };
+        if names_of(left) == [UNGIVEN] {
+            return Some(format!("{nothing} where it goes"));
+        }
     }
     // A list of literals that contains a value: the value is one of them.
     let word = if holds { "is one of" } else { "is none of" };

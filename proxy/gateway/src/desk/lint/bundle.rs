@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use pdp::fault::{Fault, SourceFile};
+use pdp::origin::UNGIVEN;
 use pdp::registry::{Server, Tool};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -30,6 +31,7 @@ pub(super) fn labels(look: &Look<'_>, out: &mut Vec<Warning>) {
         walk(&policy.says, &mut |value| {
             if let Some(("Gate::Label", label)) = entity(value)
                 && !set.contains(label)
+                && label != UNGIVEN
             {
                 missing.insert(label);
             }

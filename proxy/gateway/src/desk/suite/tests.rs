@@ -67,6 +67,7 @@ now = 2026-11-20T09:00:00Z
 name = "nobody permits it"
 tool = "files_delete"
 arguments.path = "/notes/todo.md"
+unvouched = []
 expect = "deny"
 rules = []
 reason = "no policy permits"
@@ -117,8 +118,8 @@ name = "notes"
 expect = "allow"
 rules = ["office-notes"]
 for = [
-  { arguments = { path = "/notes/a" } },
-  { name = "climbing", arguments = { path = "/notes/../b" }, expect = "deny", reason = "no policy" },
+  { arguments = { path = "/notes/a" }, unvouched = [] },
+  { name = "climbing", arguments = { path = "/notes/../b" }, unvouched = [], expect = "deny", reason = "no policy" },
   { name = "another tool", tool = "mail_list", arguments = '{}', rules = ["reads"] },
   { name = "a method", method = "ping", rules = ["lifecycle"] },
 ]

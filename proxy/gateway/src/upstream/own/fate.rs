@@ -96,7 +96,8 @@ fn look(path: &Path, own: &Principal, asked: &Asked) -> Result<String, String> {
     let found = match asked {
         Asked::Number(number) => {
             let entries = reader.by_number(*number).map_err(|e| e.to_string())?;
-            entries.into_iter().filter_map(|(_, entry)| told(&entry, own)).next_back()
+            let tell = |entry: &Entry| Some((told(entry, own)?, withheld(entry)));
+            entries.iter().filter_map(|(_, entry)| tell(entry)).next_back()
         }
         Asked::Same { server, tool, arguments } => {
             let filter = Filter {
@@ -110,7 +111,12 @@ fn look(path: &Path, own: &Principal, asked: &Asked) -> Result<String, String> {
             latest(entries.iter().map(|(_, entry)| entry), *arguments, own)
         }
     };
-    Ok(found.unwrap_or_else(|| {
+    if let Some((_, Some(record))) = &found
+        && let Some(words) = handed_over(&reader, record, own)?
+    {
+        return Ok(words);
+    }
+    Ok(found.map(|(words, _)| words).unwrap_or_else(|| {
         "No such call of yours is recorded: it never came here, or it is still under way. A record follows when it ends."
             .to_owned()
     }))
@@ -118,7 +124,11 @@ fn look(path: &Path, own: &Principal, asked: &Asked) -> Result<String, String> {
 
 /// What the latest of these calls tells that had these arguments. What may have acted goes before what certainly did not: a
 /// call that was refused because it was made before is no news of the one before.
-fn latest<'e>(entries: impl Iterator<Item = &'e Entry> + Clone, arguments: Digest, own: &Principal) -> Option<String> {
+fn latest<'e>(
+    entries: impl Iterator<Item = &'e Entry> + Clone,
+    arguments: Digest,
+    own: &Principal,
+) -> Option<(String, Option<Record>)> {
     let settled: BTreeSet<u64> = entries.clone().filter_map(recorded).map(|record| record.number).collect();
     let same = |entry: &&Entry| match entry {
         Entry::Record(record) => record.arguments_digest == Some(arguments),
@@ -136,7 +146,38 @@ fn latest<'e>(entries: impl Iterator<Item = &'e Entry> + Clone, arguments: Diges
     let fits: Vec<(&Entry, String)> =
         entries.filter(same).filter_map(|entry| Some((entry, told(entry, own)?))).collect();
     let acted = fits.iter().rfind(|(entry, _)| !did_nothing(entry));
-    acted.or(fits.last()).map(|(_, words)| words.clone())
+    acted.or(fits.last()).map(|(entry, words)| (words.clone(), withheld(entry)))
+}
+
+/// The record of a call whose result was withheld.
+fn withheld(entry: &Entry) -> Option<Record> {
+    let is_it =
+        |record: &&Record| record.effect.as_ref().is_some_and(|effect| effect.state == EffectState::Quarantined);
+    recorded(entry).filter(is_it).cloned()
+}
+
+/// What became of a result that was withheld, where it was handed over since: what the record of its call says of that is over.
+fn handed_over(reader: &Reader, record: &Record, own: &Principal) -> Result<Option<String>, String> {
+    let filter = Filter {
+        principal: Some(own.key()),
+        tool: record.target.clone(),
+        server: Some(record.server.clone()),
+        limit: LOOK_BACK,
+        ..Filter::default()
+    };
+    let entries = reader.query(&filter).map_err(|e| e.to_string())?;
+    let again = |record: &Record| record.effect.as_ref().and_then(|effect| effect.again);
+    let over = entries.iter().filter_map(|(_, entry)| recorded(entry)).find(|one| again(one) == Some(record.number));
+    Ok(over.map(|over| {
+        let what = clipped(record.target.as_deref().unwrap_or_default());
+        format!(
+            "#{}, {}/{what}: it was carried out. Its result was withheld, then released, and handed over to you as #{}. Made once \
+             more, the call is another effect.",
+            record.number,
+            clipped(&record.server),
+            over.number
+        )
+    }))
 }
 
 fn recorded(entry: &Entry) -> Option<&Record> {
@@ -206,7 +247,8 @@ mod tests {
     use crate::ledger::tests::{bare_record, principal};
 
     fn record(number: u64, ending: Ending, state: Option<EffectState>) -> Entry {
-        let effect = state.map(|state| EffectNote { fault: None, key: None, preview: None, rollback: None, state });
+        let effect =
+            state.map(|state| EffectNote { again: None, fault: None, key: None, preview: None, rollback: None, state });
         let arguments_digest = Some(Digest::of_bytes(b"same"));
         let principal = Some(principal().into());
         Entry::Record(Record { ending, effect, arguments_digest, principal, ..bare_record(number) }.into())
@@ -225,7 +267,7 @@ mod tests {
             (vec![record(1, Ending::Indeterminate, Some(Quarantined))], "withheld until a person releases it"),
             (vec![record(1, Ending::Refused, None), record(2, Ending::Failed, Some(Denied))], "#2, "),
         ] {
-            let told = latest(entries.iter(), Digest::of_bytes(b"same"), &principal()).unwrap();
+            let (told, _) = latest(entries.iter(), Digest::of_bytes(b"same"), &principal()).unwrap();
             assert!(told.contains(words), "{words}: {told}");
         }
     }
