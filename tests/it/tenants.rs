@@ -52,7 +52,7 @@ const fn task_row(verb: &'static str, path: &'static str, body: &'static str) ->
     Row(verb, path, body, OPERATOR, Gone, MEMBER)
 }
 
-const ROUTES: [Row; 33] = [
+const ROUTES: [Row; 36] = [
     row("GET", "/v1/openapi.json", "", None, Same),
     row("GET", "/v1/health", "", VIEWER, Same),
     row("GET", "/v1/snapshot", "", VIEWER, Same),
@@ -71,6 +71,9 @@ const ROUTES: [Row; 33] = [
     row("GET", "/v1/shadow", "", VIEWER, Same),
     row("POST", "/v1/shadow", "{}", OPERATOR, Same),
     row("DELETE", "/v1/shadow", "", OPERATOR, Same),
+    row("GET", "/v1/records", "", VIEWER, Without),
+    row("GET", "/v1/traces", "", VIEWER, Without),
+    row("GET", "/v1/live", "", VIEWER, Without),
     row("GET", "/v1/traces/{trace}", "", VIEWER, Gone),
     row("GET", "/v1/traces/{record}", "", VIEWER, Gone),
     row("GET", "/v1/traces/{task}", "", VIEWER, Gone),

@@ -20,6 +20,7 @@ use crate::auth::{Borders, Doorkeeper, token_digest};
 use crate::clock::{SystemClock, SystemEntropy, rfc3339};
 use crate::config::{Config, Known, Role, hex};
 use crate::console::{Console, Origin, Passkeys, Sessions};
+use crate::control::live::{self, Live};
 use crate::control::{self, Control};
 use crate::desk::shadow::Shadow;
 use crate::halt::Halts;
@@ -181,6 +182,8 @@ impl Running {
         self.console = origin.base().to_owned();
         let mut names = config.allowed_hosts.clone();
         names.extend(config.console_url.as_ref().and_then(|url| url.host_str()).map(str::to_owned));
+        let live = Live::default();
+        self.ledger.subscribe(counted_by(Arc::clone(&live.counts)));
         let control = Arc::new(Control {
             gate: Arc::clone(&self.gate),
             store: Arc::clone(&self.store),
@@ -199,6 +202,7 @@ impl Running {
             },
             halts: Arc::clone(&self.halts),
             agents: self.address,
+            live,
             stop: self.stop.clone(),
         });
         self.tasks.push(tokio::spawn(listen::serve(data, listener, self.stop.clone())));
@@ -315,6 +319,11 @@ fn shown_to(shadow: Weak<Shadow>) -> Sink {
             shadow.offer(record);
         }
     })
+}
+
+/// Counts what has become durable, for those who watch.
+fn counted_by(counts: Arc<live::Counts>) -> Sink {
+    Box::new(move |entry: &Entry| counts.take(entry))
 }
 
 fn upstreams(config: &Config, vault: Arc<LocalVault>, own: OwnServer) -> anyhow::Result<Upstreams> {

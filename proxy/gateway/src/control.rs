@@ -6,8 +6,10 @@
 mod admit;
 mod halts;
 mod health;
+pub(crate) mod live;
 mod passkeys;
 mod quarantine;
+mod records;
 mod shadow;
 mod snapshots;
 mod said;
@@ -72,6 +74,8 @@ pub struct Control {
     pub agents: SocketAddr,
     /// The console's door.
     pub console: Console,
+    /// What goes through the gate now.
+    pub live: live::Live,
     /// Told when the gate stops: open streams end then, or nothing would.
     pub stop: CancellationToken,
 }
@@ -82,7 +86,9 @@ fn routes() -> Routes {
         .merge(table::routes())
         .merge(session::routes())
         .merge(passkeys::routes())
+        .merge(records::routes())
         .merge(traces::routes())
+        .merge(live::routes())
         .merge(snapshots::routes())
         .merge(shadow::routes())
         .merge(quarantine::routes())
