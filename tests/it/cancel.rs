@@ -13,7 +13,6 @@ use crate::world::upstream::{Act, Item};
 use crate::world::{World, bundle, diff, request, trail};
 use pdp::record::{Ending, Entry};
 use pep::Event;
-use pep::ports::Verdict;
 
 /// How a journey is stopped.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -37,7 +36,7 @@ const PAYMENT: Journey = Journey {
     server: "bank",
     text: r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"pay","arguments":{"to":"joe","amount":500}}}"#,
     law: "",
-    prepare: |world| *lock(&world.approvals.verdict) = Verdict::Granted(["owner".to_owned()].into()),
+    prepare: |world| *lock(&world.approvals.verdict) = crate::world::fakes::granted(["owner".to_owned()].into()),
 };
 
 /// The same, answered by a stream: an event of the server's own, a question that is refused, the answer.

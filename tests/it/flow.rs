@@ -451,7 +451,7 @@ fn a_policy_takes_a_label_off_one_result_and_the_record_says_who_granted_it() {
         forbid (principal, action == files::Action::"read", resource) when { context.args.path == "/finance/published" };
     "#;
     let mut desk = Desk::under(law);
-    *lock(&desk.world.approvals.verdict) = pep::ports::Verdict::Granted(["owner".to_owned()].into());
+    *lock(&desk.world.approvals.verdict) = crate::world::fakes::granted(["owner".to_owned()].into());
     let told = desk.calls("1", "files", "read", &json!({ "path": "/finance/published" }));
     assert_eq!(label(&told), r#"none for ["ann","hr","joe"]"#);
     let note = desk.record().flow.unwrap();

@@ -19,4 +19,5 @@ pub mod policy;
 pub mod snapshot;
 pub mod task;
 pub mod origin;
+pub mod approval;
 pub mod record;

@@ -82,6 +82,10 @@ pub enum Code {
     Denied,
     /// Policy asks for an approval that nobody can give.
     ApprovalUnavailable,
+    /// Policy asks for an approval, and nobody has decided yet: the same call, made again, finds the decision.
+    ApprovalPending,
+    /// Too many calls wait for people.
+    ApprovalsFull,
     /// The halt switch is on.
     Halted,
     /// The task is over.
@@ -133,7 +137,7 @@ const fn line(name: &'static str, http: u16, rpc: i64, source: Source, again: bo
 
 impl Code {
     /// Every code, for coverage.
-    pub const ALL: [Self; 47] = [
+    pub const ALL: [Self; 49] = [
         Self::NoRoute,
         Self::VerbNotAllowed,
         Self::HostRefused,
@@ -164,6 +168,8 @@ impl Code {
         Self::BadArguments,
         Self::Denied,
         Self::ApprovalUnavailable,
+        Self::ApprovalPending,
+        Self::ApprovalsFull,
         Self::Halted,
         Self::TaskOver,
         Self::OutOfScope,
@@ -219,6 +225,8 @@ impl Code {
             Self::BadArguments => line("bad_arguments", 200, -32602, Client, false),
             Self::Denied => line("denied", 200, 40300, Policy, false),
             Self::ApprovalUnavailable => line("approval_unavailable", 200, 40301, Policy, false),
+            Self::ApprovalPending => line("approval_pending", 200, 40306, Policy, true),
+            Self::ApprovalsFull => line("approvals_full", 200, 42903, Policy, true),
             Self::Halted => line("halted", 200, 40302, Policy, true),
             Self::TaskOver => line("task_over", 200, 40303, Policy, false),
             Self::OutOfScope => line("out_of_scope", 200, 40304, Policy, false),

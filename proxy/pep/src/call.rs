@@ -9,6 +9,7 @@ use pdp::refusal::Refusal;
 use pdp::snapshot::Snapshot;
 use tokio::sync::OwnedSemaphorePermit;
 
+use crate::approval::{Bell, Retry, Told};
 use crate::channel::{Channel, Underway};
 use crate::effect::Errand;
 use crate::entry::OpenRecord;
@@ -28,7 +29,7 @@ pub struct Call<S> {
     state: S,
 }
 
-/// What is fixed at intake and read by every later stage. Never changed, save the open record.
+/// What is fixed at intake and read by every later stage. Never changed, but for the law where people took their time.
 pub(crate) struct Head {
     pub(crate) caller: Caller,
     pub(crate) principal: Arc<Principal>,
@@ -47,6 +48,10 @@ pub(crate) struct Head {
     pub(crate) underway: Option<Underway>,
     /// What the gate makes it for, if the gate makes it.
     pub(crate) errand: Option<Errand>,
+    /// By which the client is told that it waits, if it can be.
+    pub(crate) bell: Option<Bell>,
+    /// What its client was sent to people with, if it comes back from there.
+    pub(crate) retry: Option<Retry>,
 }
 
 /// Where a refusal or answer goes, which must be known even when nothing else is.
@@ -77,6 +82,8 @@ pub struct Stopped {
     pub(crate) advice: Option<Box<str>>,
     /// The answer that this call had before, which is handed over again.
     pub(crate) again: Option<Arc<str>>,
+    /// The request that people have not decided on yet.
+    pub(crate) pending: Option<Box<Told>>,
 }
 
 /// `Next` may follow `Self`. One line per arrow; there are no other arrows.
@@ -172,6 +179,11 @@ impl<S> Call<S> {
         (&self.head, &mut self.entry, &self.state)
     }
 
+    /// Goes on under another law than it came in under. For the approval stage, which judges it again by that.
+    pub(crate) fn under(&mut self, law: Arc<Snapshot>) {
+        self.head.snapshot = law;
+    }
+
     pub(crate) fn elapsed_us(&self) -> u64 {
         self.entry.elapsed_us()
     }
@@ -238,12 +250,18 @@ impl Call<Labelled> {
 impl Stopped {
     /// A frame that ends here.
     pub(crate) fn new(entry: OpenRecord, address: Box<Address>, refusal: Refusal) -> Self {
-        Self { entry, address, refusal: Box::new(refusal), advice: None, again: None }
+        Self { entry, address, refusal: Box::new(refusal), advice: None, again: None, pending: None }
     }
 
     /// With an answer that is handed over again, instead of words.
     pub(crate) fn answer_again(mut self, answer: Arc<str>) -> Self {
         self.again = Some(answer);
+        self
+    }
+
+    /// With the request that people have not decided on yet.
+    pub(crate) fn pending(mut self, told: Told) -> Self {
+        self.pending = Some(Box::new(told));
         self
     }
 

@@ -26,6 +26,8 @@ pub struct Channel {
     protocol: Option<String>,
     /// Whether the server said that it tells of changes to its list of tools.
     tells: bool,
+    /// What its client called itself when it opened the session.
+    client: Option<String>,
     state: Mutex<State>,
 }
 
@@ -100,6 +102,7 @@ impl Channel {
             task: Some(task),
             protocol,
             tells,
+            client: None,
             state: Mutex::default(),
         }
     }
@@ -112,8 +115,19 @@ impl Channel {
             task: None,
             protocol: None,
             tells: false,
+            client: None,
             state: Mutex::default(),
         }
+    }
+
+    /// The same channel, whose client calls itself so.
+    pub(crate) fn named(self, client: Option<String>) -> Self {
+        Self { client, ..self }
+    }
+
+    /// What its client called itself when it opened the session.
+    pub(crate) fn client(&self) -> Option<&str> {
+        self.client.as_deref()
     }
 
     /// The session's id, for legacy clients.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use pdp::record::{EffectNote, Ending, Entry, Note, PreviewNote, Record, StageTime};
 
+use crate::approval::Use;
 use crate::effect::{Claim, Life, Order};
 use crate::ports::{Clock, Ledger};
 use crate::stages::s9_audit::IntentReceipt;
@@ -28,6 +29,8 @@ pub(crate) struct OpenRecord {
     effect: Option<Box<Effect>>,
     /// Its place within the limits, until it ends.
     reserved: Option<Box<Reserved>>,
+    /// What people gave to it, until it acts or ends.
+    approved: Option<Box<Use>>,
 }
 
 /// A place within the limits, and what the call did cost, as its result says.
@@ -59,6 +62,7 @@ impl OpenRecord {
             step: None,
             effect: None,
             reserved: None,
+            approved: None,
         }
     }
 
@@ -97,9 +101,20 @@ impl OpenRecord {
         self.step = step.map(Box::new);
     }
 
-    /// The frame acts now: the step it held is taken.
+    /// The frame acts now: the step it held is taken, and what people gave it is used.
     pub(crate) fn acts(&mut self) {
         self.step.take().into_iter().for_each(|step| step.made());
+        self.approved.take().into_iter().for_each(|given| given.made());
+    }
+
+    /// People gave it an approval. Where it ends without having acted, that is given back.
+    pub(crate) fn approved(&mut self, given: Use) {
+        self.approved = Some(Box::new(given));
+    }
+
+    /// What people gave is given back.
+    pub(crate) fn unapproved(&mut self) {
+        self.approved = None;
     }
 
     /// The intent is durable: an effect may happen from here on.

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use pdp::principal::Principal;
 use pdp::refusal::Refusal;
 
+use crate::approval::Bell;
 use crate::channel::Channel;
 use crate::effect::Errand;
 use crate::task::{Task, Token};
@@ -30,6 +31,8 @@ pub struct Frame {
     pub(crate) belongs: Belongs,
     /// What the gate makes it for, if the gate makes it.
     pub(crate) errand: Option<Errand>,
+    /// By which its client is told that it waits, if its client can be.
+    pub(crate) bell: Option<Bell>,
     pub(crate) content: Content,
 }
 
@@ -126,7 +129,16 @@ impl Frame {
         headers: Vec<(String, String)>,
         content: Content,
     ) -> Self {
-        Self { caller, server: server.to_owned(), session, headers, belongs: Belongs::UNSAID, errand: None, content }
+        Self {
+            caller,
+            server: server.to_owned(),
+            session,
+            headers,
+            belongs: Belongs::UNSAID,
+            errand: None,
+            bell: None,
+            content,
+        }
     }
 
     /// With the task tokens that came beside the message.
@@ -143,6 +155,11 @@ impl Frame {
     /// Made by the gate to run an errand of a call in this task.
     pub(crate) fn errand(self, task: &Arc<Task>, errand: Errand) -> Self {
         Self { errand: Some(errand), ..self.within(task) }
+    }
+
+    /// A frame whose client can be told that it waits.
+    pub(crate) fn with_bell(self, bell: Bell) -> Self {
+        Self { bell: Some(bell), ..self }
     }
 
     /// The value of a header, by lower-case name.

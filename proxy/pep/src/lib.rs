@@ -4,6 +4,7 @@
 //! event of a stream. There is no second way to an upstream and no second way to a client. The crate opens no socket,
 //! file or process, and reads no clock: it asks its ports.
 
+mod approval;
 mod asides;
 mod call;
 mod carried;
@@ -30,6 +31,7 @@ mod task;
 mod trace;
 mod validation;
 
+pub use approval::Held;
 pub use call::{Call, Stopped};
 pub use channel::{Channel, Channels};
 pub use effect::{Quarantine, ReleaseFault, Withheld};
@@ -65,6 +67,9 @@ use stages::{
 
 /// Carries one frame from arrival to reply. The only way in, and the only way out.
 pub async fn run(frame: Frame, gate: &Arc<Gate>) -> Reply {
+    if approval::asks_progress(&frame) {
+        return approval::run(frame, gate).await;
+    }
     // Boxed once: the stages' future is large, and the listener moves it.
     let ending = Box::pin(flow(frame, gate)).await;
     s9_audit::seal(ending, gate).await

@@ -1,17 +1,16 @@
 //! What the stages ask of the outside world. Adapters live in the gateway; fakes in the tests.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt::{self, Debug};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
-use pdp::digest::Digest;
+use pdp::approval::{Identity, Shown};
 use pdp::flow::memory::{Place, Provenance};
-use pdp::label::LabelSet;
-use pdp::policy::{Impact, Rule};
 use pdp::principal::Principal;
-use pdp::record::Entry;
-use pdp::registry::Server;
+use pdp::record::{DecisionNote, Entry};
+use pdp::registry::{Server, Tool};
 use pdp::snapshot::Snapshot;
 use tokio::sync::Semaphore;
 
@@ -21,7 +20,7 @@ use crate::memories::Memories;
 use crate::reply::Answer;
 use crate::stages::s7_action::{Dispatch, Secret};
 use crate::stages::s8_outcome::Raw;
-use crate::task::Tasks;
+use crate::task::{Task, Tasks};
 use crate::trace::Propagation;
 
 /// A future of a port: boxed, since ports are few and bound by the network or the disk.
@@ -84,6 +83,10 @@ pub struct Limits {
     pub listing_pages_max: usize,
     /// How many bytes of hashes a task keeps of what it has read, to tell where arguments came from.
     pub origin_bytes_max: usize,
+    /// How long a call is held while people decide, for a client that sees no progress, in milliseconds.
+    pub hold_ms: u64,
+    /// And for one that asked for progress and is told every few seconds that its call waits.
+    pub hold_progress_ms: u64,
 }
 
 impl Limits {
@@ -95,6 +98,8 @@ impl Limits {
         stream_idle_ms_max: 30 * 60 * 1000,
         listing_pages_max: 64,
         origin_bytes_max: pdp::origin::BYTES_MAX,
+        hold_ms: 45_000,
+        hold_progress_ms: 600_000,
     };
 }
 
@@ -226,59 +231,87 @@ pub struct Lent {
     pub reference: String,
 }
 
-/// Asks people.
+/// Asks people, out of band: nothing here can be reached from an agent's channel.
 pub trait Approvals: Send + Sync + Debug {
-    /// Asks for the grants a call needs, and waits for the verdict.
-    fn ask<'a>(&'a self, hold: &'a Hold) -> BoxFuture<'a, Verdict>;
+    /// Whether people were asked for the same call already: then asking is no further question to them.
+    fn knows(&self, hold: &Hold) -> bool;
+
+    /// Puts a call to people, or finds what they said of the same call before, and waits at most so long for their word.
+    /// What is granted is spent by it, durably, when this answers.
+    fn ask<'a>(&'a self, hold: &'a Hold, patience: Duration) -> BoxFuture<'a, Verdict>;
+
+    /// Takes back what was granted to a call that was not made after all. Never blocks; called from `Drop`.
+    fn give_back(&self, id: &str, number: u64);
 }
 
-/// A call that waits for people: everything its approval binds.
-#[derive(Clone, PartialEq, Eq)]
+/// A call that needs people: everything they are shown, and everything its approval binds.
+#[derive(Clone)]
 pub struct Hold {
     /// The frame's number.
     pub number: u64,
     /// Who asks.
-    pub principal: Principal,
+    pub principal: Arc<Principal>,
+    /// What its client calls itself, which nobody has verified; empty where it did not say.
+    pub client: String,
     /// In which task.
-    pub task: String,
+    pub task: Arc<Task>,
     /// Of which server.
-    pub server: String,
-    /// For what: the tool, or the method.
-    pub action: String,
-    /// The pin of the tool's definition.
-    pub pin: Option<Digest>,
-    /// The canonical arguments.
-    pub arguments: String,
-    /// The labels the task had gathered.
-    pub labels: LabelSet,
-    /// For each argument the labels of what its value was found in, as far as it was found: a lower bound.
-    pub origin: BTreeMap<String, LabelSet>,
-    /// The snapshot it was judged by.
-    pub snapshot: Digest,
-    /// The grants it needs.
-    pub grants: BTreeSet<String>,
-    /// The rules that ask for them.
-    pub rules: Vec<Rule>,
-    /// What a preview of the call found.
-    pub impact: Option<BTreeMap<String, Impact>>,
+    pub server: Arc<Server>,
+    /// Which tool; nothing for a method.
+    pub tool: Option<Arc<Tool>>,
+    /// The call itself.
+    pub identity: Identity,
+    /// What is shown with it.
+    pub shown: Shown,
+    /// The decision as it is recorded, by which it can be judged again.
+    pub decision: DecisionNote,
 }
 
 // Written by hand: a derived `Debug` would print arguments into logs.
 impl fmt::Debug for Hold {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Hold({}, {} {}, {:?})", self.number, self.server, self.action, self.grants)
+        let Identity { server, action, .. } = &self.identity;
+        write!(f, "Hold({}, {server} {action}, {:?})", self.number, self.shown.grants)
     }
 }
 
 /// What people said.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// These grants were given; the call is judged again with them.
-    Granted(BTreeSet<String>),
-    /// Somebody said no, with a reason for the agent.
+    /// Grants were given, for this one call; it is judged again with them.
+    Granted(Given),
+    /// Somebody said no, now or to the same call before, with a reason for the agent.
     Refused(String),
+    /// Nobody has decided within the time; the same call finds the decision later.
+    Pending(Pending),
+    /// What was asked for is out of date, for this reason: the call is judged again as things are now.
+    Overtaken(String),
+    /// Too much waits already, for this reason.
+    Full(String),
     /// There is nobody to ask.
     Nobody,
+}
+
+/// What was given to one call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Given {
+    /// The approval's id.
+    pub id: String,
+    /// The grants.
+    pub grants: BTreeSet<String>,
+    /// The keys of those who gave them.
+    pub by: BTreeSet<String>,
+}
+
+/// A request that waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pending {
+    /// Its id, which names it and opens nothing.
+    pub id: String,
+    /// Where people find it.
+    pub url: String,
+    /// Until when it can be decided, in microseconds since 1970-01-01T00:00Z.
+    pub until_us: i64,
 }
 
 /// The halt switch.

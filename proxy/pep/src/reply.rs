@@ -7,10 +7,12 @@ use pdp::json;
 use pdp::record::{Direction, FrameKind};
 use pdp::refusal::{Code, Refusal, Source, modern_http_status};
 
+use crate::approval::{self, Held};
 use crate::call::Address;
 use crate::channel::Channel;
 use crate::envelope::{Envelope, member};
 use crate::long::LongAnswer;
+use crate::ports::Pending;
 use crate::stream::EventStream;
 
 /// What goes back to whoever sent a frame, or on to the client. Its record is sealed, or seals as its stream ends.
@@ -31,6 +33,8 @@ pub enum Body {
     Long(Box<LongAnswer>),
     /// Events, each labelled as it passes.
     Stream(Box<EventStream>),
+    /// What the client of a call that is held is told meanwhile, and then its answer, as events.
+    Held(Box<Held>),
     /// A refusal for the server whose request this was.
     ToServer(Answer),
 }
@@ -42,6 +46,7 @@ impl fmt::Debug for Body {
             Self::Json(_) => "Json(..)",
             Self::Long(_) => "Long(..)",
             Self::Stream(_) => "Stream(..)",
+            Self::Held(_) => "Held(..)",
             Self::ToServer(_) => "ToServer(..)",
         })
     }
@@ -67,7 +72,8 @@ impl Reply {
             Body::Json(text) => Some(text),
             Body::Stream(mut stream) => stream.answer_alone().await,
             Body::Long(mut answer) => answer.whole(OWN_ANSWER_BYTES_MAX).await,
-            Body::Empty | Body::ToServer(_) => None,
+            // The gate's own requests ask for no progress.
+            Body::Empty | Body::Held(_) | Body::ToServer(_) => None,
         }
     }
 
@@ -111,17 +117,29 @@ impl Answer {
     }
 }
 
+/// What a client is told beside a refusal's sentence.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Beside<'a> {
+    /// Words for the model.
+    pub(crate) advice: Option<&'a str>,
+    /// The request that people have not decided on yet.
+    pub(crate) pending: Option<&'a Pending>,
+}
+
 /// A refusal as JSON-RPC. A refused tool call is a tool result with `isError`, so that the model reads it and can revise
 /// its plan; everything else is an error. `named` is the record's number and trace.
-pub(crate) fn refusal_text(address: &Address, refusal: &Refusal, advice: Option<&str>, named: (u64, String)) -> String {
+pub(crate) fn refusal_text(address: &Address, refusal: &Refusal, beside: Beside<'_>, named: (u64, String)) -> String {
     let (record, trace) = named;
-    let facts = serde_json::json!({
+    let mut facts = serde_json::json!({
         "code": refusal.code.name(), "retry": refusal.code.may_retry(), "trace": trace, "record": record,
     });
+    if let (Some(pending), Some(members)) = (beside.pending, facts.as_object_mut()) {
+        members.insert("approval".to_owned(), approval::named_request(pending));
+    }
     let id = address.id.as_deref().unwrap_or("null");
     if is_tool_result(address, refusal.code) {
         let mut words = refusal.message.clone();
-        if let Some(more) = advice {
+        if let Some(more) = beside.advice {
             words.push(' ');
             words.push_str(more);
         }

@@ -177,7 +177,7 @@ impl EventStream {
                 None
             }
             // An event that was refused keeps its place in the numbering, so that a resuming client misses nothing.
-            Body::Empty | Body::Long(_) | Body::Stream(_) => event.id.is_some().then_some(event),
+            Body::Empty | Body::Long(_) | Body::Stream(_) | Body::Held(_) => event.id.is_some().then_some(event),
         }
     }
 

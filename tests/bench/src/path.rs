@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use bytes::Bytes;
@@ -128,7 +129,7 @@ impl Path {
         match pep::run(frame, &self.gate).await.into_parts() {
             (200, _, Body::Json(text)) => Ok(text),
             (status, _, Body::Json(text)) => bail!("answered with {status}: {text}"),
-            (status, _, Body::Empty | Body::Long(_) | Body::Stream(_) | Body::ToServer(_)) => {
+            (status, _, Body::Empty | Body::Long(_) | Body::Stream(_) | Body::Held(_) | Body::ToServer(_)) => {
                 bail!("answered with {status}")
             }
         }
@@ -274,9 +275,15 @@ impl Vault for Still {
 }
 
 impl Approvals for Still {
-    fn ask<'a>(&'a self, _: &'a Hold) -> BoxFuture<'a, Verdict> {
+    fn knows(&self, _: &Hold) -> bool {
+        false
+    }
+
+    fn ask<'a>(&'a self, _: &'a Hold, _: Duration) -> BoxFuture<'a, Verdict> {
         Box::pin(std::future::ready(Verdict::Nobody))
     }
+
+    fn give_back(&self, _: &str, _: u64) {}
 }
 
 impl Halt for Still {

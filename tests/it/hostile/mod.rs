@@ -164,6 +164,8 @@ async fn the_tables_meet_every_code() {
         Code::BrokenFrame,
         Code::Quarantined,
         Code::LedgerUnavailable,
+        Code::ApprovalPending,
+        Code::ApprovalsFull,
         Code::Halted,
         Code::TokenRefused,
         Code::TaskOver,

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use pdp::decision::Decision;
 use pdp::record::{Ending, Entry, Record};
 use pdp::task::{Limits, Scope};
-use pep::ports::{Clock as _, Hold, Snapshots as _, Verdict};
+use pep::ports::{Clock as _, Hold, Snapshots as _};
 use pep::{Frame, Opening, Token};
 use serde_json::{Value, json};
 
@@ -71,7 +71,7 @@ impl Agent {
     /// Whoever is asked from now on says yes.
     pub(super) fn approved(self) -> Self {
         let every = ["owner", "security"].into_iter().map(str::to_owned).collect();
-        *lock(&self.world.approvals.verdict) = Verdict::Granted(every);
+        *lock(&self.world.approvals.verdict) = crate::world::fakes::granted(every);
         self
     }
 
@@ -89,8 +89,8 @@ impl Agent {
         let body = told.split_once(' ').map_or("", |(_, body)| body);
         self.told = serde_json::from_str(body).unwrap_or_default();
         let mut holds = lock(&self.world.approvals.holds);
-        let rules = |hold: &Hold| hold.rules.iter().map(|rule| rule.id.clone()).collect();
-        self.asked = holds.pop().map(|hold| (hold.grants.clone(), rules(&hold)));
+        let rules = |hold: &Hold| hold.shown.rules.iter().map(|rule| rule.id.clone()).collect();
+        self.asked = holds.pop().map(|hold| (hold.shown.grants.clone(), rules(&hold)));
         holds.clear();
         drop(holds);
         let records = self.world.ledger.take_entries().into_iter().filter_map(|entry| {

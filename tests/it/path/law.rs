@@ -88,8 +88,10 @@ scripts! {
         show record /decision/decision
     "# => r#"
         asked for owner: bank pay
+        ap_1 is given back by 2
         > tools/call bank pay: intake>classify>policy>guardrail>audit -> refused denied
         asked for owner: bank pay
+        ap_1 is given back by 3
         > tools/call bank pay: intake>classify>policy>guardrail>audit -> refused denied
         {"deny":{"fault":"entity `Gate::Grant::\"emperor\"` is of an enumerated entity type, but `\"emperor\"` is not declared as a valid eid"}}
     "#;
@@ -109,12 +111,13 @@ scripts! {
         asked for owner: bank pay
         sent to mail: tools/call search
         > tools/call mail search: all nine -> served [untrusted]
+        ap_1 is given back by 3
         > tools/call bank pay: intake>classify>policy>guardrail>audit -> refused denied
         200 tool result denied: `pay` was approved, but what has happened since forbids it: Money does not move in a task that has read untrusted text. Tools of `bank` that remain open to you: balance.
     "#;
 
-    /// One call, one law: what was pinned at intake judges it to the end, and the next call sees the new one.
-    a_law_that_changes_meanwhile_is_the_next_calls: r#"
+    /// What people decided on is judged again by the law of the moment in which it is used.
+    a_law_that_changes_while_people_are_asked_counts: r#"
         given > tools/list bank
         approver grants owner
         approver waits
@@ -126,9 +129,8 @@ scripts! {
         show
     "# => r#"
         asked for owner: bank pay
-        intent: tools/call bank pay
-        sent to bank: tools/call pay
-        > tools/call bank pay: all nine -> served
+        ap_1 is given back by 2
+        > tools/call bank pay: intake>classify>policy>guardrail>audit -> refused denied
         > tools/call bank pay: intake>classify>audit -> refused denied
         200 tool result denied: `pay` was denied: No payments today. Tools of `bank` that remain open to you: balance.
     "#;
@@ -181,6 +183,7 @@ scripts! {
         wait
     "# => r#"
         asked for owner: bank pay
+        ap_1 is given back by 2
         > tools/call bank pay: intake>classify>policy>guardrail>approval>credential>audit -> refused halted
     "#;
 }

@@ -24,6 +24,7 @@ pub(crate) mod asides;
 pub(crate) mod jobs;
 pub(crate) mod tools;
 pub(crate) mod law;
+pub(crate) mod approval;
 pub(crate) mod labels;
 pub(crate) mod scope;
 pub(crate) mod tokens;

@@ -234,6 +234,7 @@ scripts! {
         event: task_opened
         asked for owner: bank pay
         event: task_stopped
+        ap_1 is given back by 2
         > tools/call bank pay: intake>classify>policy>guardrail>approval>credential>audit -> refused task_over
         200 tool result task_over: the task `task-0000000000000005` is over: it was stopped by a person: an incident; nothing more is done in it
     "#;

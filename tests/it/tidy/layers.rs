@@ -152,9 +152,12 @@ pub(super) fn no_world(files: &[Source]) -> Vec<Fault> {
                 out.push(fault("world", format!("{} {word}", file.path), words));
             }
         }
-        if file.path != "proxy/pep/src/stages/s1_intake.rs" {
+        // The approval stage judges again by the law of the moment in which an approval is used (DESIGN section 4).
+        let reads = ["proxy/pep/src/stages/s1_intake.rs", "proxy/pep/src/stages/s5_approval.rs"];
+        if !reads.contains(&file.path.as_str()) {
             for (at, _) in file.product.match_indices(".snapshots") {
-                let words = format!("{}: only intake reads the snapshot store: one call, one law", file.at(at));
+                let words =
+                    format!("{}: only intake and approval read the snapshot store: one call, one law", file.at(at));
                 out.push(fault("world", format!("{} .snapshots", file.path), words));
             }
         }
@@ -163,7 +166,8 @@ pub(super) fn no_world(files: &[Source]) -> Vec<Fault> {
 }
 
 /// What every stage may use beside the state of the stage before it.
-const FOR_ALL: [&str; 20] = [
+const FOR_ALL: [&str; 21] = [
+    "approval",
     "asides",
     "headers",
     "call",
@@ -187,8 +191,9 @@ const FOR_ALL: [&str; 20] = [
 ];
 
 /// Envelopes and evidence, declared where they are opened or minted: whoever seals or needs one may name it.
-const SEALED: [(&str, &str); 8] = [
+const SEALED: [(&str, &str); 9] = [
     ("s2_classify", "s4_guardrail::ended"),
+    ("s5_approval", "s2_classify::live_is_reviewed"),
     ("s5_approval", "s4_guardrail::beyond"),
     ("s6_credential", "s7_action::Secret"),
     ("s7_action", "s2_classify::Subject"),

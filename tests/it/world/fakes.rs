@@ -8,6 +8,7 @@ use std::future::poll_fn;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
+use std::time::Duration;
 
 use pdp::principal::Principal;
 use pdp::record::{Entry, Record};
@@ -15,7 +16,8 @@ use pdp::registry::Server;
 use pdp::snapshot::Snapshot;
 use pep::Secret;
 use pep::ports::{
-    Approvals, BoxFuture, Clock, Entropy, Halt, Hold, Ledger, LedgerFault, Lent, Snapshots, Vault, Verdict,
+    Approvals, BoxFuture, Clock, Entropy, Given, Halt, Hold, Ledger, LedgerFault, Lent, Pending, Snapshots, Vault,
+    Verdict,
 };
 use tokio::sync::Semaphore;
 
@@ -298,24 +300,51 @@ pub(crate) struct FakeApprovals {
     points: Arc<Points>,
     pub(crate) verdict: Mutex<Verdict>,
     pub(crate) waits: Mutex<bool>,
+    pub(crate) known: Mutex<bool>,
     pub(crate) holds: Mutex<Vec<Hold>>,
 }
 
 impl FakeApprovals {
     pub(crate) fn new(journal: Arc<Journal>, points: Arc<Points>) -> Self {
-        Self { journal, points, verdict: Mutex::new(Verdict::Nobody), waits: Mutex::default(), holds: Mutex::default() }
+        Self {
+            journal,
+            points,
+            verdict: Mutex::new(Verdict::Nobody),
+            waits: Mutex::default(),
+            known: Mutex::default(),
+            holds: Mutex::default(),
+        }
     }
 }
 
+/// A verdict that gives these grants.
+pub(crate) fn granted(grants: BTreeSet<String>) -> Verdict {
+    Verdict::Granted(Given { id: "ap_1".to_owned(), grants, by: ["default/jane".to_owned()].into() })
+}
+
 impl Approvals for FakeApprovals {
-    fn ask<'a>(&'a self, hold: &'a Hold) -> BoxFuture<'a, Verdict> {
+    fn knows(&self, _hold: &Hold) -> bool {
+        *lock(&self.known)
+    }
+
+    fn give_back(&self, id: &str, number: u64) {
+        self.journal.write(format!("{id} is given back by {number}"));
+    }
+
+    fn ask<'a>(&'a self, hold: &'a Hold, patience: Duration) -> BoxFuture<'a, Verdict> {
         Box::pin(async move {
-            let grants: Vec<&str> = hold.grants.iter().map(String::as_str).collect();
-            self.journal.write(format!("asked for {}: {} {}", grants.join(" and "), hold.server, hold.action));
+            let grants: Vec<&str> = hold.shown.grants.iter().map(String::as_str).collect();
+            self.journal.write(format!(
+                "asked for {}: {} {}",
+                grants.join(" and "),
+                hold.identity.server,
+                hold.identity.action
+            ));
             lock(&self.holds).push(hold.clone());
             self.points.pass("approval").await;
-            if *lock(&self.waits) {
-                self.points.hang().await;
+            if *lock(&self.waits) && tokio::time::timeout(patience, self.points.hang()).await.is_err() {
+                let url = "https://gate.test/console/#/approvals/ap_1".to_owned();
+                return Verdict::Pending(Pending { id: "ap_1".to_owned(), url, until_us: 7_000_000_000 });
             }
             lock(&self.verdict).clone()
         })

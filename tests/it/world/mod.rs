@@ -110,6 +110,15 @@ impl World {
                 self.journal.write("the stream is over".to_owned());
                 last
             }
+            Body::Held(mut held) => {
+                let mut last = String::new();
+                while let Some(event) = held.next().await {
+                    self.journal.write(event_words(&event));
+                    last = event.data.unwrap_or(last);
+                }
+                self.journal.write("the held call is over".to_owned());
+                last
+            }
         };
         *lock(&self.told) = format!("{status}{headers} {text}").trim_end().to_owned();
     }

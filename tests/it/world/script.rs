@@ -44,6 +44,7 @@ pub(super) async fn run(world: &Arc<World>, script: &str) {
         server: (String::new(), false),
         hosted: Hosted::default(),
         carried: Vec::new(),
+        state: String::new(),
     };
     for line in script.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
         stage.step(line).await;
@@ -68,6 +69,8 @@ struct Stage {
     /// What hosts opened, and whose tokens come with every frame.
     hosted: Hosted,
     carried: Vec<String>,
+    /// The state that the client is to come back with.
+    state: String,
 }
 
 fn cut(text: &str) -> (&str, &str) {
@@ -135,6 +138,7 @@ impl Stage {
                 self.settle().await;
             }
             "|" => world.upstream.item(&self.server.0, self.server.1, item(rest)),
+            "sleep" => tokio::time::sleep(std::time::Duration::from_secs(rest.parse().unwrap())).await,
             "later" => world.clock.pass(rest.parse().unwrap()),
             "slots" => {
                 let slots = &world.gate.ports.slots;
@@ -180,10 +184,17 @@ impl Stage {
         match word {
             "grants" => {
                 let grants = rest.split(' ').map(str::to_owned).collect();
-                *lock(&approvals.verdict) = Verdict::Granted(grants);
+                *lock(&approvals.verdict) = crate::world::fakes::granted(grants);
             }
             "refuses:" => *lock(&approvals.verdict) = Verdict::Refused(rest.to_owned()),
             "waits" => *lock(&approvals.waits) = true,
+            "answers" => *lock(&approvals.waits) = false,
+            "is" => match rest.split_once(": ") {
+                None => *lock(&approvals.known) = rest == "asked before",
+                Some(("flooded", why)) => *lock(&approvals.verdict) = Verdict::Full(why.to_owned()),
+                Some(("overtaken", why)) => *lock(&approvals.verdict) = Verdict::Overtaken(why.to_owned()),
+                Some((other, _)) => panic!("the approver is never `{other}`"),
+            },
             other => panic!("the approver cannot `{other}`"),
         }
     }
@@ -311,7 +322,7 @@ impl Stage {
             }
             _ => return None,
         };
-        let body = self.hosted.filled_in(body);
+        let body = self.hosted.filled_in(body).replace("{{state}}", &self.state());
         // `\xff` stands for a byte that is no UTF-8.
         let mut bytes = body.replace("\\xff", "\u{fffe}").into_bytes();
         if let Some(at) = bytes.windows(3).position(|w| w == "\u{fffe}".as_bytes()) {
@@ -320,6 +331,15 @@ impl Stage {
         let headers = self.headers();
         let frame = Frame::message(self.caller(), &server, self.session.clone(), headers, Bytes::from(bytes));
         Some(frame.with_tokens(self.tokens()))
+    }
+
+    /// The state that the client was told last to come back with.
+    fn state(&mut self) -> String {
+        let told = lock(&self.world.told).clone();
+        if let Some((_, rest)) = told.split_once(r#""requestState":""#) {
+            self.state = rest.split('"').next().unwrap().to_owned();
+        }
+        self.state.clone()
     }
 
     /// Who calls: one of the callers by name, or whoever a task's token stands for.

@@ -3,6 +3,7 @@
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
 
 use bytes::Bytes;
 use pdp::digest::Digest;
@@ -110,7 +111,7 @@ impl House {
             let text = match body {
                 Body::Json(text) => text,
                 Body::Empty => String::new(),
-                Body::Long(_) | Body::Stream(_) | Body::ToServer(_) => {
+                Body::Long(_) | Body::Stream(_) | Body::Held(_) | Body::ToServer(_) => {
                     panic!("the server streams nothing, and asks nothing")
                 }
             };
@@ -233,9 +234,15 @@ impl Vault for Nothing {
 }
 
 impl Approvals for Nothing {
-    fn ask<'a>(&'a self, _hold: &'a Hold) -> BoxFuture<'a, Verdict> {
+    fn knows(&self, _hold: &Hold) -> bool {
+        false
+    }
+
+    fn ask<'a>(&'a self, _hold: &'a Hold, _patience: Duration) -> BoxFuture<'a, Verdict> {
         Box::pin(std::future::ready(Verdict::Nobody))
     }
+
+    fn give_back(&self, _id: &str, _number: u64) {}
 }
 
 impl Halt for Nothing {

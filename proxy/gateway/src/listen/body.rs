@@ -9,7 +9,7 @@ use http::{HeaderValue, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full, StreamBody};
 use hyper::body::Frame as Chunk;
-use pep::{Body, CutOff, EventStream, LongAnswer, Reply};
+use pep::{Body, CutOff, Event, EventStream, Held, LongAnswer, Reply};
 use tokio::sync::mpsc;
 
 use crate::upstream::sse;
@@ -25,7 +25,8 @@ pub(super) fn response(reply: Reply) -> Response<HttpBody> {
     let mut response = match body {
         Body::Json(text) => json(status, text),
         Body::Long(answer) => long_answer(status, *answer),
-        Body::Stream(stream) => event_stream(status, *stream),
+        Body::Stream(stream) => event_stream(status, Events::Stream(*stream)),
+        Body::Held(held) => event_stream(status, Events::Held(*held)),
         // A refusal for a server never comes out of a client's request.
         Body::Empty | Body::ToServer(_) => plain(status, Bytes::new()),
     };
@@ -74,7 +75,22 @@ fn long_answer(status: u16, answer: LongAnswer) -> Response<HttpBody> {
     response
 }
 
-fn event_stream(status: u16, events: EventStream) -> Response<HttpBody> {
+/// Whatever speaks in events.
+enum Events {
+    Stream(EventStream),
+    Held(Held),
+}
+
+impl Events {
+    async fn next(&mut self) -> Option<Event> {
+        match self {
+            Self::Stream(stream) => stream.next().await,
+            Self::Held(held) => held.next().await,
+        }
+    }
+}
+
+fn event_stream(status: u16, events: Events) -> Response<HttpBody> {
     // One event waits while one is written: a client that reads slowly holds no more than these, and its server waits.
     let (sender, receiver) = mpsc::channel::<String>(1);
     tokio::spawn(pump(events, sender));
@@ -93,7 +109,7 @@ fn event_stream(status: u16, events: EventStream) -> Response<HttpBody> {
 
 /// Moves events from the pipeline to the connection. Ends as soon as the client is gone, which drops the stream and
 /// thereby seals its record.
-async fn pump(mut events: EventStream, sender: mpsc::Sender<String>) {
+async fn pump(mut events: Events, sender: mpsc::Sender<String>) {
     loop {
         let text = {
             // One future over all ticks: dropping it half-way would lose what it has read.

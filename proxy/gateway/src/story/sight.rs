@@ -77,3 +77,33 @@ fn task_of_event(entry: &Entry) -> Option<&str> {
         Entry::Intent(_) | Entry::Record(_) | Entry::Said(_) => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use pdp::record::Event;
+
+    use super::*;
+
+    fn event(by: Option<&str>, task: Option<&str>) -> (u64, Entry) {
+        let event = Event { by: by.map(str::to_owned), task: task.map(str::to_owned), ..Event::new(0, "x", "") };
+        (0, Entry::Event(event))
+    }
+
+    /// How many of these entries each of two tenants sees.
+    fn seen(entries: &[(u64, Entry)]) -> (usize, usize) {
+        let of = |tenant: &str| Sight::of(tenant).of_entries(entries.to_vec()).len();
+        assert_eq!(Sight::WHOLE.of_entries(entries.to_vec()).len(), entries.len());
+        (of("default"), of("acme"))
+    }
+
+    #[test]
+    fn what_the_gate_says_of_a_task_is_of_the_tenant_whose_task_it_is() {
+        let opened = event(Some("default/ann"), Some("t1"));
+        assert_eq!(seen(&[opened.clone()]), (1, 0));
+        assert_eq!(seen(&[opened.clone(), event(None, Some("t1"))]), (2, 0));
+        assert_eq!(seen(&[opened, event(None, Some("t2")), event(Some("acme/eve"), Some("t3"))]), (1, 1));
+        // Of no tenant: the gate itself, or its watch over the files.
+        assert_eq!(seen(&[event(None, None), event(Some("watch"), None)]), (2, 2));
+        assert!(Sight::of("acme").sees(None) && !Sight::of("acme").sees(Some("default/ann")));
+    }
+}

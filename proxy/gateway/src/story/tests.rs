@@ -380,7 +380,7 @@ fn a_story_is_found_by_trace_prefix_task_or_number() {
     ledger(&path);
     let reader = Reader::open(&path).unwrap();
     let numbers = |id: &str| -> Vec<u64> {
-        let entries = find(&reader, id).unwrap();
+        let entries = find(&reader, id, &Sight::WHOLE).unwrap();
         entries
             .iter()
             .map(|entry| match entry {
@@ -395,13 +395,13 @@ fn a_story_is_found_by_trace_prefix_task_or_number() {
     assert_eq!(numbers("2"), [2]);
     assert_eq!(numbers("session-1"), [1, 1]);
     assert_eq!(numbers("424242"), [3], "a task may look like a number");
-    let fault = find(&reader, "4bf92f").unwrap_err().to_string();
+    let fault = find(&reader, "4bf92f", &Sight::WHOLE).unwrap_err().to_string();
     assert_eq!(
         fault,
         "more than one trace begins with `4bf92f`: give more digits.\n  4bf92f0000000000000000000000000a\n  \
          4bf92f3577b34da6a3ce929d0e0e4736"
     );
-    let fault = find(&reader, "4bf9").unwrap_err().to_string();
+    let fault = find(&reader, "4bf9", &Sight::WHOLE).unwrap_err().to_string();
     assert_eq!(
         fault,
         "the ledger has nothing of `4bf9`: give a trace id (32 hexadecimal digits, or the first 6 or more), a task id, \
@@ -417,6 +417,6 @@ fn an_empty_ledger_says_that_it_is_empty() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ledger.db");
     drop(SqliteLedger::open(&path, Options::new(Arc::new(Noon))).unwrap());
-    let fault = find(&Reader::open(&path).unwrap(), "7").unwrap_err().to_string();
+    let fault = find(&Reader::open(&path).unwrap(), "7", &Sight::WHOLE).unwrap_err().to_string();
     assert!(fault.ends_with("or the number of a record. It holds no trace yet."), "{fault}");
 }

@@ -133,6 +133,21 @@ impl Server {
         self.identity.as_ref().is_some_and(|reviewed| reviewed.is != self.transport.identity())
     }
 
+    /// Whether this is the same server, reached and treated in the same way, its tools aside: by what a snapshot's digest
+    /// covers. For the rare case in which two snapshots are compared, not for every call.
+    #[must_use]
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        let covered = |server: &Self| match serde_json::to_value(server) {
+            Ok(serde_json::Value::Object(mut members)) => {
+                members.remove("tools");
+                members.remove("unscanned");
+                Some(members)
+            }
+            Ok(_) | Err(_) => None,
+        };
+        covered(self).is_some_and(|mine| covered(other) == Some(mine))
+    }
+
     /// The reviewed tool of this name; one that is withheld does not count.
     #[must_use]
     pub fn reviewed(&self, tool: &str) -> Option<&Arc<Tool>> {
@@ -202,6 +217,12 @@ pub struct Tool {
 }
 
 impl Tool {
+    /// Whether this is the same tool, treated in the same way: by what a snapshot's digest covers.
+    #[must_use]
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        let covered = |tool: &Self| serde_json::to_value(tool).ok();
+        covered(self).is_some_and(|mine| covered(other) == Some(mine))
+    }
     /// Whether every effect of the tool leaves the world as it was. A tool without any effect class does not count.
     #[must_use]
     pub fn is_harmless(&self) -> bool {

@@ -13,6 +13,7 @@ use pdp::refusal::{Code, Refusal};
 use pdp::snapshot::Snapshot;
 use pdp::task::DEFAULT_PROFILE;
 
+use crate::approval::Retry;
 use crate::call::{Address, Call, Head, Stopped};
 use crate::channel::{Channel, Channels};
 use crate::effect::Errand;
@@ -48,11 +49,7 @@ pub(crate) fn admit(mut frame: Frame, gate: &Arc<Gate>) -> Result<Call<Proposed>
     let direction = direction_of(&frame.content);
     let mut address = Address::unread(direction);
     let refuse = |entry, address, refusal| Stopped::new(entry, Box::new(address), refusal);
-    if let Err(fault) = ports.ledger.health() {
-        let words = format!("the ledger cannot take the record ({fault}); no call is made until it can");
-        return Err(refuse(entry, address, Refusal::new(Code::LedgerUnavailable, words)));
-    }
-    let principal = match frame.caller.principal.clone() {
+    let principal = match taken_down(ports).and_then(|()| frame.caller.principal.clone()) {
         Ok(principal) => principal,
         Err(refusal) => return Err(refuse(entry, address, refusal)),
     };
@@ -67,8 +64,10 @@ pub(crate) fn admit(mut frame: Frame, gate: &Arc<Gate>) -> Result<Call<Proposed>
     let version = version_of(&frame, &message);
     address.modern = version.as_deref().is_some_and(|v| v >= MODERN);
     note_message(&mut entry, &frame, &message, version.clone());
-    let claimed = match claimed(&frame, &mut message, ports) {
-        Ok(claimed) => claimed,
+    let own = retried(&frame, &mut message, &principal, ports)
+        .and_then(|retry| Ok((retry, claimed(&frame, &mut message, ports)?)));
+    let (retry, claimed) = match own {
+        Ok(own) => own,
         Err(refusal) => return Err(refuse(entry, address, refusal)),
     };
     let (channel, task) = match place(&frame, &message, &principal, claimed, &snapshot, ports, &mut entry) {
@@ -106,8 +105,18 @@ pub(crate) fn admit(mut frame: Frame, gate: &Arc<Gate>) -> Result<Call<Proposed>
         slot,
         underway,
         errand: frame.errand,
+        bell: frame.bell,
+        retry,
     };
     Ok(Call::open(head, entry, Proposed { _made_here: () }))
+}
+
+/// Whether the ledger takes records now.
+fn taken_down(ports: &Ports) -> Result<(), Refusal> {
+    ports.ledger.health().map_err(|fault| {
+        let words = format!("the ledger cannot take the record ({fault}); no call is made until it can");
+        Refusal::new(Code::LedgerUnavailable, words)
+    })
 }
 
 /// A message as read.
@@ -152,6 +161,24 @@ fn taken(message: &mut Message, depth_max: usize, of_a_client: bool) -> Result<V
         message.text = without.into();
     }
     Ok(tokens)
+}
+
+/// What a client was sent to people with: for the gate alone, so it is taken out of the message.
+fn retried(
+    frame: &Frame,
+    message: &mut Message,
+    principal: &Principal,
+    ports: &Ports,
+) -> Result<Option<Retry>, Refusal> {
+    if !matches!(frame.content, Content::Message(_)) || message.kind != FrameKind::Request {
+        return Ok(None);
+    }
+    let Some((without, retry)) = Retry::taken(&message.text, &message.envelope, &principal.key(), ports)? else {
+        return Ok(None);
+    };
+    message.envelope = Envelope::read(&without, ports.limits.depth_max)?;
+    message.text = without.into();
+    Ok(Some(retry))
 }
 
 /// Who acts: in a task that a host opened, its agent for the user the host named.

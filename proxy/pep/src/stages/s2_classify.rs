@@ -432,8 +432,8 @@ fn arguments_fit(tool: &Tool, value: &serde_json::Value) -> Result<(), Refusal> 
     Err(bad(format!("the arguments do not fit the tool's schema: {}", faults.join("; "))))
 }
 
-async fn live_is_reviewed(
-    call: &Call<Proposed>,
+pub(super) async fn live_is_reviewed<S>(
+    call: &Call<S>,
     server: &Server,
     tool: &Tool,
     gate: &Arc<Gate>,
@@ -477,7 +477,7 @@ async fn live_is_reviewed(
 
 /// Lists the server's tools in the name of this call: same caller, session and headers, through the whole pipeline,
 /// whose outcome stage takes note of every definition. The answers themselves go nowhere.
-async fn list_tools(call: &Call<Proposed>, gate: &Arc<Gate>) {
+async fn list_tools<S>(call: &Call<S>, gate: &Arc<Gate>) {
     let head = call.head();
     let meta = head.envelope.param(&head.text, "_meta");
     let mut cursor: Option<String> = None;

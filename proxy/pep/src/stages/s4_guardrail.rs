@@ -30,7 +30,7 @@ pub struct Cleared {
 }
 
 impl Cleared {
-    pub(super) fn server(&self) -> &Server {
+    pub(super) fn server(&self) -> &Arc<Server> {
         &self.server
     }
 

@@ -14,6 +14,7 @@ use pdp::record::{Attempt, Direction, Ending, FrameKind, Intent};
 use pdp::refusal::{Code, Refusal};
 use pdp::registry::{Server, Transport};
 
+use crate::approval::Bell;
 use crate::call::{Call, Stopped};
 use crate::carried::{self, Pending};
 use crate::channel::Channel;
@@ -379,7 +380,9 @@ fn takes_long(call: &Call<Credentialed>) -> bool {
     };
     let read_whole = read_whole || subject.is_quoted(state.obligations()) || validation::reads_whole(subject);
     let read_whole = read_whole || carried::reads_whole(state.server(), subject, state.obligations());
-    head.kind == FrameKind::Request && !read_whole
+    // What is told on a stream before it is one event there.
+    let is_event = head.bell.as_ref().is_some_and(Bell::has_rung);
+    head.kind == FrameKind::Request && !read_whole && !is_event
 }
 
 /// Streams of the server's own messages end when their reader closes them: that is no abandonment.

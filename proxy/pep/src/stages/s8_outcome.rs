@@ -13,7 +13,6 @@ use pdp::record::{Direction, FrameKind, ResultNote};
 use pdp::refusal::{Code, Refusal};
 use pdp::registry::Deliver;
 
-use crate::asides;
 use crate::call::{Call, Head, Stopped};
 use crate::carried::{self, Settled, raise};
 use crate::channel::{Channel, Page};
@@ -29,7 +28,7 @@ use crate::stream::{Event, EventSource};
 use crate::task::window;
 use crate::trace::hex_id;
 use crate::validation;
-use crate::{effect, job};
+use crate::{approval, asides, effect, job};
 
 /// What an upstream said, sealed. Anyone may seal one; only this module can open it.
 pub struct Raw(Sealed);
@@ -410,7 +409,7 @@ fn opened(head: &Head, context: &Context, ports: &Ports, result: Part<'_>) {
     let task = Arc::clone(&head.task);
     let tells = ["capabilities", "tools", "listChanged"].into_iter().try_fold(result.text(), member) == Some("true");
     let channel = Channel::of_session(&head.server, &head.principal.key(), session, task, protocol, tells);
-    ports.channels.open(channel, ports.clock.now_us());
+    ports.channels.open(channel.named(approval::introduced(head)), ports.clock.now_us());
 }
 
 /// A message of the server's on its way to the client.

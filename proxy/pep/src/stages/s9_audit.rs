@@ -8,12 +8,13 @@ use pdp::json;
 use pdp::record::{Direction, Ending, Entry, FrameKind, Intent, ResultNote};
 use pdp::refusal::{Code, Refusal};
 
+use crate::approval::{Held, Told};
 use crate::call::{Address, Call, Stopped};
 use crate::effect::rollback;
 use crate::entry::OpenRecord;
 use crate::long::LongAnswer;
 use crate::ports::{Gate, LedgerFault, Ports};
-use crate::reply::{Answer, Body, Reply, is_tool_result, refusal_text, status};
+use crate::reply::{Answer, Beside, Body, Reply, is_tool_result, refusal_text, status};
 use crate::stages::s8_outcome::{Handed, Labelled};
 use crate::stream::EventStream;
 
@@ -56,7 +57,7 @@ pub(crate) async fn seal(ending: Result<Call<Labelled>, Stopped>, gate: &Arc<Gat
                     let named = entry.read(|record| (record.number, record.trace.clone())).unwrap_or_default();
                     match close(entry, Ending::Served, &gate.ports).await {
                         Ok(()) => Reply::new(status, headers, text.map_or(Body::Empty, Body::Json)),
-                        Err(refusal) => refusal_reply(&address, &refusal, None, named),
+                        Err(refusal) => refusal_reply(&address, &refusal, Beside::default(), named),
                     }
                 }
                 Handed::Long(status, headers, passage) => {
@@ -129,7 +130,7 @@ fn ending_of(entry: &OpenRecord, code: Code) -> Ending {
 }
 
 async fn refused(stopped: Stopped, gate: &Arc<Gate>) -> Reply {
-    let Stopped { mut entry, address, refusal, advice, again } = stopped;
+    let Stopped { mut entry, address, refusal, advice, again, pending } = stopped;
     let refusal = rollback::carried_out(&mut entry, *refusal, gate).await;
     entry.write(|record| {
         record.result = told(&address, refusal.code);
@@ -137,14 +138,25 @@ async fn refused(stopped: Stopped, gate: &Arc<Gate>) -> Reply {
     });
     let named = entry.read(|record| (record.number, record.trace.clone())).unwrap_or_default();
     let ending = ending_of(&entry, refusal.code);
-    match (close(entry, ending, &gate.ports).await, again) {
+    let (pending, asks) =
+        pending.map(|told| *told).map_or((None, None), |told: Told| (Some(told.pending), told.answer));
+    match (close(entry, ending, &gate.ports).await, again.or(asks)) {
         (Ok(()), Some(answer)) => answered_again(&address, &answer),
-        (Ok(()), None) => refusal_reply(&address, &refusal, advice.as_deref(), named),
-        (Err(worse), _) => refusal_reply(&address, &worse, None, named),
+        (Ok(()), None) => {
+            let beside = Beside { advice: advice.as_deref(), pending: pending.as_ref() };
+            refusal_reply(&address, &refusal, beside, named)
+        }
+        (Err(worse), _) => refusal_reply(&address, &worse, Beside::default(), named),
     }
 }
 
-/// An answer that this call had before, under the id of this request.
+/// The reply to a call that is held, whose client is told so on the stream that its answer will end. The records of all
+/// that passes on it are their own.
+pub(crate) fn held(held: Held) -> Reply {
+    Reply::new(200, Vec::new(), Body::Held(Box::new(held)))
+}
+
+/// An answer that was made before, under the id of this request.
 fn answered_again(address: &Address, answer: &str) -> Reply {
     let id = address.id.as_deref().unwrap_or("null");
     // The answer was made by the gate itself, so it can be read.
@@ -173,8 +185,8 @@ fn told(address: &Address, code: Code) -> Option<ResultNote> {
 }
 
 /// A refusal on its way to whoever sent the frame: a client, or a server whose request was refused.
-fn refusal_reply(address: &Address, refusal: &Refusal, advice: Option<&str>, named: (u64, String)) -> Reply {
-    let text = refusal_text(address, refusal, advice, named);
+fn refusal_reply(address: &Address, refusal: &Refusal, beside: Beside<'_>, named: (u64, String)) -> Reply {
+    let text = refusal_text(address, refusal, beside, named);
     let status = status(address, refusal.code);
     match (address.direction, &address.channel) {
         (Direction::ToClient, Some(channel)) => {
@@ -190,5 +202,5 @@ fn refusal_reply(address: &Address, refusal: &Refusal, advice: Option<&str>, nam
 
 /// The refusal of a request whose stream ended without its answer, as an event's text.
 pub(crate) fn refusal_event(address: &Address, refusal: &Refusal, named: (u64, String)) -> String {
-    refusal_text(address, refusal, None, named)
+    refusal_text(address, refusal, Beside::default(), named)
 }

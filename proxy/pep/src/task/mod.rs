@@ -37,6 +37,7 @@ use pdp::principal::Principal;
 use pdp::task::{Limits, Profile, Scope};
 
 use self::window::Seen;
+use crate::approval::retry::{self, Retry};
 use crate::effect::Once;
 use crate::fair::{self, Held};
 use crate::trace::TraceContext;
@@ -395,6 +396,21 @@ impl Tasks {
     #[must_use]
     pub fn limited(self, principals: HashMap<String, Limits>) -> Self {
         Self { meters: Meters::of(principals), ..self }
+    }
+
+    /// Whether there is a key to seal with.
+    pub(crate) fn is_sealing(&self) -> bool {
+        self.key.is_some()
+    }
+
+    /// What a client is sent to people with, under the same key as the tokens and for nothing else; none without a key.
+    pub(crate) fn sealed_state(&self, retry: &Retry) -> Option<String> {
+        Some(self.key.as_ref()?.sealed(retry::PREFIX, &retry.written()))
+    }
+
+    /// What it says, if it was sealed here.
+    pub(crate) fn opened_state(&self, state: &Token) -> Option<Retry> {
+        Retry::read(&self.key.as_ref()?.said(retry::PREFIX, state).ok()?)
     }
 
     pub(crate) fn meters(&self) -> &Meters {

@@ -69,14 +69,29 @@ pub(crate) struct Forged;
 impl Key {
     /// The token that says this. The one place where its text can be had.
     pub(crate) fn seal(&self, claim: &Claim) -> String {
-        let said = format!("{FORMAT} {} {}", claim.until_us, claim.task);
-        let body = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(said));
-        let seal = self.mac(&body).map(|mac| URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()));
-        format!("{body}.{}", seal.unwrap_or_default())
+        self.sealed(PREFIX, &format!("{FORMAT} {} {}", claim.until_us, claim.task))
     }
 
     /// What a token says, if this key sealed it. Whether it still holds is not looked at.
     pub(crate) fn open(&self, token: &Token) -> Result<Claim, Forged> {
+        let said = self.said(PREFIX, token)?;
+        let (until_us, task) = said
+            .strip_prefix(FORMAT)
+            .and_then(|rest| rest.strip_prefix(' '))
+            .and_then(|rest| rest.split_once(' '))
+            .ok_or(Forged)?;
+        Ok(Claim { task: task.to_owned(), until_us: until_us.parse().map_err(|_| Forged)? })
+    }
+
+    /// A text under seal. What it begins with says what it is for, and is sealed with it.
+    pub(crate) fn sealed(&self, prefix: &str, said: &str) -> String {
+        let body = format!("{prefix}{}", URL_SAFE_NO_PAD.encode(said));
+        let seal = self.mac(&body).map(|mac| URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()));
+        format!("{body}.{}", seal.unwrap_or_default())
+    }
+
+    /// What a text under seal says, if this key sealed it for this.
+    pub(crate) fn said(&self, prefix: &str, token: &Token) -> Result<String, Forged> {
         let text = token.0.as_str();
         if text.len() > CHARS_MAX {
             return Err(Forged);
@@ -85,14 +100,8 @@ impl Key {
         let seal = URL_SAFE_NO_PAD.decode(seal).map_err(|_| Forged)?;
         // Compared in constant time; nothing of the body is read before.
         self.mac(body).ok_or(Forged)?.verify_slice(&seal).map_err(|_| Forged)?;
-        let said = body.strip_prefix(PREFIX).and_then(|said| URL_SAFE_NO_PAD.decode(said).ok()).ok_or(Forged)?;
-        let said = String::from_utf8(said).map_err(|_| Forged)?;
-        let (until_us, task) = said
-            .strip_prefix(FORMAT)
-            .and_then(|rest| rest.strip_prefix(' '))
-            .and_then(|rest| rest.split_once(' '))
-            .ok_or(Forged)?;
-        Ok(Claim { task: task.to_owned(), until_us: until_us.parse().map_err(|_| Forged)? })
+        let said = body.strip_prefix(prefix).and_then(|said| URL_SAFE_NO_PAD.decode(said).ok()).ok_or(Forged)?;
+        String::from_utf8(said).map_err(|_| Forged)
     }
 
     /// HMAC takes a key of any length, so there always is one.

@@ -3,7 +3,7 @@
 
 use serde_json::json;
 use url::Url;
-use webauthn_authenticator_rs::WebauthnAuthenticator;
+use webauthn_authenticator_rs::WebauthnAuthenticator as _;
 use webauthn_authenticator_rs::softpasskey::SoftPasskey;
 
 use super::*;
@@ -29,14 +29,14 @@ fn principal(agent: &str) -> Principal {
 struct Desk {
     folder: tempfile::TempDir,
     passkeys: Passkeys,
-    key: WebauthnAuthenticator<SoftPasskey>,
+    key: SoftPasskey,
 }
 
 impl Desk {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let passkeys = Passkeys::open(folder.path(), &origin(HERE)).unwrap();
-        Self { folder, passkeys, key: WebauthnAuthenticator::new(SoftPasskey::new(true)) }
+        Self { folder, passkeys, key: SoftPasskey::new(true) }
     }
 
     fn make(&mut self, at: &str, options: Value) -> Value {
