@@ -1,4 +1,7 @@
-//! What the console looks at: records and traces as lists, and what goes on now. Through a real gate.
+//! What the console looks at: records and traces as lists, what goes on now, the law and the registry. Through a real gate.
+
+mod inventory;
+mod law;
 
 use serde_json::{Value, json};
 

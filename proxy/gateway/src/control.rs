@@ -6,6 +6,8 @@
 mod admit;
 mod halts;
 mod health;
+mod inventory;
+mod law;
 pub(crate) mod live;
 mod passkeys;
 mod quarantine;
@@ -55,7 +57,11 @@ pub struct Control {
     /// The candidate on live traffic.
     pub shadow: Arc<Shadow>,
     /// Held while a candidate is built: one at a time, so that traffic keeps its processors.
-    pub building: tokio::sync::Mutex<()>,
+    pub building: Arc<tokio::sync::Mutex<()>>,
+    /// Held while recorded traffic is put to a candidate.
+    pub replaying: Arc<tokio::sync::Mutex<()>>,
+    /// Held while a live server is asked what it offers.
+    pub scanning: Arc<tokio::sync::Mutex<()>>,
     /// The ledger's owner.
     pub ledger: Arc<SqliteLedger>,
     /// Where the ledger lies, for readers.
@@ -91,6 +97,8 @@ fn routes() -> Routes {
         .merge(live::routes())
         .merge(snapshots::routes())
         .merge(shadow::routes())
+        .merge(law::routes())
+        .merge(inventory::routes())
         .merge(quarantine::routes())
         .merge(tasks::routes())
         .merge(said::routes())

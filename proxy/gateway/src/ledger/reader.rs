@@ -271,6 +271,16 @@ impl Reader {
         Ok(found)
     }
 
+    /// How many entries there are from one time on and before another, in microseconds since 1970-01-01T00:00Z.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn count(&self, from_us: i64, until_us: i64) -> Result<u64, StoreFault> {
+        let query = "SELECT count(*) FROM entries WHERE at_us >= ? AND at_us < ?";
+        let found = self.connection.query_row(query, [from_us, until_us], |row| row.get::<_, i64>(0));
+        found.map(i64::unsigned_abs).map_err(StoreFault::database(&self.path, "read"))
+    }
+
     /// Records from the latest back.
     ///
     /// # Errors
