@@ -8,6 +8,7 @@ use super::{get, house};
 use crate::gate::bundle::POLICIES;
 use crate::gate::client::{Answer, Request};
 use crate::gate::{Gate, ROLES, STRANGER};
+use crate::live::otherwise;
 
 const VIEWER: &str = ROLES[0].1;
 const MEMBER: &str = ROLES[1].1;
@@ -28,13 +29,6 @@ async fn files(gate: &Gate, policies: &str) -> BTreeMap<String, String> {
     let mut all: BTreeMap<String, String> = serde_json::from_value(all).unwrap();
     all.insert("policies/all.cedar".to_owned(), policies.to_owned());
     all
-}
-
-/// The usual policies, with mail that needs no approval, and no reads.
-fn otherwise() -> String {
-    let reads = r#"@id("reads") permit (principal, action in Gate::Action::"read", resource);"#;
-    let text = POLICIES.replace("@approval(\"owner\")", "").replace(reads, "");
-    text.replace("@id(\"asks-the-owner\") @reason(\"mail leaves the house\") \nforbid", "@id(\"mail\")\npermit")
 }
 
 const TESTS: &str = r#"[[case]]

@@ -15,7 +15,7 @@ fn many(path: &Path) {
             1 | 2 => Some(Principal { tenant: "acme".into(), ..principal() }.into()),
             _ => Some(principal().into()),
         };
-        one.labels = if number == 3 { ["untrusted"].into_iter().collect() } else { LabelSet::default() };
+        one.labels = if number == 3 { ["odd"].into_iter().collect() } else { LabelSet::default() };
         wait(ledger.commit(intent(number))).unwrap();
         wait(ledger.commit(Entry::Record(one.into()))).unwrap();
     }
@@ -56,7 +56,7 @@ fn records_are_found_from_the_latest_back_by_all_that_is_asked() {
         (Past { server: text("bank"), tenant: text("default"), ..all() }, vec![10, 8, 4]),
         (Past { principal: text("default/claude"), ..all() }, vec![9, 8, 4, 3]),
         (Past { principal: text("default/claude"), tenant: text("acme"), ..all() }, vec![]),
-        (Past { label: text("untrusted"), ..all() }, vec![3]),
+        (Past { label: text("odd"), ..all() }, vec![3]),
         (Past { decision: text("deny"), ..all() }, vec![]),
         (Past { method: text("tools/call"), tool: text("send_mail"), server: text("office"), ..all() }, vec![9, 7, 5, 3, 1]),
         (Past { trace: text(TRACE), task: text("none"), ..all() }, vec![]),
@@ -92,18 +92,19 @@ fn no_page_sorts() {
     let connection = Connection::open(&place.path).unwrap();
     let x = || Some("x".to_owned());
     for (past, index) in [
-        (all(), "entries_time (at_us>? AND at_us<?)"),
-        (Past { server: x(), decision: Some("allow".into()), ..all() }, "entries_time (at_us>? AND at_us<?)"),
-        (Past { trace: x(), task: x(), ..all() }, "entries_trace (trace=? AND at_us>? AND at_us<?)"),
-        (Past { task: x(), ..all() }, "entries_task (task=? AND at_us>? AND at_us<?)"),
-        (Past { tool: x(), ..all() }, "entries_target (target=? AND at_us>? AND at_us<?)"),
-        (Past { principal: x(), ..all() }, "entries_principal (principal=? AND at_us>? AND at_us<?)"),
-        (Past { decision: Some("deny".into()), ..all() }, "entries_decision (decision=? AND at_us>? AND at_us<?)"),
+        (all(), "entries_time ("),
+        (Past { server: x(), decision: Some("allow".into()), ..all() }, "entries_time ("),
+        (Past { trace: x(), task: x(), ..all() }, "entries_trace (trace=?"),
+        (Past { task: x(), ..all() }, "entries_task (task=?"),
+        (Past { tool: x(), ..all() }, "entries_target (target=?"),
+        (Past { principal: x(), ..all() }, "entries_principal (principal=?"),
+        (Past { decision: Some("deny".into()), ..all() }, "entries_decision (decision=?"),
     ] {
         let (query, values) = past.statement();
         let mut plan = connection.prepare(&format!("EXPLAIN QUERY PLAN {query}")).unwrap();
         let steps = plan.query_map(rusqlite::params_from_iter(values), |row| row.get::<_, String>(3)).unwrap();
         let steps: Vec<String> = steps.map(Result::unwrap).collect();
-        assert_eq!(steps, [format!("SEARCH entries USING INDEX {index}")], "{past:?}");
+        let [step] = &steps[..] else { panic!("{past:?}: {steps:?}") };
+        assert!(step.starts_with(&format!("SEARCH entries USING INDEX {index}")), "{past:?}: {step}");
     }
 }
