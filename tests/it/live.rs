@@ -116,7 +116,7 @@ impl House {
 }
 
 /// The usual policies, with mail that needs no approval, and no reads.
-fn otherwise() -> String {
+pub(crate) fn otherwise() -> String {
     let text = POLICIES.replace("@approval(\"owner\")", "").replace(
         "forbid (principal, action in Gate::Action::\"egress\", resource);",
         "forbid (principal, action in Gate::Action::\"egress\", resource) when { context.args has to && false };",

@@ -38,6 +38,7 @@ mod hosts;
 mod door;
 mod tenants;
 mod openapi;
+mod looks;
 mod own;
 mod tasks;
 mod import;

@@ -42,6 +42,7 @@ struct Row(&'static str, &'static str, &'static str, Option<usize>, Other, Optio
 const VIEWER: Option<usize> = Some(0);
 const MEMBER: Option<usize> = Some(1);
 const OPERATOR: Option<usize> = Some(2);
+const ADMIN: Option<usize> = Some(4);
 
 const fn row(verb: &'static str, path: &'static str, body: &'static str, least: Option<usize>, other: Other) -> Row {
     Row(verb, path, body, least, other, least)
@@ -52,7 +53,7 @@ const fn task_row(verb: &'static str, path: &'static str, body: &'static str) ->
     Row(verb, path, body, OPERATOR, Gone, MEMBER)
 }
 
-const ROUTES: [Row; 33] = [
+const ROUTES: [Row; 44] = [
     row("GET", "/v1/openapi.json", "", None, Same),
     row("GET", "/v1/health", "", VIEWER, Same),
     row("GET", "/v1/snapshot", "", VIEWER, Same),
@@ -71,6 +72,17 @@ const ROUTES: [Row; 33] = [
     row("GET", "/v1/shadow", "", VIEWER, Same),
     row("POST", "/v1/shadow", "{}", OPERATOR, Same),
     row("DELETE", "/v1/shadow", "", OPERATOR, Same),
+    row("GET", "/v1/records", "", VIEWER, Without),
+    row("GET", "/v1/traces", "", VIEWER, Without),
+    row("GET", "/v1/live", "", VIEWER, Without),
+    row("GET", "/v1/live/stream", "", VIEWER, Without),
+    row("POST", "/v1/law/check", r#"{"files":{}}"#, MEMBER, Same),
+    row("POST", "/v1/law/test", r#"{"files":{}}"#, MEMBER, Same),
+    row("POST", "/v1/law/replay", r#"{"files":{}}"#, MEMBER, Same),
+    row("POST", "/v1/law/summary", "{}", MEMBER, Same),
+    row("GET", "/v1/inventory", "", VIEWER, Same),
+    row("POST", "/v1/inventory/{id}/scan", "", OPERATOR, Same),
+    row("POST", "/v1/inventory/{id}/review", r#"{"tools":[],"reason":"x"}"#, ADMIN, Same),
     row("GET", "/v1/traces/{trace}", "", VIEWER, Gone),
     row("GET", "/v1/traces/{record}", "", VIEWER, Gone),
     row("GET", "/v1/traces/{task}", "", VIEWER, Gone),
@@ -141,7 +153,15 @@ impl House {
             body: body.as_bytes().to_vec(),
             ..Request::bare(verb, &path).with("content-type", "application/json")
         };
-        request.token(token).send(self.gate.control()).await
+        let request = request.token(token);
+        if !path.ends_with("/stream") {
+            return request.send(self.gate.control()).await;
+        }
+        // A stream has no end: its first event is the answer.
+        let mut wire = request.open(self.gate.control()).await;
+        let (status, headers) = wire.head().await;
+        let body = if status == 200 { wire.event().await.unwrap().data } else { wire.body().await };
+        Answer { status, headers, body }
     }
 }
 

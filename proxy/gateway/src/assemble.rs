@@ -21,6 +21,7 @@ use crate::auth::{Borders, Doorkeeper, token_digest};
 use crate::clock::{SystemClock, SystemEntropy, rfc3339};
 use crate::config::{Config, Known, Role, hex};
 use crate::console::{Console, Origin, Passkeys, Sessions};
+use crate::control::live::{self, Live};
 use crate::control::{self, Control};
 use crate::desk::shadow::Shadow;
 use crate::halt::Halts;
@@ -184,11 +185,15 @@ impl Running {
         self.approvals.found_at(origin.base());
         let mut names = config.allowed_hosts.clone();
         names.extend(config.console_url.as_ref().and_then(|url| url.host_str()).map(str::to_owned));
+        let live = Live::default();
+        self.ledger.subscribe(counted_by(Arc::clone(&live.counts)));
         let control = Arc::new(Control {
             gate: Arc::clone(&self.gate),
             store: Arc::clone(&self.store),
             shadow: Arc::clone(&self.shadow),
-            building: tokio::sync::Mutex::default(),
+            building: Arc::default(),
+            replaying: Arc::default(),
+            scanning: Arc::default(),
             ledger: Arc::clone(&self.ledger),
             ledger_path: config.ledger(),
             upstreams: Arc::clone(&self.upstreams),
@@ -203,6 +208,7 @@ impl Running {
             halts: Arc::clone(&self.halts),
             approvals: Arc::clone(&self.approvals),
             agents: self.address,
+            live,
             stop: self.stop.clone(),
         });
         self.tasks.push(tokio::spawn(listen::serve(data, listener, self.stop.clone())));
@@ -365,6 +371,11 @@ fn shown_to(shadow: Weak<Shadow>) -> Sink {
             shadow.offer(record);
         }
     })
+}
+
+/// Counts what has become durable, for those who watch.
+fn counted_by(counts: Arc<live::Counts>) -> Sink {
+    Box::new(move |entry: &Entry| counts.take(entry))
 }
 
 fn upstreams(config: &Config, vault: Arc<LocalVault>, own: OwnServer) -> anyhow::Result<Upstreams> {

@@ -109,6 +109,15 @@ impl Doorkeeper {
         self.known.values().map(|(principal, _)| principal).find(named).map(Arc::clone)
     }
 
+    /// Everybody of a tenant who may come, by name.
+    #[must_use]
+    pub fn of_tenant(&self, tenant: &str) -> Vec<Principal> {
+        let own = self.known.values().map(|(principal, _)| principal).filter(|one| one.tenant == tenant);
+        let mut own: Vec<Principal> = own.map(|one| (**one).clone()).collect();
+        own.sort_by(|a, b| a.agent.cmp(&b.agent));
+        own
+    }
+
     fn count_failure(&self, address: IpAddr, now_us: i64) -> u32 {
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         failures.retain(|_, window| now_us - window.began_us < MINUTE_US);

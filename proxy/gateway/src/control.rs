@@ -7,8 +7,12 @@ mod admit;
 mod approvals;
 mod halts;
 mod health;
+mod inventory;
+mod law;
+pub(crate) mod live;
 mod passkeys;
 mod quarantine;
+mod records;
 mod shadow;
 mod snapshots;
 mod said;
@@ -55,7 +59,11 @@ pub struct Control {
     /// The candidate on live traffic.
     pub shadow: Arc<Shadow>,
     /// Held while a candidate is built: one at a time, so that traffic keeps its processors.
-    pub building: tokio::sync::Mutex<()>,
+    pub building: Arc<tokio::sync::Mutex<()>>,
+    /// Held while recorded traffic is put to a candidate.
+    pub replaying: Arc<tokio::sync::Mutex<()>>,
+    /// Held while a live server is asked what it offers.
+    pub scanning: Arc<tokio::sync::Mutex<()>>,
     /// The ledger's owner.
     pub ledger: Arc<SqliteLedger>,
     /// Where the ledger lies, for readers.
@@ -76,6 +84,8 @@ pub struct Control {
     pub agents: SocketAddr,
     /// The console's door.
     pub console: Console,
+    /// What goes through the gate now.
+    pub live: live::Live,
     /// Told when the gate stops: open streams end then, or nothing would.
     pub stop: CancellationToken,
 }
@@ -86,9 +96,13 @@ fn routes() -> Routes {
         .merge(table::routes())
         .merge(session::routes())
         .merge(passkeys::routes())
+        .merge(records::routes())
         .merge(traces::routes())
+        .merge(live::routes())
         .merge(snapshots::routes())
         .merge(shadow::routes())
+        .merge(law::routes())
+        .merge(inventory::routes())
         .merge(quarantine::routes())
         .merge(tasks::routes())
         .merge(said::routes())

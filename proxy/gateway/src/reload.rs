@@ -117,6 +117,12 @@ impl Store {
         self.bundle.as_ref()
     }
 
+    /// Whether reviews must be signed.
+    #[must_use]
+    pub fn signatures(&self) -> Signatures {
+        self.signatures
+    }
+
     /// What the last attempt came to.
     #[must_use]
     pub fn last(&self) -> LastReload {

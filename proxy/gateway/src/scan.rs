@@ -11,6 +11,7 @@ mod draft;
 mod fault;
 mod http;
 mod http_sse;
+mod reached;
 mod recording;
 mod session;
 
@@ -26,10 +27,11 @@ use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 pub(crate) use self::definitions::{name_of, one_line, read as read_definitions, written as written_definitions};
-pub use self::difference::difference;
+pub use self::difference::{changes, difference};
 pub use self::draft::{Change, Draft, DraftFault, DraftOptions, Reviewed, Summary, Unpinned, draft};
 pub use self::fault::ScanFault;
 pub(crate) use self::fault::quoted;
+pub use self::reached::transport_of;
 use self::recording::Recording;
 use self::session::Opening;
 

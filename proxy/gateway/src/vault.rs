@@ -61,8 +61,8 @@ fn place(rule: &CredentialRule) -> String {
     }
 }
 
-/// What the record says of a server's secrets.
-fn reference(server: &Server) -> String {
+/// What is said of a server's secrets, in records and elsewhere: where they are kept.
+pub(crate) fn reference(server: &Server) -> String {
     let all: Vec<String> = server.credential.iter().flat_map(CredentialRule::all).map(place).collect();
     if all.is_empty() { "none".to_owned() } else { all.join(", ") }
 }

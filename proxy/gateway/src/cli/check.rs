@@ -9,7 +9,7 @@ use pdp::snapshot::Snapshot;
 use super::{Places, print, told};
 use crate::desk::lint::{Warning, warnings};
 use crate::story::plain;
-use crate::{reload, schemas};
+use crate::{reload, review, schemas};
 
 /// Validates a whole configuration.
 pub(super) fn run(places: &Places, schema: bool) -> ExitCode {
@@ -37,7 +37,7 @@ pub(super) fn run(places: &Places, schema: bool) -> ExitCode {
     for Warning { lint, found } in warnings(&snapshot, &sources) {
         print::line(&plain(&format!("note [{}]: {found}", lint.name())));
     }
-    for note in super::registry::notes(registry) {
+    for note in review::notes(registry) {
         print::line(&format!("note: {note}"));
     }
     print::line(&format!(

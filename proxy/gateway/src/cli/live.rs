@@ -7,13 +7,11 @@ mod shadow;
 mod told;
 mod when;
 
-use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Args, Subcommand, ValueEnum};
-use pdp::digest::Digest;
 use pdp::fault::Fault;
 use pdp::snapshot::{Snapshot, Sources};
 use pep::ports::Clock as _;
@@ -119,7 +117,7 @@ fn replayed(config: &Config, asked: &Replay) -> Result<ExitCode, String> {
     };
     let reader = Reader::open(&config.ledger()).map_err(|e| e.to_string())?;
     let history = History::read_only(&config.data);
-    let mut own = own_snapshots(&history, &candidate);
+    let mut own = replay::own_snapshots(&history, &candidate);
     let tally = replay::replay(&reader, &traffic, &candidate, &mut own).map_err(|e| e.to_string())?;
     if let Some(fault) = history.fault() {
         print::warned(&format!("what is told was not put to the snapshots that decided it: {fault}"));
@@ -150,36 +148,5 @@ fn fails(report: &Report, on: Option<FailOn>) -> bool {
         None => false,
         Some(FailOn::Wider) => report.wider > 0,
         Some(FailOn::Any) => report.wider + report.narrower > 0,
-    }
-}
-
-/// How many earlier snapshots are held at a time. Traffic goes through them in the order of time.
-const HELD_MAX: usize = 4;
-
-/// The snapshots that decided the traffic, where they are kept: built when first asked for.
-fn own_snapshots<'h>(
-    history: &'h History,
-    candidate: &Arc<Snapshot>,
-) -> impl FnMut(Digest) -> Option<Arc<Snapshot>> + use<'h> {
-    let candidate = Arc::clone(candidate);
-    let mut held: VecDeque<(Digest, Option<Arc<Snapshot>>)> = VecDeque::new();
-    move |digest| {
-        if digest == candidate.digest() {
-            return Some(Arc::clone(&candidate));
-        }
-        if let Some((_, known)) = held.iter().find(|(of, _)| *of == digest) {
-            return known.clone();
-        }
-        // A history that cannot be read keeps its fault, which is told when all is compared.
-        let sources = history.files(digest).ok().flatten();
-        let built = sources
-            .and_then(|sources| Snapshot::rebuild(&sources, Some(&candidate)).ok())
-            .filter(|own| own.digest() == digest);
-        let built = built.map(Arc::new);
-        if held.len() >= HELD_MAX {
-            held.pop_front();
-        }
-        held.push_back((digest, built.clone()));
-        built
     }
 }

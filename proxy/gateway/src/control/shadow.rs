@@ -9,13 +9,13 @@ use axum::extract::rejection::BytesRejection;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Json, Response};
 use pdp::digest::Digest;
-use pdp::snapshot::Snapshot;
+use pdp::snapshot::{Snapshot, Sources};
 use pep::ports::Snapshots as _;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::routes;
 
-use super::snapshots::{BUNDLE_BYTES_MAX, aside, kept, read, refused};
+use super::snapshots::{BUNDLE_BYTES_MAX, alone, kept, read, refused};
 use super::table::Routes;
 use super::{Asked, Control, error, needs};
 use crate::config::Role;
@@ -30,11 +30,11 @@ pub(super) fn routes() -> Routes {
 /// The candidate: kept here, or sent along.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Beginning {
+pub(super) struct Beginning {
     /// The digest of one that is kept, or the first six digits of it or more.
     digest: Option<String>,
     /// Every file of one that is not, by path.
-    files: Option<BTreeMap<String, String>>,
+    pub(super) files: Option<BTreeMap<String, String>>,
 }
 
 /// What is in shadow now.
@@ -85,10 +85,9 @@ async fn begin(State(control): State<Arc<Control>>, visitor: Asked, body: Result
         Ok(beginning) => beginning,
         Err(answer) => return *answer,
     };
-    let _one_at_a_time = control.building.lock().await;
     let asked = Arc::clone(&control);
-    let candidate = match aside(move || built(&asked, beginning)).await {
-        Ok(Ok(candidate)) => candidate,
+    let candidate = match alone(&control, move || built(&asked, beginning)).await {
+        Ok(Ok((_, candidate))) => candidate,
         Ok(Err(answer)) | Err(answer) => return *answer,
     };
     let (digest, by) = (candidate.digest(), visitor.principal.key());
@@ -102,15 +101,17 @@ async fn begin(State(control): State<Arc<Control>>, visitor: Asked, body: Result
     (StatusCode::CREATED, Json(Begun { candidate: digest })).into_response()
 }
 
-fn built(control: &Control, beginning: Beginning) -> Result<Snapshot, Box<Response>> {
+/// The candidate that is named or sent along, with its files.
+pub(super) fn built(control: &Control, beginning: Beginning) -> Result<(Sources, Snapshot), Box<Response>> {
     let faulty = |faults| Box::new(refused(control, &Refused::Faults(faults)));
     let current = control.store.current();
     match beginning {
         Beginning { digest: Some(named), files: None } => {
-            kept(control, &named).and_then(|(_, sources)| Snapshot::rebuild(&sources, Some(&current)).map_err(faulty))
+            let (_, sources) = kept(control, &named)?;
+            Snapshot::rebuild(&sources, Some(&current)).map(|snapshot| (sources, snapshot)).map_err(faulty)
         }
         Beginning { digest: None, files: Some(files) } => {
-            reload::candidate(files, Some(&current)).map(|(_, snapshot)| snapshot).map_err(faulty)
+            reload::candidate(files, Some(&current)).map_err(faulty)
         }
         Beginning { digest: Some(_), files: Some(_) } | Beginning { digest: None, files: None } => {
             let words = "give `digest`, of a snapshot that is kept, or `files`, by path";

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
@@ -194,6 +195,27 @@ pub(super) async fn aside<T: Send + 'static>(task: impl FnOnce() -> T + Send + '
     tokio::task::spawn_blocking(task).await.map_err(failed)
 }
 
+/// How long somebody waits for those who build before.
+const TURN_MAX: Duration = Duration::from_secs(30);
+
+/// The same, one at a time: what builds a snapshot, so that traffic keeps its processors. It goes on to its end, and nobody
+/// else begins, also when whoever asked has gone.
+pub(super) async fn alone<T: Send + 'static>(
+    control: &Control,
+    task: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Box<Response>> {
+    let turn = tokio::time::timeout(TURN_MAX, Arc::clone(&control.building).lock_owned()).await;
+    let turn = turn.map_err(|_| {
+        let words = "others' candidates are being built; try again";
+        Box::new(error(StatusCode::SERVICE_UNAVAILABLE, "busy", words))
+    })?;
+    aside(move || {
+        let _turn = turn;
+        task()
+    })
+    .await
+}
+
 /// What is in force, was in force, and is staged.
 #[derive(Debug, Serialize, ToSchema)]
 struct SnapshotsTold {
@@ -303,9 +325,8 @@ async fn stage(State(control): State<Arc<Control>>, visitor: Asked, body: Result
         Err(answer) => return *answer,
     };
     let asking = Asking { by: visitor.principal.key(), reason };
-    let _one_at_a_time = control.building.lock().await;
     let store = Arc::clone(&control.store);
-    match aside(move || store.stage(files, base, &asking)).await {
+    match alone(&control, move || store.stage(files, base, &asking)).await {
         Ok(Ok(candidate)) => (StatusCode::CREATED, Json(told_candidate(&candidate))).into_response(),
         Ok(Err(why)) => refused(&control, &why),
         Err(failed) => *failed,

@@ -2,6 +2,7 @@
 //!
 //! A page is a read of its own, so that a replay of hours keeps neither memory nor the ledger's write-ahead log.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use pdp::digest::Digest;
@@ -10,6 +11,7 @@ use pdp::snapshot::Snapshot;
 
 use super::compare::Tally;
 use super::recorded::NotComparable;
+use crate::history::History;
 use crate::ledger::{Page, Reader, StoreFault};
 
 /// Which records are replayed.
@@ -47,12 +49,30 @@ pub fn replay(
     candidate: &Snapshot,
     basis: &mut dyn FnMut(Digest) -> Option<Arc<Snapshot>>,
 ) -> Result<Tally, StoreFault> {
+    replay_while(reader, traffic, candidate, basis, &mut || true).map(|(tally, _)| tally)
+}
+
+/// The same for as long as `go_on` says so, which is asked before each page. Answers also from when on nothing was compared,
+/// in microseconds since 1970-01-01T00:00Z, where that is before the traffic's end.
+///
+/// # Errors
+/// When the ledger cannot be read.
+pub fn replay_while(
+    reader: &Reader,
+    traffic: &Traffic,
+    candidate: &Snapshot,
+    basis: &mut dyn FnMut(Digest) -> Option<Arc<Snapshot>>,
+    go_on: &mut dyn FnMut() -> bool,
+) -> Result<(Tally, Option<i64>), StoreFault> {
     let mut tally = Tally::default();
     let (server, tool) = (traffic.server.clone(), traffic.tool.clone());
     let mut page = Page { from_us: traffic.since_us, after: 0, until_us: traffic.until_us, server, tool, limit: PAGE };
     loop {
         let found = reader.records(&page)?;
-        let Some(last) = found.last() else { return Ok(tally) };
+        let Some(last) = found.last() else { return Ok((tally, None)) };
+        if !go_on() {
+            return Ok((tally, Some(page.from_us)));
+        }
         (page.from_us, page.after) = (last.at_us, last.seq);
         for row in found {
             match row.record {
@@ -61,5 +81,37 @@ pub fn replay(
                 Err(_) => tally.set_aside(NotComparable::Unreadable),
             }
         }
+    }
+}
+
+/// How many earlier snapshots are held at a time. Traffic goes through them in the order of time.
+const HELD_MAX: usize = 4;
+
+/// The snapshots that decided the traffic, where they are kept: built when first asked for.
+#[must_use]
+pub fn own_snapshots<'h>(
+    history: &'h History,
+    candidate: &Arc<Snapshot>,
+) -> impl FnMut(Digest) -> Option<Arc<Snapshot>> + use<'h> {
+    let candidate = Arc::clone(candidate);
+    let mut held: VecDeque<(Digest, Option<Arc<Snapshot>>)> = VecDeque::new();
+    move |digest| {
+        if digest == candidate.digest() {
+            return Some(Arc::clone(&candidate));
+        }
+        if let Some((_, known)) = held.iter().find(|(of, _)| *of == digest) {
+            return known.clone();
+        }
+        // A history that cannot be read keeps its fault, which is told when all is compared.
+        let sources = history.files(digest).ok().flatten();
+        let built = sources
+            .and_then(|sources| Snapshot::rebuild(&sources, Some(&candidate)).ok())
+            .filter(|own| own.digest() == digest);
+        let built = built.map(Arc::new);
+        if held.len() >= HELD_MAX {
+            held.pop_front();
+        }
+        held.push_back((digest, built.clone()));
+        built
     }
 }

@@ -13,6 +13,7 @@ mod store;
 mod queue;
 mod writer;
 mod reader;
+mod past;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -25,6 +26,7 @@ use pdp::record::Entry;
 use pep::ports::{BoxFuture, Clock, Ledger, LedgerFault};
 
 pub use fault::StoreFault;
+pub use past::{Past, PastPage, Place};
 pub use queue::Stats;
 pub use reader::{Filter, Page, Reader, TraceLine};
 pub(crate) use recovery::ranges;

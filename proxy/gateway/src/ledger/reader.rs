@@ -3,6 +3,7 @@
 //! Columns only find entries; what is answered is built from their bodies. Story, replay and console read through
 //! this; it knows none of them.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags, params_from_iter};
 
 use super::fault::StoreFault;
+use super::past::{Past, PastPage};
 use super::schema::{self, signed};
 
 /// How many entries a query answers when it does not say.
@@ -269,6 +271,24 @@ impl Reader {
         Ok(found)
     }
 
+    /// How many entries there are from one time on and before another, in microseconds since 1970-01-01T00:00Z.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn count(&self, from_us: i64, until_us: i64) -> Result<u64, StoreFault> {
+        let query = "SELECT count(*) FROM entries WHERE at_us >= ? AND at_us < ?";
+        let found = self.connection.query_row(query, [from_us, until_us], |row| row.get::<_, i64>(0));
+        found.map(i64::unsigned_abs).map_err(StoreFault::database(&self.path, "read"))
+    }
+
+    /// Records from the latest back.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn past(&self, asked: &Past) -> Result<PastPage, StoreFault> {
+        asked.read(&self.connection, &self.path)
+    }
+
     /// The traces whose ids begin so, at most `limit` of them, sorted.
     ///
     /// # Errors
@@ -284,17 +304,21 @@ impl Reader {
         rows.collect::<Result<_, _>>().map_err(asked)
     }
 
-    /// The traces with the latest entries, latest first.
+    /// The traces with the latest entries, latest first: by the entries of principals that are seen, by their keys.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub fn latest_traces(&self, limit: usize) -> Result<Vec<TraceLine>, StoreFault> {
+    pub fn latest_traces(
+        &self,
+        limit: usize,
+        seen: &dyn Fn(Option<&str>) -> bool,
+    ) -> Result<Vec<TraceLine>, StoreFault> {
         let asked = StoreFault::database(&self.path, "read");
         let query = "SELECT trace, task, at_us, server, principal FROM entries \
             WHERE trace IS NOT NULL AND server IS NOT NULL AND seq > (SELECT ifnull(max(seq), 0) FROM entries) - ?1 ORDER BY seq DESC";
         let mut statement = self.connection.prepare_cached(query).map_err(asked)?;
         let mut rows = statement.query([LOOK_BACK]).map_err(asked)?;
-        let mut lines: Vec<TraceLine> = Vec::new();
+        let (mut lines, mut known) = (Vec::new(), HashSet::new());
         while let Some(row) = rows.next().map_err(asked)? {
             if lines.len() >= limit {
                 break;
@@ -306,7 +330,7 @@ impl Reader {
                 server: row.get(3).map_err(asked)?,
                 principal: row.get(4).map_err(asked)?,
             };
-            if lines.iter().all(|known| known.trace != line.trace) {
+            if seen(line.principal.as_deref()) && known.insert(line.trace.clone()) {
                 lines.push(line);
             }
         }

@@ -1,6 +1,7 @@
 //! The registry's text with an approval, a signature or a retirement in it. Comments and layout stay as they are.
 
 use pdp::digest::Digest;
+use pdp::fault::SourceFile;
 use toml_edit::{Array, DocumentMut, Item, Table, TableLike, Value, value};
 
 use super::sheet::Claim;
@@ -14,6 +15,25 @@ pub struct Files {
     pub registry: String,
     /// The text of `<name>.tools.json`.
     pub tools: String,
+}
+
+impl Files {
+    /// Where a server's files lie in a bundle: its entry, and the definitions beside it.
+    #[must_use]
+    pub fn paths(server: &str) -> (String, String) {
+        (format!("registry/servers/{server}.toml"), format!("registry/servers/{server}.tools.json"))
+    }
+
+    /// Those of a server among a registry's files.
+    #[must_use]
+    pub fn among(files: &[SourceFile], server: &str) -> Self {
+        let text = |path: &str| files.iter().find(|file| file.path == path).map(|file| file.text.clone());
+        let (entry, tools) = Self::paths(server);
+        Self {
+            registry: text(&entry).unwrap_or_default(),
+            tools: text(&tools).unwrap_or_else(|| "[]\n".to_owned()),
+        }
+    }
 }
 
 /// One tool, approved.

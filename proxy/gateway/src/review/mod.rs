@@ -6,6 +6,7 @@
 pub mod key;
 
 mod entry;
+mod notes;
 mod package;
 mod places;
 mod sheet;
@@ -13,6 +14,7 @@ mod sheet;
 mod tests;
 
 pub use entry::{Approval, Files, Recorded, approved, retired, with_signatures};
+pub use notes::notes;
 pub use package::{Package, Source, unpinned};
 pub use places::{Change, Place, places};
 pub use sheet::{Claim, Row, Sheet, Standing, sheet};

@@ -84,6 +84,8 @@ pub struct Row {
     pub terms: String,
     /// What changed in meaning, in one line.
     pub difference: String,
+    /// The same, each change by itself and none left out.
+    pub changes: Vec<String>,
     /// Where exactly.
     pub places: Vec<Place>,
     /// What was found in the live definition.
@@ -147,6 +149,7 @@ pub fn sheet(registry: &Registry, server: &Server, scan: &Scan) -> Sheet {
         definition: String::new(),
         pin: None,
         difference: String::new(),
+        changes: Vec::new(),
         places: Vec::new(),
         findings: Vec::new(),
         ..of_registry(&tool.name, Some(tool))
@@ -184,6 +187,7 @@ fn of_registry(name: &str, tool: Option<&Tool>) -> Row {
         effects: tool.iter().flat_map(|tool| &tool.effects).map(|effect| effect.name().to_owned()).collect(),
         terms: tool.map(terms).unwrap_or_default(),
         difference: String::new(),
+        changes: Vec::new(),
         places: Vec::new(),
         findings: Vec::new(),
     }
@@ -276,6 +280,7 @@ fn row(registry: &Registry, server: &Server, name: &str, live: &str, catalogue: 
         Some(tool) if tool.pin != pin => Row {
             standing: Standing::Changed,
             difference: scan::difference(reviewed, live),
+            changes: scan::changes(reviewed, live).unwrap_or_default(),
             places: places(reviewed, live),
             ..base
         },

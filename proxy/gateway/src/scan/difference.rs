@@ -27,9 +27,12 @@ const NAMED_MAX: usize = 6;
 /// How the tool object `live` differs from `reviewed`, both as JSON text, for example `description changed only` or
 /// `new required argument `bcc`; description changed`.
 pub fn difference(reviewed: &str, live: &str) -> String {
-    let (Some(old), Some(new)) = (object(reviewed), object(live)) else {
-        return "the definition is not a JSON object that can be compared".to_owned();
-    };
+    changes(reviewed, live).map_or_else(|| "the definition is not a JSON object that can be compared".to_owned(), join)
+}
+
+/// Every single change, of two that can be compared.
+pub fn changes(reviewed: &str, live: &str) -> Option<Vec<String>> {
+    let (old, new) = (object(reviewed)?, object(live)?);
     let mut changes = arguments(old.get("inputSchema"), new.get("inputSchema"));
     for (member, words) in MEMBERS {
         match (old.get(member), new.get(member)) {
@@ -47,7 +50,7 @@ pub fn difference(reviewed: &str, live: &str) -> String {
     for member in members.into_iter().filter(|member| old.get(*member) != new.get(*member)) {
         changes.push(format!("member `{}` changed", quoted(member)));
     }
-    join(changes)
+    Some(changes)
 }
 
 fn join(mut changes: Vec<String>) -> String {

@@ -118,9 +118,7 @@ pub fn find(reader: &Reader, id: &str, sight: &Sight) -> Result<Vec<Entry>, Stor
     // What belongs to no task has no story of its own.
     let found = if id.is_empty() { Vec::new() } else { sight.of_entries(reader.by_task(id)?) };
     if found.is_empty() {
-        let mut latest = reader.latest_traces(LOOKED_THROUGH)?;
-        latest.retain(|line| sight.sees(line.principal.as_deref()));
-        latest.truncate(LISTED);
+        let latest = reader.latest_traces(LISTED, &|key| sight.sees(key))?;
         return Err(StoryFault::NotFound { id: id.to_owned(), latest });
     }
     Ok(entries(found))

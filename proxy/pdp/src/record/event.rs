@@ -12,7 +12,7 @@ pub struct Event {
     /// What: `started`, `stopped`, `snapshot`, `snapshot_refused`, `snapshot_promoted`, `snapshot_rolled_back`,
     /// `promotion_settled`, `promotion_torn`, `shadow_begun`, `shadow_ended`, `recovered`, `authentication_limited`,
     /// `ledger_resumed`, `task_opened`, `task_ended`, `task_stopped`, `task_expired`, `halt_on`, `halt_off`,
-    /// `quarantine_released`, `signed_in`, `signed_out`, `csrf_refused`, `passkey_added`, `passkey_removed`.
+    /// `quarantine_released`, `server_scanned`, `signed_in`, `signed_out`, `csrf_refused`, `passkey_added`, `passkey_removed`.
     pub what: String,
     /// Who caused it, as far as known.
     #[serde(default)]

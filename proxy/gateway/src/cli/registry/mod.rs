@@ -11,17 +11,17 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use clap::{Args, Subcommand};
 use pdp::fault::SourceFile;
 use pdp::registry::Registry as Reviewed;
 
 use super::{Places, print, told};
 use crate::clock::{SystemClock, rfc3339};
-use crate::findings::{self, Catalogue};
+use crate::findings;
 use crate::import::disk;
 use crate::reload;
-use crate::review::{Files, Sheet, sheet, unpinned};
+use crate::review::{Files, Sheet, sheet};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Registry {
@@ -59,23 +59,6 @@ pub(super) async fn run(places: &Places, asked: Registry) -> anyhow::Result<Exit
     }
 }
 
-/// What an operator should know of a registry beside its faults: commands that run another version any day, and what was
-/// found in tools that wait for a review.
-pub(super) fn notes(registry: &Reviewed) -> Vec<String> {
-    let catalogue = Catalogue::of(registry);
-    let mut out = Vec::new();
-    for server in registry.servers.values() {
-        out.extend(unpinned(&server.transport).map(|words| format!("{}: {words}", server.name)));
-        for tool in server.tools.values().filter(|tool| tool.withheld.is_some() && tool.retired.is_none()) {
-            let found = findings::in_definition(&server.name, &tool.definition, &catalogue);
-            out.extend(
-                found.iter().map(|finding| format!("{}/{}: {finding}", server.name, findings::shown(&tool.name))),
-            );
-        }
-    }
-    out
-}
-
 /// The registry's directory.
 fn folder(places: &Places) -> Result<PathBuf, String> {
     if let Some(registry) = &places.registry {
@@ -104,21 +87,16 @@ fn open(places: &Places) -> Result<Opened, String> {
 impl Opened {
     /// The texts of a server's entry.
     fn texts(&self, server: &str) -> Files {
-        let text = |ending: &str| {
-            let path = format!("registry/servers/{server}.{ending}");
-            self.files.iter().find(|file| file.path == path).map(|file| file.text.clone())
-        };
-        let tools = text("tools.json").unwrap_or_else(|| "[]\n".to_owned());
-        Files { registry: text("toml").unwrap_or_default(), tools }
+        Files::among(&self.files, server)
     }
 
     /// What the registry would mean with these texts for a server.
     fn with(&self, server: &str, files: &Files) -> Result<Reviewed, String> {
-        let path = |ending: &str| format!("registry/servers/{server}.{ending}");
+        let (entry, tools) = Files::paths(server);
         let mut all = self.files.clone();
-        all.retain(|file| file.path != path("toml") && file.path != path("tools.json"));
-        all.push(SourceFile { path: path("toml"), text: files.registry.clone() });
-        all.push(SourceFile { path: path("tools.json"), text: files.tools.clone() });
+        all.retain(|file| file.path != entry && file.path != tools);
+        all.push(SourceFile { path: entry, text: files.registry.clone() });
+        all.push(SourceFile { path: tools, text: files.tools.clone() });
         pdp::registry::load(&all).map_err(|faults| told(&faults))
     }
 
@@ -162,7 +140,7 @@ async fn sheet_of(
     };
     let Some(server) = opened.registry.server(name) else { return Ok(Err(no_such_server(&opened, name))) };
     let (entry, _) = paths(&opened.folder, name);
-    let transport = scan::transport_of(server).await.with_context(|| entry.display().to_string())?;
+    let transport = crate::scan::transport_of(server).await.map_err(|words| anyhow!(words)).with_context(|| entry.display().to_string())?;
     let found = crate::scan::list_tools(&transport, Duration::from_secs(patience.timeout)).await?;
     let sheet = sheet(&opened.registry, server, &found);
     Ok(Ok((opened, sheet)))

@@ -1,7 +1,5 @@
 //! `wicketgate registry scan`: from a live server to a draft that a person reviews.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,15 +8,13 @@ use anyhow::{Context as _, anyhow};
 use clap::Args;
 use pdp::digest::Digest;
 use pdp::fault::SourceFile;
-use pdp::registry::{CredentialRule, Server, Transport};
+use pdp::registry::Server;
 
 use super::super::{Places, print, told};
 use super::{CHANGED_MEANWHILE, folder, paths, today, write_entry};
 use crate::findings::{self, Catalogue};
-use crate::reach::Written;
 use crate::review::Files;
-use crate::scan::{self, DraftOptions, Reviewed, ScanTransport};
-use crate::vault::{LocalVault, parted};
+use crate::scan::{self, DraftOptions, Reviewed};
 use crate::{reload, review};
 
 #[derive(Debug, Args)]
@@ -71,7 +67,7 @@ pub(super) async fn run(places: &Places, asked: Scan) -> anyhow::Result<ExitCode
     let tools = std::fs::read_to_string(&tools_file).ok();
     let known = Files { registry: known, tools: tools.clone().unwrap_or_default() };
     let server = server_of(&asked.name, &text).with_context(|| file.display().to_string())?;
-    let transport = transport_of(&server).await.with_context(|| file.display().to_string())?;
+    let transport = scan::transport_of(&server).await.map_err(|words| anyhow!(words)).with_context(|| file.display().to_string())?;
     let found = scan::list_tools(&transport, Duration::from_secs(asked.patience.timeout)).await?;
     let reviewed = asked.reviewed_by.is_some();
     let options = DraftOptions {
@@ -184,31 +180,4 @@ fn server_of(name: &str, text: &str) -> anyhow::Result<Arc<Server>> {
     let file = SourceFile { path: format!("servers/{name}.toml"), text: toml::to_string(&whole)? };
     let registry = pdp::registry::load(&[file]).map_err(|faults| anyhow!(told(&faults)))?;
     registry.server(name).cloned().ok_or_else(|| anyhow!("it is not the entry of a server `{name}`"))
-}
-
-/// How a server is reached for a scan, with its secrets.
-pub(super) async fn transport_of(server: &Server) -> anyhow::Result<ScanTransport> {
-    let lent = LocalVault.read(server).await.map_err(|words| anyhow!(words))?;
-    let secrets: Vec<(&CredentialRule, &str)> = parted(server, lent.as_deref()).collect();
-    let all_headers = |fixed: &BTreeMap<String, String>| {
-        let secret =
-            |(rule, secret): &(&CredentialRule, &str)| (rule.header.clone(), format!("{}{secret}", rule.prefix));
-        fixed.clone().into_iter().chain(secrets.iter().map(secret)).collect()
-    };
-    Ok(match &server.transport {
-        Transport::Http { url, headers } => ScanTransport::Http { url: url.clone(), headers: all_headers(headers) },
-        Transport::Sse { url, headers } => ScanTransport::Sse { url: url.clone(), headers: all_headers(headers) },
-        Transport::Stdio { command, args, env, env_from, env_file, expand, cwd } => {
-            let written = Written { args, env, env_from, env_file: env_file.as_deref(), expand: *expand };
-            let mut filled = written.fill().map_err(|words| anyhow!(words))?;
-            let variable = |(rule, secret): (&CredentialRule, &str)| Some((rule.variable.clone()?, secret.to_owned()));
-            filled.env.extend(secrets.into_iter().filter_map(variable));
-            let cwd = cwd.as_ref().map(PathBuf::from);
-            ScanTransport::Stdio { command: command.clone(), args: filled.args, env: filled.env, cwd }
-        }
-        Transport::Builtin { server } => {
-            let program = std::env::current_exe()?.display().to_string();
-            ScanTransport::Stdio { command: program, args: vec![server.clone()], env: BTreeMap::new(), cwd: None }
-        }
-    })
 }

@@ -5,6 +5,7 @@
 
 mod notes;
 mod sentences;
+mod told;
 
 use std::collections::BTreeSet;
 
@@ -19,6 +20,7 @@ use serde::Serialize;
 use super::case::{Asked, Case};
 use super::law::{self, Effect, Entity, Law, Written};
 use super::{samples, telling, vouched};
+pub use told::{markdown, text};
 
 /// What everybody may do.
 #[derive(Debug, Clone, Serialize)]
@@ -83,6 +85,18 @@ pub const NOT_TRIED: &str = "not tried";
 /// Sums up what these principals may do.
 #[must_use]
 pub fn summary(snapshot: &Snapshot, law: &Law, principals: &[Principal]) -> Summary {
+    let whole = summary_while(snapshot, law, principals, &mut || true);
+    whole.unwrap_or_else(|| Summary { snapshot: snapshot.digest().to_string(), people: Vec::new(), judged: 0 })
+}
+
+/// The same for as long as `go_on` says so, which is asked before each tool. Nothing where it said no.
+#[must_use]
+pub fn summary_while(
+    snapshot: &Snapshot,
+    law: &Law,
+    principals: &[Principal],
+    go_on: &mut dyn FnMut() -> bool,
+) -> Option<Summary> {
     let sets = samples::subsets(&law.labels());
     let mut people: Vec<Person> = Vec::new();
     let mut judged = 0;
@@ -90,6 +104,9 @@ pub fn summary(snapshot: &Snapshot, law: &Law, principals: &[Principal]) -> Summ
         let mut notes = Vec::new();
         let mut rows = Vec::new();
         for (server, tool) in tools(snapshot) {
+            if !go_on() {
+                return None;
+            }
             let arguments = samples::arguments(tool, &samples::compared(&[law], server, tool));
             let subject = Subject { snapshot, law, principal, server, tool };
             let cells = sets.iter().map(|labels| {
@@ -111,7 +128,7 @@ pub fn summary(snapshot: &Snapshot, law: &Law, principals: &[Principal]) -> Summ
             None => people.push(person),
         }
     }
-    Summary { snapshot: snapshot.digest().to_string(), people, judged }
+    Some(Summary { snapshot: snapshot.digest().to_string(), people, judged })
 }
 
 /// Every tool that can be called.

@@ -190,7 +190,7 @@ fn a_ledger_of_the_first_version_is_brought_up_to_date_and_keeps_what_it_has() {
     let reader = reader(&place.path);
     assert_eq!(reader.by_trace(TRACE).unwrap().len(), 2, "what is said is found by its trace");
     assert_eq!(reader.by_number(1).unwrap().last().unwrap().1, said(1), "and with the call it was said by");
-    assert_eq!(reader.latest_traces(5).unwrap().len(), 1);
+    assert_eq!(reader.latest_traces(5, &|_| true).unwrap().len(), 1);
     let version: i64 =
         Connection::open(&place.path).unwrap().pragma_query_value(None, "user_version", |r| r.get(0)).unwrap();
     assert_eq!(version, schema::VERSION);

@@ -12,6 +12,7 @@ mod durable;
 mod outage;
 mod crash;
 mod read;
+mod past;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

@@ -75,10 +75,10 @@ fn traces_are_found_by_their_beginning_and_by_their_time() {
     assert_eq!(reader.traces_starting("4bf92f35", 9).unwrap(), [TRACE]);
     assert_eq!(reader.traces_starting("4bf92f", 1).unwrap().len(), 1);
     assert_eq!(reader.traces_starting("5", 9).unwrap(), Vec::<String>::new());
-    let latest = reader.latest_traces(9).unwrap();
+    let latest = reader.latest_traces(9, &|_| true).unwrap();
     assert_eq!(latest.iter().map(|line| line.task.as_str()).collect::<Vec<_>>(), ["session-1", "session-2"]);
     assert_eq!(latest[0].server, "office");
-    assert_eq!(reader.latest_traces(1).unwrap().len(), 1);
+    assert_eq!(reader.latest_traces(1, &|_| true).unwrap().len(), 1);
 }
 
 #[test]
