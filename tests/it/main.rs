@@ -43,3 +43,4 @@ mod understand;
 mod output;
 mod relist;
 mod registry;
+mod decide;

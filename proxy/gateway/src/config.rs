@@ -3,6 +3,7 @@
 //! What changes while traffic flows is in the snapshot (`policies/`, `registry/`); nothing is in both. Without any file
 //! the defaults below hold.
 
+mod notices;
 mod written;
 
 use std::collections::{BTreeSet, HashMap};
@@ -19,6 +20,8 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use self::written::{PrincipalTable, Written};
+
+pub use self::notices::{Channel, NoticeRule, Place};
 
 /// Where agents connect unless configured.
 pub(crate) const LISTEN: &str = "127.0.0.1:8640";
@@ -57,6 +60,8 @@ pub struct Config {
     pub task_by_trace: bool,
     /// Whether arguments are written on spans.
     pub span_arguments: bool,
+    /// Where people are told that something waits for them.
+    pub notices: Vec<NoticeRule>,
 }
 
 /// The directories of a bundle.
@@ -336,6 +341,7 @@ impl Config {
         let limits = written.limits.as_ref().map_or_else(Limits::default, |l| *l.get_ref());
         let limits_at = written.limits.as_ref().map_or(0, |l| l.span().start);
         faults.extend(limits.out_of_range().map(|(words, remedy)| Fault::at(file, limits_at, words, remedy)));
+        let notices = notices::meant(file, base, &written.notices, &mut faults);
         let data =
             overrides.data.clone().or_else(|| written.data.as_ref().map(|d| base.join(d))).unwrap_or_else(default_data);
         if !faults.is_empty() {
@@ -355,6 +361,7 @@ impl Config {
             task_idle: Duration::from_secs(written.tasks.idle_minutes.saturating_mul(60)),
             task_by_trace: written.tasks.by_trace,
             span_arguments: written.telemetry.arguments,
+            notices,
         })
     }
 

@@ -19,6 +19,7 @@ pub mod history;
 pub mod reload;
 pub mod schemas;
 pub mod desk;
+pub mod notices;
 pub mod control;
 pub mod assemble;
 pub mod office;

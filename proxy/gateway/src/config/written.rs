@@ -9,6 +9,7 @@ use toml::Spanned;
 
 use pdp::task::Limits as Budget;
 
+use super::notices::NoticeTable;
 use super::{Limits, Role, Signatures};
 
 /// The gate's own configuration. Everything has a default. What changes while traffic flows, policies and registry, is in
@@ -52,6 +53,10 @@ pub(super) struct Written {
     /// What spans say. Where they are sent is told by the `OTEL_*` variables.
     #[serde(default)]
     pub(super) telemetry: TelemetryTable,
+    /// Where people are told that something waits for them. A notice links to the console and decides nothing.
+    #[serde(default)]
+    #[schemars(with = "Vec<NoticeTable>")]
+    pub(super) notices: Vec<Spanned<NoticeTable>>,
 }
 
 /// The control plane.
