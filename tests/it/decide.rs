@@ -42,7 +42,11 @@ fn request(state: &str) -> Value {
     })
 }
 
-async fn decided(State(api): State<Arc<Api>>, Path((_, verb)): Path<(String, String)>, Json(body): Json<Value>) -> Response {
+async fn decided(
+    State(api): State<Arc<Api>>,
+    Path((_, verb)): Path<(String, String)>,
+    Json(body): Json<Value>,
+) -> Response {
     api.sent.lock().unwrap().push((verb.clone(), body));
     let refuses = *api.refuses.lock().unwrap();
     match refuses {
@@ -195,7 +199,8 @@ async fn each_refusal_is_told_in_words_and_by_its_exit_code() {
 
 /// What a terminal is set to.
 fn set(terminal: &File) -> String {
-    let Termios { input_modes, output_modes, control_modes, local_modes, special_codes, .. } = tcgetattr(terminal).unwrap();
+    let Termios { input_modes, output_modes, control_modes, local_modes, special_codes, .. } =
+        tcgetattr(terminal).unwrap();
     format!("{input_modes:?} {output_modes:?} {control_modes:?} {local_modes:?} {special_codes:?}")
 }
 

@@ -101,7 +101,8 @@ impl Gate {
         let answer = answer.map_err(|e| Refused::unreached(&self.root, &e.without_url().to_string()))?;
         let status = answer.status();
         let body = answer.json::<Value>().await;
-        let body = body.map_err(|_| Refused::unreached(&self.root, &format!("it answers HTTP {status}, and no JSON")))?;
+        let body =
+            body.map_err(|_| Refused::unreached(&self.root, &format!("it answers HTTP {status}, and no JSON")))?;
         if status.is_success() {
             return Ok(body);
         }

@@ -270,7 +270,8 @@ impl Reading<'_> {
     fn fits(&mut self, channel: &Channel, secret: bool) {
         match channel {
             Channel::Webhook if !secret => {
-                let remedy = "say `secret_env` or `secret_file`: what receives it must be able to tell it from a forged one";
+                let remedy =
+                    "say `secret_env` or `secret_file`: what receives it must be able to tell it from a forged one";
                 self.fault(None, "a webhook needs a key to be signed with", remedy);
             }
             Channel::Slack | Channel::Teams | Channel::Discord if secret => {

@@ -137,9 +137,7 @@ fn slack(words: &Words) -> Value {
 /// An Adaptive Card, as a workflow's "when a webhook request is received" takes it. Text runs hold no markup; text blocks
 /// do, and hold our own words alone.
 fn teams(words: &Words) -> Value {
-    let run = |text: &str, bold: bool| {
-        json!({ "type": "TextRun", "text": text, "weight": if bold { "Bolder" } else { "Default" } })
-    };
+    let run = |text: &str, bold: bool| json!({ "type": "TextRun", "text": text, "weight": if bold { "Bolder" } else { "Default" } });
     let title = json!({ "type": "TextBlock", "text": words.title, "weight": "Bolder", "size": "Medium", "wrap": true });
     let facts = words.facts.iter().map(|(label, value)| {
         json!({ "type": "RichTextBlock", "inlines": [run(&format!("{label}: "), true), run(value, false)] })

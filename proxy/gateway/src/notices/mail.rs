@@ -11,11 +11,11 @@ use lettre::{AsyncSmtpTransport, AsyncTransport as _, Tokio1Executor};
 use percent_encoding::percent_decode_str;
 use url::Url;
 
+use super::Notice;
 use super::body::key;
 use super::reach;
 use super::retry::Failure;
 use super::words::{self, Words};
-use super::Notice;
 
 /// The ports of mail submission: with TLS from the first byte (RFC 8314), and with STARTTLS (RFC 6409).
 const TLS_PORT: u16 = 465;

@@ -94,7 +94,9 @@ fn texts(value: &serde_json::Value) -> Vec<String> {
 }
 
 fn harmless(name: &str, text: &str) {
-    for bad in ["@everyone", "@here", "<!", "<@", "<b>", "http://evil", "www.evil", "\u{202e}", "\u{200b}", "\u{1b}", "\r"] {
+    for bad in
+        ["@everyone", "@here", "<!", "<@", "<b>", "http://evil", "www.evil", "\u{202e}", "\u{200b}", "\u{1b}", "\r"]
+    {
         assert!(!text.contains(bad), "{name} holds {bad:?}: {text}");
     }
     assert!(text.contains("https://gate.example:8641/console/#/approvals/ap_aaaaaaaaaaaaaaaaaaaaaaaaaa"), "{name}");
@@ -118,7 +120,8 @@ fn a_mail_has_the_headers_that_were_meant_and_no_other() {
     let (head, _) = mail.split_once("\r\n\r\n").unwrap();
     let names: BTreeSet<&str> =
         head.lines().filter(|line| !line.starts_with([' ', '\t'])).filter_map(|line| line.split(':').next()).collect();
-    let meant = ["Auto-Submitted", "Content-Transfer-Encoding", "Content-Type", "Date", "From", "Message-ID", "Subject", "To"];
+    let meant =
+        ["Auto-Submitted", "Content-Transfer-Encoding", "Content-Type", "Date", "From", "Message-ID", "Subject", "To"];
     assert_eq!(names, meant.into_iter().chain(["MIME-Version"]).collect::<BTreeSet<_>>(), "{head}");
 }
 
@@ -267,7 +270,11 @@ async fn a_notice_is_given_up_after_an_hour_and_at_once_where_it_is_refused() {
     let tried = asked.load(Ordering::Relaxed);
     assert!((12..=15).contains(&tried), "{tried}");
     let told = format!("{tried} attempts: its time is over; at last: it answers HTTP 502");
-    assert!(ledger.all()[0].starts_with("notice_given_up: `sec`") && ledger.all()[0].ends_with(&told), "{:?}", ledger.all());
+    assert!(
+        ledger.all()[0].starts_with("notice_given_up: `sec`") && ledger.all()[0].ends_with(&told),
+        "{:?}",
+        ledger.all()
+    );
 
     let (notices, ledger, asked) = scripted(&[Err(Failure::of_status(404, None))]);
     notices.tell(&hostile());
@@ -376,7 +383,9 @@ async fn what_goes_wrong_is_told_without_the_url_or_the_key() {
     let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/T0/secret-of-the-url", taken.local_addr().unwrap());
     drop(taken);
-    let Err(Failure::MayPass(words, _)) = sent(rule(Channel::Webhook, &url)).await else { panic!("nobody listens there") };
+    let Err(Failure::MayPass(words, _)) = sent(rule(Channel::Webhook, &url)).await else {
+        panic!("nobody listens there")
+    };
     assert!(words.starts_with("it cannot be reached") && !words.contains("secret"), "{words}");
     let mut missing = rule(Channel::Webhook, &url);
     missing.secret = Some(Place::Variable("WICKETGATE_NO_SUCH_VARIABLE".to_owned()));
@@ -425,7 +434,8 @@ async fn an_email_is_handed_to_a_mail_server() {
     let (url, told) = mail_server(false).await;
     assert_eq!(sent(rule(channel(), &url)).await, Ok(()));
     let told = told.await.unwrap();
-    for part in ["RCPT TO:<ops@mail.example>", "RCPT TO:<sec@mail.example>", "Subject: Approval wanted: ", "\r\n.\r\n"] {
+    for part in ["RCPT TO:<ops@mail.example>", "RCPT TO:<sec@mail.example>", "Subject: Approval wanted: ", "\r\n.\r\n"]
+    {
         assert!(told.contains(part), "{part}: {told}");
     }
     assert!(!told.contains("\r\nBcc"), "{told}");

@@ -26,7 +26,7 @@ pub(crate) fn whole(text: &str) -> String {
 }
 
 /// A text as [`text`] writes it, at most so many characters of it.
-pub(crate) fn at_most(text: &str, max: usize) -> String {
+pub(super) fn at_most(text: &str, max: usize) -> String {
     let mut out = String::new();
     for character in text.chars().take(max) {
         match character {

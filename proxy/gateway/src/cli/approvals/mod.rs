@@ -262,7 +262,10 @@ async fn decide(desk: &Desk, id: &str, verb: &str, mut body: Value, sure: &Sure)
     print::line(&shown::request(&request, desk.clock.now_us()));
     let digest = request.get("digest").and_then(Value::as_str).unwrap_or_default();
     if sure.digest.as_ref().is_some_and(|given| given != digest) {
-        return Err(Failed { code: 4, words: format!("this is not what was meant: it has the digest {}", visible::whole(digest)) });
+        return Err(Failed {
+            code: 4,
+            words: format!("this is not what was meant: it has the digest {}", visible::whole(digest)),
+        });
     }
     if !sure.yes && !agreed(verb)? {
         return Err(undecided("nothing was decided"));

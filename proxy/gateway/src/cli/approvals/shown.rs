@@ -146,7 +146,8 @@ fn summary(page: &mut Page, request: &Value, now_us: i64) {
         past => format!(", {} ago", span(past)),
     });
     page.fact("expires", &format!("{}{left}", text(request, "/expires")));
-    let counts = format!("{} of the same call wait; asked {} times", text(request, "/waiting"), text(request, "/asked"));
+    let counts =
+        format!("{} of the same call wait; asked {} times", text(request, "/waiting"), text(request, "/asked"));
     page.fact("calls", &counts);
     page.fact("closed", &text(request, "/why_closed"));
     for decision in list(request, "/decisions") {

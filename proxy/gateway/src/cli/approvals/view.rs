@@ -79,7 +79,8 @@ impl View {
                 }
             }
             (None, true) => {
-                let place = self.rows.partition_point(|row| (created(row), id(row)) <= (created(&request), id(&request)));
+                let place =
+                    self.rows.partition_point(|row| (created(row), id(row)) <= (created(&request), id(&request)));
                 self.rows.insert(place, request);
             }
             (None, false) => {}
@@ -171,9 +172,13 @@ impl View {
         }
         let (at, space) = (self.at(), body.saturating_sub(1).max(1));
         let top = (at + 1).saturating_sub(space).max(0);
-        let rows = self.rows.iter().enumerate().skip(top).take(space).map(|(n, row)| {
-            format!("{} {}", if n == at { '>' } else { ' ' }, shown::row(row, now_us))
-        });
+        let rows = self
+            .rows
+            .iter()
+            .enumerate()
+            .skip(top)
+            .take(space)
+            .map(|(n, row)| format!("{} {}", if n == at { '>' } else { ' ' }, shown::row(row, now_us)));
         std::iter::once(format!("  {}", shown::HEAD)).chain(rows).collect()
     }
 

@@ -25,9 +25,7 @@ pub(super) async fn run(desk: &Desk) -> Result<(), Failed> {
     let (to, mut news) = channel(64);
     let feed = feed::tell(&desk.gate, to);
     let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
-    let watched = async {
-        if terminal { on_screen(desk, &mut news).await } else { in_lines(desk, &mut news).await }
-    };
+    let watched = async { if terminal { on_screen(desk, &mut news).await } else { in_lines(desk, &mut news).await } };
     tokio::select! {
         outcome = watched => outcome,
         // It ends only when it was refused, which the other side has yet to read.
