@@ -57,4 +57,9 @@ echo "3. the task is over, for everything:"
 call files_list '{}'
 echo "4. the trace:"
 trace=$(sed -n 's/.*"trace":"\([0-9a-f]*\)".*/\1/p' "$work/paid")
+# The record of what was only refused is on disk a moment after its answer.
+for attempt in $(seq 100); do
+  "$gate" trace "$trace" --config "$work/wicketgate.toml" | grep -q '^frames .* 7:' && break
+  sleep 0.1
+done
 "$gate" trace "$trace" --config "$work/wicketgate.toml"

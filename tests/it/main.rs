@@ -48,3 +48,4 @@ mod understand;
 mod output;
 mod relist;
 mod registry;
+mod decide;

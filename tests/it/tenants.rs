@@ -42,6 +42,7 @@ struct Row(&'static str, &'static str, &'static str, Option<usize>, Other, Optio
 const VIEWER: Option<usize> = Some(0);
 const MEMBER: Option<usize> = Some(1);
 const OPERATOR: Option<usize> = Some(2);
+const APPROVER: Option<usize> = Some(3);
 const ADMIN: Option<usize> = Some(4);
 
 const fn row(verb: &'static str, path: &'static str, body: &'static str, least: Option<usize>, other: Other) -> Row {
@@ -53,7 +54,7 @@ const fn task_row(verb: &'static str, path: &'static str, body: &'static str) ->
     Row(verb, path, body, OPERATOR, Gone, MEMBER)
 }
 
-const ROUTES: [Row; 44] = [
+const ROUTES: [Row; 49] = [
     row("GET", "/v1/openapi.json", "", None, Same),
     row("GET", "/v1/health", "", VIEWER, Same),
     row("GET", "/v1/snapshot", "", VIEWER, Same),
@@ -96,6 +97,11 @@ const ROUTES: [Row; 44] = [
     row("GET", "/v1/halts", "", VIEWER, Without),
     row("POST", "/v1/halts", r#"{"principal":"default/bob"}"#, OPERATOR, Gone),
     row("DELETE", "/v1/halts?task={task}", "", OPERATOR, Gone),
+    row("GET", "/v1/approvals", "", VIEWER, Without),
+    row("GET", "/v1/approvals/stream", "", VIEWER, Without),
+    row("GET", "/v1/approvals/{approval}", "", VIEWER, Gone),
+    row("POST", "/v1/approvals/{approval}/approve", r#"{"digest":"x"}"#, APPROVER, Gone),
+    row("POST", "/v1/approvals/{approval}/deny", r#"{"digest":"x","reason":"no"}"#, APPROVER, Gone),
     row("GET", "/v1/quarantine", "", VIEWER, Without),
     row("POST", "/v1/quarantine/{record}/release", "", OPERATOR, Gone),
 ];
@@ -107,6 +113,7 @@ struct House {
     task: String,
     trace: String,
     record: u64,
+    approval: String,
 }
 
 impl House {
@@ -138,7 +145,11 @@ impl House {
             Request::post("/web/mcp", call(1, "look", json!({ "how": "said", "text": "secret-text" }))).token(ADA);
         look.send(gate.at()).await;
         let record = gate.record("the look", |r| r.target.as_deref() == Some("look")).await.number;
-        Self { gate, _web: web, task, trace, record }
+        let send = Request::post("/web/mcp", call(2, "send", json!({ "to": "secret-place" }))).token(ADA);
+        let waits = send.send(gate.at()).await.message();
+        let approval =
+            waits["result"]["_meta"]["dev.wicketgate/refusal"]["approval"]["id"].as_str().unwrap().to_owned();
+        Self { gate, _web: web, task, trace, record, approval }
     }
 
     async fn ask(&self, row: &Row, token: &str) -> Answer {
@@ -147,6 +158,7 @@ impl House {
             .replace("{task}", &self.task)
             .replace("{trace}", &self.trace)
             .replace("{record}", &self.record.to_string())
+            .replace("{approval}", &self.approval)
             .replace("{id}", "none")
             .replace("{digest}", "000000");
         let request = Request {
@@ -179,6 +191,7 @@ async fn each_route_is_each_roles_and_its_own_tenants() {
         "secret-goal",
         "secret-reason",
         "secret-text",
+        "secret-place",
         "default/ada",
         "default/bob",
     ];

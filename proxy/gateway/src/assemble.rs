@@ -1,34 +1,36 @@
 //! The one place that chooses adapters: from a configuration to a running gate.
 
+mod announce;
+mod keys;
+
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use pdp::digest::Digest;
-use pdp::principal::Principal;
 use pdp::record::{Entry, Event};
 use pep::ports::{Clock, Entropy, Gate, Ledger, Limits, Ports};
-use pep::{Channels, Key, Propagation, Quarantine, Tasks};
+use pep::{Channels, Propagation, Quarantine, Tasks};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+pub use self::announce::announce;
+use self::keys::{principals, task_key};
 use crate::approvals::{Requests, World};
-use crate::auth::{Borders, Doorkeeper, token_digest};
-use crate::clock::{SystemClock, SystemEntropy, rfc3339};
-use crate::config::{Config, Known, Role, hex};
+use crate::auth::{Borders, Doorkeeper};
+use crate::clock::{SystemClock, SystemEntropy};
+use crate::config::{Config, hex};
 use crate::console::{Console, Origin, Passkeys, Sessions};
 use crate::control::live::{self, Live};
 use crate::control::{self, Control};
 use crate::desk::shadow::Shadow;
 use crate::halt::Halts;
 use crate::history::History;
-use crate::import::disk;
 use crate::ledger::{Options, Sink, SqliteLedger};
 use crate::listen::{self, Listener};
+use crate::notices::Notices;
 use crate::reload::{self, Store, Watch};
 use crate::telemetry::{Exporter, Settings};
 use crate::upstream::Upstreams;
@@ -58,6 +60,8 @@ pub struct Running {
     halts: Arc<Halts>,
     /// What people are asked for.
     pub approvals: Arc<Requests>,
+    /// Nothing until it is known where people reach the console.
+    notices: Option<Arc<Notices>>,
     watch: Option<Watch>,
     stop: CancellationToken,
     tasks: Vec<JoinHandle<()>>,
@@ -150,6 +154,7 @@ pub async fn start(config: &Config, environment: Environment) -> anyhow::Result<
         upstreams,
         halts,
         approvals,
+        notices: None,
         watch: None,
         stop,
         tasks: Vec::new(),
@@ -183,6 +188,7 @@ impl Running {
         let origin = Origin::new(config.console_url.as_ref(), self.control);
         self.console = origin.base().to_owned();
         self.approvals.found_at(origin.base());
+        self.open_notices(config, origin.base()).await?;
         let mut names = config.allowed_hosts.clone();
         names.extend(config.console_url.as_ref().and_then(|url| url.host_str()).map(str::to_owned));
         let live = Live::default();
@@ -222,6 +228,19 @@ impl Running {
         Ok(())
     }
 
+    /// From now on people are told of requests, where channels are configured.
+    async fn open_notices(&mut self, config: &Config, console: &str) -> anyhow::Result<()> {
+        let (ledger, clock) = (Arc::clone(&self.ledger) as _, Arc::clone(&self.clock));
+        let notices = Notices::new(&config.notices, console, ledger, clock).map_err(anyhow::Error::msg)?;
+        for words in notices.missing().await {
+            tracing::warn!("{words}");
+        }
+        let notices = Arc::new(notices);
+        self.approvals.tells(Arc::clone(&notices));
+        self.notices = Some(notices);
+        Ok(())
+    }
+
     /// The requests to people, and the tasks they end with.
     fn swept(&self) -> (Arc<Requests>, Arc<Gate>) {
         (Arc::clone(&self.approvals), Arc::clone(&self.gate))
@@ -237,6 +256,9 @@ impl Running {
             if let Err(e) = task.await {
                 tracing::error!("a listener did not end well: {e}");
             }
+        }
+        if let Some(notices) = self.notices.take() {
+            notices.close().await;
         }
         // What a last request may have begun meanwhile.
         self.upstreams.close().await;
@@ -412,119 +434,6 @@ fn pipeline_limits(config: &Config) -> Limits {
         hold_progress_ms: u64::try_from(config.hold_progress.as_millis()).unwrap_or(u64::MAX),
         ..Limits::STANDARD
     }
-}
-
-/// Who may come: as configured; else the agent `local` with the token of the environment, or with one made now.
-fn principals(
-    config: &Config,
-    token: Option<&str>,
-    entropy: &SystemEntropy,
-) -> anyhow::Result<(Vec<Known>, Option<Generated>)> {
-    if !config.principals.is_empty() {
-        return Ok((config.principals.clone(), None));
-    }
-    let kept = config.data.join("tokens");
-    if token.is_none()
-        && let Ok(text) = std::fs::read_to_string(&kept)
-        && let [agent, operator] = text.lines().filter_map(crate::config::hex32).collect::<Vec<_>>().as_slice()
-    {
-        return Ok((bootstrap(*agent, *operator), None));
-    }
-    let made =
-        || format!("wg_{}{}", hex(&pep::ports::Entropy::bytes(entropy)), hex(&pep::ports::Entropy::bytes(entropy)));
-    let generated = Generated { agent: token.map_or_else(&made, str::to_owned), operator: made() };
-    let digests = (token_digest(&generated.agent), token_digest(&generated.operator));
-    if token.is_none() {
-        // Only the digests are kept, so that a restart does not lock out the clients that were set up with these.
-        write_private(&kept, &format!("{}\n{}\n", hex(&digests.0), hex(&digests.1)))
-            .with_context(|| format!("the tokens' digests cannot be kept in {}", kept.display()))?;
-    }
-    Ok((bootstrap(digests.0, digests.1), Some(generated)))
-}
-
-/// The key that seals task tokens: made at the first start, kept in the data directory, so that a token of an earlier run
-/// is told apart from a forged one.
-fn task_key(data: &Path, entropy: &SystemEntropy) -> anyhow::Result<Key> {
-    let path = data.join("task.key");
-    let kept = match std::fs::read_to_string(&path) {
-        Ok(text) => Some(text),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
-        Err(e) => {
-            return Err(e).with_context(|| format!("the key of task tokens in {} cannot be read", path.display()));
-        }
-    };
-    if let Some(text) = kept {
-        let key = crate::config::hex32(text.trim());
-        let key = key.with_context(|| {
-            format!("{} holds no key: remove it, and every task token that is out is void", path.display())
-        })?;
-        return Ok(Key::new(key));
-    }
-    let mut key = [0; 32];
-    for half in key.chunks_exact_mut(16) {
-        half.copy_from_slice(&pep::ports::Entropy::bytes(entropy));
-    }
-    write_private(&path, &format!("{}\n", hex(&key)))
-        .with_context(|| format!("the key of task tokens cannot be kept in {}", path.display()))?;
-    Ok(Key::new(key))
-}
-
-fn bootstrap(agent: [u8; 32], operator: [u8; 32]) -> Vec<Known> {
-    let principal = |name: &str| Principal {
-        agent: name.to_owned(),
-        teams: Vec::new(),
-        user: String::new(),
-        tenant: "default".to_owned(),
-        method: "token".to_owned(),
-    };
-    vec![
-        Known { principal: principal("local"), role: None, token_sha256: agent },
-        Known { principal: principal("operator"), role: Some(Role::Admin), token_sha256: operator },
-    ]
-}
-
-/// Writes a file that only its owner may read, also where it was there before and others could.
-fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
-    if path.exists() {
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
-    }
-    Ok(disk::write(path, text.as_bytes(), 0o600)?)
-}
-
-/// A gate's start in the log: where it listens, what it enforces, how secure it is.
-pub fn announce(running: &Running, config: &Config, generated: Option<&Generated>) {
-    let snapshot = pep::ports::Snapshots::current(&*running.store);
-    let tools: usize = snapshot.registry().servers.values().map(|s| s.tools.len()).sum();
-    let from = config.bundle.as_ref().map_or_else(
-        || "built in".to_owned(),
-        |bundle| format!("{} and {}", bundle.policies.display(), bundle.registry.display()),
-    );
-    tracing::info!(
-        "agents: http://{}/{{server}}/mcp   people: {}/console/   operators: http://{}/v1/health",
-        running.address,
-        running.console,
-        running.control
-    );
-    tracing::info!(
-        "snapshot {}: {} servers, {tools} tools; policies and registry: {from}; ledger: {}",
-        snapshot.digest().short(),
-        snapshot.registry().servers.len(),
-        config.ledger().display()
-    );
-    for note in snapshot.notes() {
-        tracing::warn!("{note}");
-    }
-    let open =
-        if running.address.ip().is_loopback() { "on this machine only" } else { "WITHOUT TLS beyond this machine" };
-    tracing::info!("security: bearer tokens required, default deny, plain HTTP {open}");
-    if let Some(Generated { agent, operator }) = generated {
-        tracing::info!("no principal is configured, so these tokens were made; they are shown this once");
-        tracing::info!("agent token (principal `local`):       {agent}");
-        tracing::info!("operator token (principal `operator`): {operator}");
-    }
-    let at = rfc3339(running.clock.now_us());
-    tracing::debug!("started at {at}, digest {}", Digest::to_string(&snapshot.digest()));
 }
 
 fn told(faults: &[pdp::fault::Fault]) -> String {

@@ -85,7 +85,7 @@ pub struct Control {
     /// The console's door.
     pub console: Console,
     /// What goes through the gate now.
-    pub live: live::Live,
+    pub(crate) live: live::Live,
     /// Told when the gate stops: open streams end then, or nothing would.
     pub stop: CancellationToken,
 }

@@ -22,6 +22,7 @@ pub mod schemas;
 pub mod desk;
 pub mod approvals;
 pub mod console;
+pub mod notices;
 pub mod control;
 pub mod assemble;
 pub mod office;

@@ -102,8 +102,7 @@ impl Store {
         let origin = format!("in force by {} since {} ({})", turn.author, rfc3339(turn.at_us), turn.reason);
         let (turn, last) = (Mutex::new(turn), Mutex::default());
         let (gate, (swaps, _)) = (OnceLock::new(), watch::channel(()));
-        let store =
-            Self { current, bundle, signatures, changing, turn, last, history, ledger, clock, gate, swaps };
+        let store = Self { current, bundle, signatures, changing, turn, last, history, ledger, clock, gate, swaps };
         store.record("snapshot", "start", &format!("the first snapshot, {origin}"));
         if let Some(settled) = settled {
             store.record("promotion_settled", &settled.by, &settled.words);

@@ -26,10 +26,9 @@ fn edit(house: &House, from: &str, to: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_the_law_allows_or_denies_now_nobody_need_decide() {
-    for (policies, expected, why) in [
-        (PERMITS.to_owned(), "served", "allows it now"),
-        (forbid(""), "denied", "denies it now"),
-    ] {
+    for (policies, expected, why) in
+        [(PERMITS.to_owned(), "served", "allows it now"), (forbid(""), "denied", "denies it now")]
+    {
         let house = House::new("").await;
         let waiting = house.send("jane").await;
         let request = house.one().await;
@@ -37,7 +36,11 @@ async fn what_the_law_allows_or_denies_now_nobody_need_decide() {
         let closed = house.until(&request["id"], "closed").await;
         assert!(closed["why_closed"].as_str().unwrap().contains(why), "{closed}");
         let answer = waiting.await.unwrap();
-        assert_eq!((code(&answer), house.acted()), (expected.to_owned(), usize::from(expected == "served")), "{answer}");
+        assert_eq!(
+            (code(&answer), house.acted()),
+            (expected.to_owned(), usize::from(expected == "served")),
+            "{answer}"
+        );
         assert_eq!(error_of(&house.approve(APPROVER, &request, json!({})).await), (409, "decided".to_owned()));
         assert!(names(&house.close().await).contains(&"approval_closed"));
     }

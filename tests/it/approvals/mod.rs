@@ -176,7 +176,10 @@ async fn a_call_waits_an_approver_sees_it_and_it_runs_once() {
     assert_eq!(request["arguments"]["text"], r#"{"to":"jane@example.com"}"#);
     let field = &request["arguments"]["fields"][0];
     assert_eq!((&field["name"], &field["value"]), (&json!("to"), &json!("\"jane@example.com\"")));
-    assert_eq!((&request["caller"]["agent"], &request["caller"]["claimed"]["client"]), (&json!("default/ada"), &json!("t")));
+    assert_eq!(
+        (&request["caller"]["agent"], &request["caller"]["claimed"]["client"]),
+        (&json!("default/ada"), &json!("t"))
+    );
     assert_eq!((&request["action"]["name"], &request["action"]["effects"]), (&json!("send"), &json!(["egress"])));
     assert_eq!(request["rules"][0]["reason"], "mail leaves the house");
     let grant = &request["grants"][0];
@@ -198,7 +201,10 @@ async fn a_call_waits_an_approver_sees_it_and_it_runs_once() {
     let events = house.close().await;
     assert_eq!(names(&events), ["approval_asked", "approval_viewed", "approval_granted", "approval_spent"]);
     for event in &events {
-        assert_eq!((event.task.as_deref(), event.trace.as_deref()), (Some(record.task.as_str()), Some(record.trace.as_str())));
+        assert_eq!(
+            (event.task.as_deref(), event.trace.as_deref()),
+            (Some(record.task.as_str()), Some(record.trace.as_str()))
+        );
         assert!(!event.detail.contains("jane"), "no event names an argument: {}", event.detail);
     }
     assert_eq!(events[2].by.as_deref(), Some("default/a-approver"));
@@ -319,7 +325,8 @@ async fn whoever_watches_is_told_of_every_change() {
 async fn a_sensitive_argument_is_shown_and_not_stored() {
     let house = House::new("hold_s = 0").await;
     let file = house.gate.folder.path().join("registry/servers/web.toml");
-    let text = std::fs::read_to_string(&file).unwrap().replace("[tools.send]\n", "[tools.send]\nsensitive = [\"to\"]\n");
+    let text =
+        std::fs::read_to_string(&file).unwrap().replace("[tools.send]\n", "[tools.send]\nsensitive = [\"to\"]\n");
     std::fs::write(&file, text).unwrap();
     house.gate.running.store.reload("test").unwrap();
     house.sent("secret-place").await;

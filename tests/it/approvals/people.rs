@@ -63,7 +63,11 @@ async fn a_grant_is_given_by_those_who_are_named_and_by_as_many() {
     assert_eq!(error_of(&house.approve(APPROVER, &request, json!({})).await), (403, "not_yours_to_give".to_owned()));
     let first = house.approve(PHONE, &request, json!({})).await.message();
     assert_eq!((&first["state"], &first["grants"][0]["given_by"]), (&json!("pending"), &json!(["default/phone"])));
-    assert_eq!(error_of(&house.approve(LAPTOP, &request, json!({})).await), (409, "decided".to_owned()), "the same person");
+    assert_eq!(
+        error_of(&house.approve(LAPTOP, &request, json!({})).await),
+        (409, "decided".to_owned()),
+        "the same person"
+    );
     assert_eq!(code(&house.sent("x").await), "approval_pending");
     assert_eq!(house.approve(ADMIN, &request, json!({})).await.message()["state"], "granted");
     assert_eq!((code(&house.sent("x").await), house.acted()), ("served".to_owned(), 1));
@@ -104,7 +108,10 @@ async fn an_approval_is_for_these_arguments_and_for_once() {
     for other in ["joe", "jane ", "Jane"] {
         assert_eq!(code(&house.sent(other).await), "approval_pending", "{other}");
     }
-    assert_eq!(code(&house.agent(crate::gate::BOB).await.call("send", json!({ "to": "jane" })).await), "approval_pending");
+    assert_eq!(
+        code(&house.agent(crate::gate::BOB).await.call("send", json!({ "to": "jane" })).await),
+        "approval_pending"
+    );
     assert_eq!(house.acted(), 0);
     assert_eq!((code(&house.sent("jane").await), house.acted()), ("served".to_owned(), 1));
     assert_eq!(error_of(&house.approve(APPROVER, &request, json!({})).await), (409, "decided".to_owned()));

@@ -35,10 +35,19 @@ async fn of_a_batch_as_many_run_as_was_said() {
     let house = House::new("hold_s = 6").await;
     let calls = [house.send("jane").await, house.send("jane").await, house.send("jane").await];
     let request = house.pending("three calls", |one| one["waiting"] == 3).await;
-    assert_eq!(error_of(&house.approve(APPROVER, &request, json!({ "uses": 4 })).await), (400, "bad_request".to_owned()));
-    assert_eq!(error_of(&house.approve(APPROVER, &request, json!({ "uses": 0 })).await), (400, "bad_request".to_owned()));
+    assert_eq!(
+        error_of(&house.approve(APPROVER, &request, json!({ "uses": 4 })).await),
+        (400, "bad_request".to_owned())
+    );
+    assert_eq!(
+        error_of(&house.approve(APPROVER, &request, json!({ "uses": 0 })).await),
+        (400, "bad_request".to_owned())
+    );
     assert_eq!(house.approve(APPROVER, &request, json!({ "uses": 2 })).await.status, 200);
-    assert_eq!((ends(calls).await, house.acted()), (["approval_pending", "served", "served"].map(str::to_owned).to_vec(), 2));
+    assert_eq!(
+        (ends(calls).await, house.acted()),
+        (["approval_pending", "served", "served"].map(str::to_owned).to_vec(), 2)
+    );
     // The third asks for itself.
     let left = house.one().await;
     assert_ne!(left["id"], request["id"]);

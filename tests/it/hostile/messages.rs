@@ -227,6 +227,6 @@ pub(super) fn refused() -> Vec<Case> {
             ),
         ],
     );
-    each(Code::ApprovalUnavailable, vec![("what a person must approve", tool("send", json!({ "to": "x@y.example" })))]);
+    each(Code::ApprovalPending, vec![("what a person must approve", tool("send", json!({ "to": "x@y.example" })))]);
     all
 }

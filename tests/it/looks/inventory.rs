@@ -27,7 +27,12 @@ fn code(answer: &Answer) -> (u16, String) {
 }
 
 fn tool<'v>(told: &'v Value, name: &str) -> &'v Value {
-    told["tools"].as_array().unwrap().iter().find(|tool| tool["name"] == name).unwrap_or_else(|| panic!("{name}: {told}"))
+    told["tools"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|tool| tool["name"] == name)
+        .unwrap_or_else(|| panic!("{name}: {told}"))
 }
 
 async fn scan(gate: &Gate) -> Value {
@@ -41,12 +46,19 @@ async fn what_exists_is_told_as_it_was_reviewed() {
     let (gate, web) = house().await;
     let all = get(&gate, "/v1/inventory", VIEWER).await.message();
     let server = &all["servers"][0];
-    assert_eq!((&server["name"], &server["system"], &server["trust"]), (&json!("web"), &json!("web"), &json!("trusted")));
+    assert_eq!(
+        (&server["name"], &server["system"], &server["trust"]),
+        (&json!("web"), &json!("web"), &json!("trusted"))
+    );
     assert!(web.url().starts_with(server["transport"].as_str().unwrap()), "{server}");
     assert_eq!((&server["credential"], &server["identity"]), (&Value::Null, &Value::Null));
     let send = tool(server, "send");
     assert_eq!((&send["effects"], &send["reviewed_by"]), (&json!(["egress"]), &json!("r")), "{send}");
-    assert_eq!((&send["withheld"], &send["description"]), (&Value::Null, &json!("The fixture's tool `send`.")), "{send}");
+    assert_eq!(
+        (&send["withheld"], &send["description"]),
+        (&Value::Null, &json!("The fixture's tool `send`.")),
+        "{send}"
+    );
     assert!(send["pin"].as_str().unwrap().starts_with("sha256:"), "{send}");
     assert!(tool(server, "draft")["withheld"].is_string(), "{server}");
     assert_eq!(get(&gate, "/v1/inventory", ADA).await.status, 403);

@@ -48,7 +48,8 @@ async fn a_candidate_is_checked_as_somebody_types() {
     assert_eq!((&good["faults"], &good["digest"]), (&json!([]), &in_force), "{good}");
     let notes = good["notes"].as_array().unwrap();
     assert!(notes.iter().any(|note| note["lint"] == "unpermitted-tool" && note["message"].is_string()), "{good}");
-    let typo = format!("{POLICIES}\n@id(\"a\") permit (principal, action, resource) when {{ context.gate.cals == 1 }};");
+    let typo =
+        format!("{POLICIES}\n@id(\"a\") permit (principal, action, resource) when {{ context.gate.cals == 1 }};");
     let bad = well(&gate, "check", &json!({ "files": files(&gate, &typo).await })).await;
     let fault = &bad["faults"][0];
     assert_eq!((&bad["digest"], &fault["file"]), (&Value::Null, &json!("policies/all.cedar")), "{bad}");

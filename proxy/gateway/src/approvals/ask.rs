@@ -3,18 +3,19 @@
 //! A use is taken under one lock and is on disk before the call hears of it, so of any number of identical calls as many go
 //! on as people said, also over a crash. Whoever cannot be told leaves the use behind for the next.
 
+use std::pin::pin;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use pdp::approval::{Request, Shown, State, When};
 use pep::ports::{Approvals, BoxFuture, Given, Hold, Pending, Verdict};
 use tokio::sync::watch;
-use tokio::time::Instant;
 
 use super::about::{About, asker};
 use super::book::{Book, Entry};
 use super::store::{Kept, durable};
 use super::{Requests, Sight};
+use crate::notices::{Outcome, Told};
 
 /// A call that waits. While it lives, it is counted.
 struct Seat<'a> {
@@ -102,7 +103,7 @@ impl Approvals for Requests {
 
 impl Requests {
     async fn asked(&self, hold: &Hold, patience: Duration) -> Verdict {
-        let deadline = Instant::now() + patience;
+        let mut over = pin!(tokio::time::sleep(patience));
         let mut seat: Option<Seat<'_>> = None;
         loop {
             let look = match &seat {
@@ -113,7 +114,9 @@ impl Requests {
                 Look::Say(verdict) => return verdict,
                 Look::Taken(taken, kept) => match durable(kept).await {
                     Ok(()) => return taken.told().map_or(Verdict::Nobody, Verdict::Granted),
-                    Err(fault) => return Verdict::Full(format!("what people granted could not be used, since {fault}")),
+                    Err(fault) => {
+                        return Verdict::Full(format!("what people granted could not be used, since {fault}"));
+                    }
                 },
                 Look::Made(made, kept) => {
                     if let Err(fault) = durable(kept).await {
@@ -132,11 +135,13 @@ impl Requests {
                 }
             }
             let Some(seat) = &mut seat else { continue };
-            match tokio::time::timeout_at(deadline, seat.turn.changed()).await {
-                Ok(Ok(())) => {}
-                // It was removed: there is nothing to wait for.
-                Ok(Err(_)) => return Verdict::Overtaken("the request is gone".to_owned()),
-                Err(_) => return self.not_yet(&seat.id),
+            tokio::select! {
+                biased;
+                changed = seat.turn.changed() => if changed.is_err() {
+                    // It was removed: there is nothing to wait for.
+                    return Verdict::Overtaken("the request is gone".to_owned());
+                },
+                () = &mut over => return self.not_yet(&seat.id),
             }
         }
     }
@@ -162,9 +167,7 @@ impl Requests {
             return self.make(&mut book, hold, now_us);
         };
         match request.state() {
-            State::Refused(refused) if refused.until_us > now_us => {
-                Look::Say(Verdict::Refused(refused.reason.clone()))
-            }
+            State::Refused(refused) if refused.until_us > now_us => Look::Say(Verdict::Refused(refused.reason.clone())),
             State::Pending(_) => {
                 self.shown_as_now(&mut book, &request, hold);
                 self.seat(&mut book, &id).map_or(Look::Gone, Look::Wait)
@@ -218,6 +221,7 @@ impl Requests {
         book.insert(Entry { entries, ..Entry::new(request, about) });
         let by = hold.principal.key();
         let kept = self.report(book, &id, "approval_asked", Some(&by), &format!("asked by the call {}", hold.number));
+        self.notify(book, &id, Told::Asked, None, None);
         // The seat comes last: one that is dropped takes the lock that is held here.
         match kept {
             Some(kept) => self.seat(book, &id).map_or(Look::Gone, |seat| Look::Made(seat, kept)),
@@ -254,13 +258,7 @@ impl Requests {
     }
 
     /// Takes a use for this call.
-    fn take(
-        &self,
-        book: &mut Book,
-        id: &str,
-        hold: &Hold,
-        now_us: i64,
-    ) -> Result<(Taken<'_>, Kept), Option<String>> {
+    fn take(&self, book: &mut Book, id: &str, hold: &Hold, now_us: i64) -> Result<(Taken<'_>, Kept), Option<String>> {
         let granted = book.step(id, |request| request.spend(hold.number, &hold.shown, now_us)).ok_or(None)??;
         let given = Given { id: id.to_owned(), grants: granted.grants().clone(), by: granted.by().clone() };
         let (by, words) = (hold.principal.key(), format!("used by the call {}", hold.number));
@@ -290,15 +288,23 @@ impl Requests {
             return;
         }
         let was = book.get(id).map_or("", |entry| entry.request.state().word());
+        let waited = book.waits(id);
         if book.step(id, |request| request.expire(now_us)) == Some(true) {
             self.report(book, id, "approval_expired", None, &format!("{was}, and the time was up"));
+            if waited {
+                self.notify(book, id, Told::Expired, None, None);
+            }
         }
     }
 
     /// Closes a request that there is nothing to decide of any more.
     pub(super) fn close(&self, book: &mut Book, id: &str, why: &str) {
+        let waited = book.waits(id);
         if book.step(id, |request| request.close(why)) == Some(true) {
             self.report(book, id, "approval_closed", None, why);
+            if waited {
+                self.notify(book, id, Told::Decided, Some(Outcome::Closed), None);
+            }
         }
     }
 }

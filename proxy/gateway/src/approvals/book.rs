@@ -90,6 +90,11 @@ impl Book {
         self.entries.values()
     }
 
+    /// Whether this request waits for people.
+    pub(super) fn waits(&self, id: &str) -> bool {
+        self.get(id).is_some_and(Entry::is_pending)
+    }
+
     /// How many wait for people.
     pub(super) fn pending(&self) -> usize {
         self.pending
@@ -163,10 +168,8 @@ impl Book {
         let bytes = entry.bytes();
         self.pending_bytes =
             if more { self.pending_bytes.saturating_add(bytes) } else { self.pending_bytes.saturating_sub(bytes) };
-        let names = [
-            (&mut self.of_principal, entry.about.principal.key()),
-            (&mut self.of_task, entry.about.task.id.clone()),
-        ];
+        let names =
+            [(&mut self.of_principal, entry.about.principal.key()), (&mut self.of_task, entry.about.task.id.clone())];
         for (of, name) in names {
             if change(of.entry(name.clone()).or_default()) == 0 {
                 of.remove(&name);

@@ -9,6 +9,7 @@ use pep::ports::LedgerFault;
 
 use super::store::{KeepFault, Kept, durable};
 use super::{Requests, Sight};
+use crate::notices::{Outcome, Told};
 
 /// Why a word does not count.
 #[derive(Debug, thiserror::Error)]
@@ -110,6 +111,15 @@ impl Requests {
         let (what, words) = step(&mut sight.request, now_us)?;
         self.recorded(&sight, what, Some(&who.key()), &words).map_err(DecideFault::Ledger)?;
         book.step(id, |request| *request = sight.request);
+        let outcome = book.get(id).and_then(|entry| match entry.request.state() {
+            State::Granted(_) => Some(Outcome::Granted),
+            State::Refused(_) => Some(Outcome::Refused),
+            // More is needed, or it is no decision of people.
+            State::Pending(_) | State::Spent(_) | State::Expired(_) | State::Closed(_) => None,
+        });
+        if outcome.is_some() {
+            self.notify(&book, id, Told::Decided, outcome, Some(&who.key()));
+        }
         book.get(id).map(|entry| self.keep(entry)).ok_or_else(unknown)
     }
 

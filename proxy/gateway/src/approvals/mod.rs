@@ -9,6 +9,7 @@ mod about;
 mod ask;
 mod book;
 mod decide;
+mod notify;
 mod rejudge;
 mod store;
 mod sweep;
@@ -23,6 +24,7 @@ use pep::ports::{Clock, Entropy, Ledger, LedgerFault, Snapshots};
 use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast;
 
+use crate::notices::Notices;
 use book::{Book, Entry};
 use store::{File, Kept};
 
@@ -74,6 +76,8 @@ pub struct Requests {
     changes: broadcast::Sender<Arc<str>>,
     /// Where people find them, without the id.
     place: OnceLock<String>,
+    /// Who tells people that something waits.
+    notices: OnceLock<Arc<Notices>>,
 }
 
 /// A request as it stands.
@@ -94,13 +98,7 @@ pub struct Sight {
 impl Sight {
     fn of(entry: &Entry) -> Self {
         let Entry { request, about, whole, waiting, asked, .. } = entry;
-        Self {
-            request: request.clone(),
-            about: Arc::clone(about),
-            whole: *whole,
-            waiting: *waiting,
-            asked: *asked,
-        }
+        Self { request: request.clone(), about: Arc::clone(about), whole: *whole, waiting: *waiting, asked: *asked }
     }
 }
 
@@ -134,7 +132,15 @@ impl Requests {
             book.insert(Entry { whole, asked, ..Entry::new(request, Arc::new(about)) });
         }
         let (changes, _) = broadcast::channel(BEHIND_MAX);
-        Ok(Self { book: Mutex::new(book), file, settings, world, changes, place: OnceLock::new() })
+        Ok(Self {
+            book: Mutex::new(book),
+            file,
+            settings,
+            world,
+            changes,
+            place: OnceLock::new(),
+            notices: OnceLock::new(),
+        })
     }
 
     /// Says where people find requests: the console's address, without its path.

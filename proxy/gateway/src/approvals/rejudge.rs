@@ -34,8 +34,7 @@ struct Put {
 impl Put {
     fn of(entry: &Entry) -> Self {
         let request = &entry.request;
-        let granted =
-            if let State::Granted(granted) = request.state() { Some(granted.grants().clone()) } else { None };
+        let granted = if let State::Granted(granted) = request.state() { Some(granted.grants().clone()) } else { None };
         Self {
             id: request.id().to_owned(),
             digest: request.digest(),
@@ -107,7 +106,9 @@ fn why_over(put: &Put, law: &Snapshot, same: &mut Same, now_ms: i64) -> Option<S
     }
     let recorded = recorded(put, now_ms);
     if !put.whole {
-        return Some("the policies or the registry have changed, and its arguments are not kept to judge it by".to_owned());
+        return Some(
+            "the policies or the registry have changed, and its arguments are not kept to judge it by".to_owned(),
+        );
     }
     if recorded.lacks_origin_of(put.shown.snapshot, law) {
         return Some("the policies look now at where its values came from".to_owned());

@@ -21,6 +21,26 @@ pub(super) struct Credential {
     token: Option<String>,
 }
 
+/// How long a stream may last: it is opened again then.
+const STREAM_MAX: Duration = Duration::from_secs(24 * 3600);
+
+/// Why a gate did not do what it was asked.
+#[derive(Debug)]
+pub(super) struct Refused {
+    /// The status of its answer; 0 where there was none.
+    pub(super) status: u16,
+    /// What it calls the reason.
+    pub(super) code: String,
+    /// What it says.
+    pub(super) words: String,
+}
+
+impl Refused {
+    fn unreached(root: &str, words: &str) -> Self {
+        Self { status: 0, code: String::new(), words: format!("no gate answers at {root}: {words}") }
+    }
+}
+
 /// A gate.
 pub(super) struct Gate {
     root: String,
@@ -64,6 +84,30 @@ impl Gate {
     pub(super) async fn files(&self, digest: &str) -> Result<BTreeMap<String, String>, String> {
         let answer = self.get(&format!("/v1/snapshots/{digest}")).await?;
         serde_json::from_value(answer.get("files").cloned().unwrap_or_default()).map_err(|e| e.to_string())
+    }
+
+    /// The request for a stream of events that lasts; nothing but silence ends it.
+    pub(super) fn stream(&self, path: &str) -> reqwest::RequestBuilder {
+        self.client.get(self.url(path)).bearer_auth(&self.token).timeout(STREAM_MAX)
+    }
+
+    /// Asks, and tells a refusal apart from a gate that cannot be asked.
+    pub(super) async fn asked(&self, path: &str, body: Option<&Value>) -> Result<Value, Refused> {
+        let request = match body {
+            Some(body) => self.client.post(self.url(path)).json(body),
+            None => self.client.get(self.url(path)),
+        };
+        let answer = request.bearer_auth(&self.token).send().await;
+        let answer = answer.map_err(|e| Refused::unreached(&self.root, &e.without_url().to_string()))?;
+        let status = answer.status();
+        let body = answer.json::<Value>().await;
+        let body =
+            body.map_err(|_| Refused::unreached(&self.root, &format!("it answers HTTP {status}, and no JSON")))?;
+        if status.is_success() {
+            return Ok(body);
+        }
+        let code = body.pointer("/error/code").and_then(Value::as_str).map(visible::text).unwrap_or_default();
+        Err(Refused { status: status.as_u16(), code, words: refusal(&body, status.as_u16()) })
     }
 
     fn url(&self, path: &str) -> String {

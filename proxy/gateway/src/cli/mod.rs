@@ -1,9 +1,11 @@
 //! The command line: one program, a few verbs. Parses, dispatches, and says what went wrong in words.
 
+mod approvals;
 mod check;
 mod client;
 mod demo;
 mod live;
+mod notices;
 mod difference;
 mod explain;
 mod halt;
@@ -119,6 +121,12 @@ enum Command {
     /// Halt a task, an agent, a server, or everything on a running gate
     #[command(subcommand)]
     Halt(halt::Halt),
+    /// See what waits for people on a running gate, and decide it
+    #[command(subcommand)]
+    Approvals(approvals::Approvals),
+    /// Try the channels over which people are told that something waits
+    #[command(subcommand)]
+    Notices(notices::Notices),
     /// Tell a task's whole story from the ledger
     Trace {
         /// A trace id (or at least 6 of its first digits), a task id, or a record number
@@ -173,6 +181,8 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Stdio(asked) => stdio::run(&places, &asked).await,
         Command::Task(asked) => Ok(task::run(&places, &asked).await),
         Command::Halt(asked) => Ok(halt::run(&places, &asked).await),
+        Command::Approvals(asked) => Ok(approvals::run(&places, &asked).await),
+        Command::Notices(asked) => Ok(notices::run(&places, &asked).await),
         Command::Trace { id, json } => trace::run(&places, &id, json),
         Command::Health => serve::health(&places).await,
         Command::Schemas { folder } => check::schemas(&folder),

@@ -37,7 +37,7 @@ pub(super) fn meant(
         value
     };
     let hold = number(&table.hold_s, "hold_s", 45, 0, 3600);
-    let hold_progress = number(&table.hold_progress_s, "hold_progress_s", 600, 0, 86_400);
+    let hold_progress = number(&table.hold_progress_s, "hold_progress_s", 540, 0, 86_400);
     let pending = number(&table.pending_s, "pending_s", 3600, 1, 2_592_000);
     let granted = number(&table.granted_s, "granted_s", 600, 1, 86_400);
     let refused = number(&table.refused_s, "refused_s", 3600, 0, 2_592_000);
@@ -152,7 +152,8 @@ mod tests {
 
     fn meant(text: &str) -> Result<Config, Vec<String>> {
         let person = |agent: &str, rest: &str| {
-            format!("[[principals]]\nagent = \"{agent}\"\ntoken_sha256 = \"{}\"\n{rest}\n", "0".repeat(64))
+            let token = agent.get(..1).unwrap().repeat(64);
+            format!("[[principals]]\nagent = \"{agent}\"\ntoken_sha256 = \"{token}\"\n{rest}\n")
         };
         let people = [
             person("alice", "roles = [\"approver\"]\nteams = [\"sec\"]"),
@@ -167,7 +168,7 @@ mod tests {
     #[test]
     fn nothing_written_is_a_whole_configuration() {
         let config = meant("").unwrap();
-        assert_eq!((config.hold.as_secs(), config.hold_progress.as_secs()), (45, 600));
+        assert_eq!((config.hold.as_secs(), config.hold_progress.as_secs()), (45, 540));
         let settings = config.approvals;
         assert_eq!((settings.pending_us, settings.granted_us), (3_600_000_000, 600_000_000));
         assert_eq!((settings.rules.of("any").quorum, settings.rules.of("any").approvers.is_none()), (1, true));

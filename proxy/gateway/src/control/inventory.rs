@@ -280,7 +280,8 @@ fn approvals(sheet: &Sheet, tools: &[ToolReviewed]) -> Result<Vec<Approval>, Fai
         let name = shown(&tool.name);
         let changed = |row: &&Row| row.name == tool.name && row.pin != Some(tool.pin);
         if sheet.rows.iter().any(|row| changed(&row)) {
-            let words = format!("`{name}` is not what was read: the server offers another definition by now; scan again");
+            let words =
+                format!("`{name}` is not what was read: the server offers another definition by now; scan again");
             return Err(conflict("changed", &words));
         }
         let Some(row) = rows.iter().find(|row| row.name == tool.name) else {
@@ -318,8 +319,7 @@ fn with(
     let known = Files::among(&sources.registry, server);
     let approved = review::approved(&known, recorded, approvals);
     let approved = approved.map_err(|e| failed(StatusCode::CONFLICT, "unwritable", &e.to_string()))?;
-    let mut files: BTreeMap<String, String> =
-        all(sources).map(|file| (file.path.clone(), file.text.clone())).collect();
+    let mut files: BTreeMap<String, String> = all(sources).map(|file| (file.path.clone(), file.text.clone())).collect();
     let (entry, tools) = Files::paths(server);
     if !files.contains_key(&entry) {
         let words = format!("the entry of `{server}` does not lie in {entry}, so it cannot be written to");

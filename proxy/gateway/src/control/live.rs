@@ -117,9 +117,7 @@ struct LiveTold {
 fn sees(control: &Control, visitor: &Visitor, stop: &Stop) -> bool {
     match (stop.by.as_deref().filter(|by| by.contains('/')), &stop.task) {
         (Some(by), _) => visitor.sees_key(by),
-        (None, Some(task)) => {
-            control.gate.ports.tasks.find(task).is_some_and(|task| visitor.sees_key(task.owner()))
-        }
+        (None, Some(task)) => control.gate.ports.tasks.find(task).is_some_and(|task| visitor.sees_key(task.owner())),
         (None, None) => true,
     }
 }

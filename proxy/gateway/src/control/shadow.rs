@@ -110,9 +110,7 @@ pub(super) fn built(control: &Control, beginning: Beginning) -> Result<(Sources,
             let (_, sources) = kept(control, &named)?;
             Snapshot::rebuild(&sources, Some(&current)).map(|snapshot| (sources, snapshot)).map_err(faulty)
         }
-        Beginning { digest: None, files: Some(files) } => {
-            reload::candidate(files, Some(&current)).map_err(faulty)
-        }
+        Beginning { digest: None, files: Some(files) } => reload::candidate(files, Some(&current)).map_err(faulty),
         Beginning { digest: Some(_), files: Some(_) } | Beginning { digest: None, files: None } => {
             let words = "give `digest`, of a snapshot that is kept, or `files`, by path";
             Err(Box::new(error(StatusCode::BAD_REQUEST, "bad_request", words)))

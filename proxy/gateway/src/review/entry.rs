@@ -29,10 +29,7 @@ impl Files {
     pub fn among(files: &[SourceFile], server: &str) -> Self {
         let text = |path: &str| files.iter().find(|file| file.path == path).map(|file| file.text.clone());
         let (entry, tools) = Self::paths(server);
-        Self {
-            registry: text(&entry).unwrap_or_default(),
-            tools: text(&tools).unwrap_or_else(|| "[]\n".to_owned()),
-        }
+        Self { registry: text(&entry).unwrap_or_default(), tools: text(&tools).unwrap_or_else(|| "[]\n".to_owned()) }
     }
 }
 

@@ -20,6 +20,11 @@ pub(crate) fn text(text: &str) -> String {
     at_most(text, TEXT_MAX)
 }
 
+/// A text as [`text`] writes it, of any length: nothing is cut.
+pub(crate) fn whole(text: &str) -> String {
+    at_most(text, usize::MAX)
+}
+
 /// A text as [`text`] writes it, at most so many characters of it.
 pub(super) fn at_most(text: &str, max: usize) -> String {
     let mut out = String::new();
@@ -127,7 +132,7 @@ fn write_string(text: &str, out: &mut String) {
 
 /// Breaks a line into lines of at most `width` characters, at spaces where there are any. Loses only the space it
 /// breaks at.
-pub(super) fn wrap(line: &str, width: usize) -> Vec<String> {
+pub(crate) fn wrap(line: &str, width: usize) -> Vec<String> {
     let mut rest: Vec<char> = line.chars().collect();
     let mut lines = Vec::new();
     while rest.len() > width {

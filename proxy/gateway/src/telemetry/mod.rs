@@ -22,4 +22,5 @@ pub mod logs;
 pub use counts::Stats;
 pub use export::{Exporter, Lost};
 pub use logs::call_span;
+pub(crate) use retry::retry_after;
 pub use settings::{Propagation, Settings};

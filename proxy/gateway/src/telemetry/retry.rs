@@ -88,7 +88,7 @@ impl Backoff {
 }
 
 /// What a `Retry-After` asks for: seconds, or a date (RFC 9110, section 10.2.3).
-pub(super) fn retry_after(value: &HeaderValue, now: SystemTime) -> Option<Duration> {
+pub(crate) fn retry_after(value: &HeaderValue, now: SystemTime) -> Option<Duration> {
     let value = value.to_str().ok()?.trim();
     let seconds = value.parse().map(Duration::from_secs).ok();
     seconds.or_else(|| Some(httpdate::parse_http_date(value).ok()?.duration_since(now).unwrap_or_default()))

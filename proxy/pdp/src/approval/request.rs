@@ -288,8 +288,7 @@ impl Request {
         }
         let State::Pending(pending) = self.state.clone() else { return Err(StepFault::Decided(self.state.word())) };
         let (person, key) = (person(who), who.key());
-        let gift =
-            Gift { person: &person, key: &key, grants: &grants, uses: granting.uses, until_us: when.until_us };
+        let gift = Gift { person: &person, key: &key, grants: &grants, uses: granting.uses, until_us: when.until_us };
         self.state = pending.given(&gift, &self.shown.grants, rules);
         let (uses, reason) = (granting.uses, granting.note.clone());
         self.decisions.push(Decided { at_us: when.at_us, by: key, grants: grants.clone(), uses, reason });

@@ -1,3 +1,4 @@
+//! Who may give what, what follows from each step, and that no steps lead where none may.
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may panic")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -68,7 +69,8 @@ const WHEN: When = When { at_us: 10, until_us: 50 };
 
 #[test]
 fn nobody_approves_their_own_request() {
-    let listed = Approvers { principals: ["default/alice".to_owned()].into(), teams: ["team-of-bob".to_owned()].into() };
+    let listed =
+        Approvers { principals: ["default/alice".to_owned()].into(), teams: ["team-of-bob".to_owned()].into() };
     let owner = rules(&[("owner", GrantRule { owner: true, ..GrantRule::STANDARD })]);
     let named = rules(&[("owner", GrantRule { approvers: Some(listed.clone()), ..GrantRule::STANDARD })]);
     let both = rules(&[("owner", GrantRule { approvers: Some(listed), owner: true, ..GrantRule::STANDARD })]);
@@ -108,7 +110,7 @@ fn a_quorum_is_of_different_persons_and_each_grant_has_its_own() {
     assert_eq!(request.state().word(), "pending");
     // The same person by another principal is no second one.
     let again = request.grant(&who("alice-phone", "al"), &granting, &rules, WHEN).unwrap_err();
-    assert_eq!(again, StepFault::Barred { grant: "security".into(), why: Barred::Given });
+    assert_eq!(again, StepFault::Barred { grant: "owner".into(), why: Barred::Given });
     let twice = Granting { uses: 3, ..granting };
     assert_eq!(request.grant(&who("bob", ""), &twice, &rules, WHEN).unwrap(), ["security".to_owned()].into());
     let State::Granted(granted) = request.state() else { panic!("{request:?}") };

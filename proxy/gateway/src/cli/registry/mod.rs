@@ -140,7 +140,10 @@ async fn sheet_of(
     };
     let Some(server) = opened.registry.server(name) else { return Ok(Err(no_such_server(&opened, name))) };
     let (entry, _) = paths(&opened.folder, name);
-    let transport = crate::scan::transport_of(server).await.map_err(|words| anyhow!(words)).with_context(|| entry.display().to_string())?;
+    let transport = crate::scan::transport_of(server)
+        .await
+        .map_err(|words| anyhow!(words))
+        .with_context(|| entry.display().to_string())?;
     let found = crate::scan::list_tools(&transport, Duration::from_secs(patience.timeout)).await?;
     let sheet = sheet(&opened.registry, server, &found);
     Ok(Ok((opened, sheet)))

@@ -67,7 +67,10 @@ pub(super) async fn run(places: &Places, asked: Scan) -> anyhow::Result<ExitCode
     let tools = std::fs::read_to_string(&tools_file).ok();
     let known = Files { registry: known, tools: tools.clone().unwrap_or_default() };
     let server = server_of(&asked.name, &text).with_context(|| file.display().to_string())?;
-    let transport = scan::transport_of(&server).await.map_err(|words| anyhow!(words)).with_context(|| file.display().to_string())?;
+    let transport = scan::transport_of(&server)
+        .await
+        .map_err(|words| anyhow!(words))
+        .with_context(|| file.display().to_string())?;
     let found = scan::list_tools(&transport, Duration::from_secs(asked.patience.timeout)).await?;
     let reviewed = asked.reviewed_by.is_some();
     let options = DraftOptions {

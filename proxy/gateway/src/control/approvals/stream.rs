@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse as _, Response};
 use serde_json::json;
 use tokio::sync::broadcast::{Receiver, error::RecvError};
-use tokio::time::Instant;
+use tokio::time::Sleep;
 
 use super::super::{Asked, Control, error, needs};
 use super::told::line;
@@ -34,7 +35,7 @@ struct Watching {
     visitor: Visitor,
     changes: Receiver<Arc<str>>,
     told: VecDeque<Event>,
-    until: Instant,
+    until: Pin<Box<Sleep>>,
 }
 
 /// Requests as they change.
@@ -53,7 +54,7 @@ pub(super) async fn stream(State(control): State<Arc<Control>>, visitor: Asked) 
     if control.approvals.readers() > STREAMS_MAX {
         return error(StatusCode::SERVICE_UNAVAILABLE, "too_many", "too many streams are open; read the list instead");
     }
-    let (told, until) = (VecDeque::new(), Instant::now() + OPEN_MAX);
+    let (told, until) = (VecDeque::new(), Box::pin(tokio::time::sleep(OPEN_MAX)));
     let mut watching = Watching { control, visitor: visitor.0, changes, told, until };
     watching.greet();
     let events = futures_util::stream::unfold(watching, |mut watching| async move {
@@ -79,7 +80,7 @@ impl Watching {
             let stop = self.control.stop.clone();
             tokio::select! {
                 () = stop.cancelled() => return None,
-                () = tokio::time::sleep_until(self.until) => return None,
+                () = &mut self.until => return None,
                 changed = self.changes.recv() => match changed {
                     Ok(id) => self.gather(id),
                     Err(RecvError::Lagged(_)) => self.greet(),

@@ -97,11 +97,8 @@ pub(super) struct Tested {
 
 /// A verdict as it is told, where it is not as expected.
 pub(super) fn failed(verdict: &Verdict<'_>) -> Option<TestFailed> {
-    let difference = |one: &Difference| TestDifference {
-        field: one.field,
-        expected: one.expected.clone(),
-        got: one.got.clone(),
-    };
+    let difference =
+        |one: &Difference| TestDifference { field: one.field, expected: one.expected.clone(), got: one.got.clone() };
     let test = verdict.test;
     (!verdict.differences.is_empty()).then(|| TestFailed {
         name: test.name.clone(),

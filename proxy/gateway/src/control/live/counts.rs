@@ -167,8 +167,14 @@ fn is_stop(event: &Event) -> bool {
     match event.what.as_str() {
         // A task that its host ended was not stopped; one that reached a limit has nobody who ended it.
         "task_ended" => event.by.is_none(),
-        "task_stopped" | "task_expired" | "halt_on" | "halt_off" | "snapshot_refused" | "ledger_resumed"
-        | "authentication_limited" | "promotion_torn" => true,
+        "task_stopped"
+        | "task_expired"
+        | "halt_on"
+        | "halt_off"
+        | "snapshot_refused"
+        | "ledger_resumed"
+        | "authentication_limited"
+        | "promotion_torn" => true,
         _ => false,
     }
 }

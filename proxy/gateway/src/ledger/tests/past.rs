@@ -58,7 +58,10 @@ fn records_are_found_from_the_latest_back_by_all_that_is_asked() {
         (Past { principal: text("default/claude"), tenant: text("acme"), ..all() }, vec![]),
         (Past { label: text("odd"), ..all() }, vec![3]),
         (Past { decision: text("deny"), ..all() }, vec![]),
-        (Past { method: text("tools/call"), tool: text("send_mail"), server: text("office"), ..all() }, vec![9, 7, 5, 3, 1]),
+        (
+            Past { method: text("tools/call"), tool: text("send_mail"), server: text("office"), ..all() },
+            vec![9, 7, 5, 3, 1],
+        ),
         (Past { trace: text(TRACE), task: text("none"), ..all() }, vec![]),
         (Past { from_us: Some(4), ..all() }, vec![10, 9, 8]),
         (Past { before: Some(Place { at_us: 2, seq: 0 }), ..all() }, vec![3, 2, 1]),
@@ -79,7 +82,9 @@ fn one_that_is_damaged_is_counted_and_hides_none() {
     many(&place.path);
     let other = Connection::open(&place.path).unwrap();
     other
-        .execute_batch("DROP TRIGGER entries_never_change; UPDATE entries SET body = '{}' WHERE number = 4 AND kind = 'record'")
+        .execute_batch(
+            "DROP TRIGGER entries_never_change; UPDATE entries SET body = '{}' WHERE number = 4 AND kind = 'record'",
+        )
         .unwrap();
     let page = reader(&place.path).past(&all()).unwrap();
     assert_eq!((page.records.len(), page.unreadable, page.next), (9, 1, None));
