@@ -47,7 +47,7 @@ async fn opening(gate: &Gate, server: &str) -> Option<String> {
 #[test]
 fn every_limit_is_documented_and_kept_in_range() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let config = std::fs::read_to_string(root.join("proxy/gateway/src/config.rs")).unwrap();
+    let config = std::fs::read_to_string(root.join("proxy/gateway/src/config/limits.rs")).unwrap();
     let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
     let body = config.split("pub struct Limits {").nth(1).unwrap().split('}').next().unwrap();
     let names: Vec<&str> = body
@@ -58,7 +58,7 @@ fn every_limit_is_documented_and_kept_in_range() {
     assert!(names.len() >= 20, "{names:?}");
     for name in names {
         assert!(readme.contains(&format!("`{name}`")), "README.md: the table of limits lacks `{name}`");
-        assert!(config.contains(&format!("(\"{name}\", ")), "config.rs: `{name}` has no range");
+        assert!(config.contains(&format!("(\"{name}\", ")), "config/limits.rs: `{name}` has no range");
     }
 }
 

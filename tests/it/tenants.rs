@@ -54,6 +54,11 @@ const fn task_row(verb: &'static str, path: &'static str, body: &'static str) ->
     Row(verb, path, body, OPERATOR, Gone, MEMBER)
 }
 
+/// What nobody was shown.
+const NO_DIGEST: &str = r#"{"digest":"sha256:0000000000000000000000000000000000000000000000000000000000000000"}"#;
+const NO_DIGEST_NO: &str =
+    r#"{"digest":"sha256:0000000000000000000000000000000000000000000000000000000000000000","reason":"no"}"#;
+
 const ROUTES: [Row; 49] = [
     row("GET", "/v1/openapi.json", "", None, Same),
     row("GET", "/v1/health", "", VIEWER, Same),
@@ -100,8 +105,8 @@ const ROUTES: [Row; 49] = [
     row("GET", "/v1/approvals", "", VIEWER, Without),
     row("GET", "/v1/approvals/stream", "", VIEWER, Without),
     row("GET", "/v1/approvals/{approval}", "", VIEWER, Gone),
-    row("POST", "/v1/approvals/{approval}/approve", r#"{"digest":"x"}"#, APPROVER, Gone),
-    row("POST", "/v1/approvals/{approval}/deny", r#"{"digest":"x","reason":"no"}"#, APPROVER, Gone),
+    row("POST", "/v1/approvals/{approval}/approve", NO_DIGEST, APPROVER, Gone),
+    row("POST", "/v1/approvals/{approval}/deny", NO_DIGEST_NO, APPROVER, Gone),
     row("GET", "/v1/quarantine", "", VIEWER, Without),
     row("POST", "/v1/quarantine/{record}/release", "", OPERATOR, Gone),
 ];

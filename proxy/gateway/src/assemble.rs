@@ -106,13 +106,7 @@ pub async fn start(config: &Config, environment: Environment) -> anyhow::Result<
     let own = OwnServer::new(Arc::clone(&port), Arc::clone(&clock), config.ledger());
     let upstreams = Arc::new(upstreams(config, Arc::clone(&vault), own)?);
     let halts = Arc::new(Halts::open(&config.data)?);
-    let world = World {
-        clock: Arc::clone(&clock),
-        entropy: Arc::clone(&entropy) as Arc<dyn Entropy>,
-        ledger: Arc::clone(&port),
-        snapshots: Arc::clone(&store) as _,
-    };
-    let approvals = open_approvals(config, world).await?;
+    let approvals = open_approvals(config, &clock, &entropy, &port, &store).await?;
     let tasks = Tasks::new(micros(config.task_idle), config.limits.tasks_max, config.task_by_trace)
         .limited(config.budgets.clone())
         .sealed(task_key(&config.data, &entropy)?);
@@ -132,6 +126,7 @@ pub async fn start(config: &Config, environment: Environment) -> anyhow::Result<
             channels: Channels::new(config.limits.sessions_max),
             memories: crate::memory::open(&config.data).await?,
             slots: Arc::new(Semaphore::new(config.limits.calls_max)),
+            held: Arc::new(Semaphore::new(config.limits.calls_held_max)),
             limits: pipeline_limits(config),
             propagation: Propagation {
                 trace_context: telemetry.propagation.trace_context,
@@ -350,7 +345,19 @@ async fn watch_requests(
     }
 }
 
-async fn open_approvals(config: &Config, world: World) -> anyhow::Result<Arc<Requests>> {
+async fn open_approvals(
+    config: &Config,
+    clock: &Arc<dyn Clock>,
+    entropy: &Arc<SystemEntropy>,
+    ledger: &Arc<dyn Ledger>,
+    store: &Arc<Store>,
+) -> anyhow::Result<Arc<Requests>> {
+    let world = World {
+        clock: Arc::clone(clock),
+        entropy: Arc::clone(entropy) as Arc<dyn Entropy>,
+        ledger: Arc::clone(ledger),
+        snapshots: Arc::clone(store) as _,
+    };
     let (data, settings) = (config.data.clone(), config.approvals.clone());
     let asked_for = world.snapshots.current().policies().grants_asked();
     for name in settings.rules.names().filter(|name| !asked_for.contains(*name)) {

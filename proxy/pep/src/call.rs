@@ -6,7 +6,7 @@ use pdp::principal::Principal;
 use pdp::record::{Direction, FrameKind};
 use pdp::refusal::Refusal;
 use pdp::snapshot::Snapshot;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::approval::{Bell, Retry, Told};
 use crate::channel::{Channel, Underway};
@@ -28,7 +28,8 @@ pub struct Call<S> {
     state: S,
 }
 
-/// What is fixed at intake and read by every later stage. Never changed, but for the law where people took their time.
+/// What is fixed at intake and read by every later stage. Never changed, but for the law and the place where people took
+/// their time.
 pub(crate) struct Head {
     pub(crate) caller: Caller,
     pub(crate) principal: Arc<Principal>,
@@ -187,6 +188,19 @@ impl<S> Call<S> {
     /// Goes on under another law than it came in under. For the approval stage, which judges it again by that.
     pub(crate) fn under(&mut self, law: Arc<Snapshot>) {
         self.head.snapshot = law;
+    }
+
+    /// Leaves its place among the calls under way to others, while it waits for people.
+    pub(crate) fn step_aside(&mut self) {
+        self.head.slot.take();
+    }
+
+    /// Takes a place again, in its turn.
+    pub(crate) async fn step_back(&mut self, slots: &Arc<Semaphore>) {
+        if self.head.slot.is_none() {
+            // They are never closed.
+            self.head.slot = Arc::clone(slots).acquire_owned().await.ok();
+        }
     }
 
     pub(crate) fn elapsed_us(&self) -> u64 {

@@ -64,6 +64,8 @@ pub struct Ports {
     pub memories: Memories,
     /// How many requests may be under way.
     pub slots: Arc<Semaphore>,
+    /// How many may wait for people beside them.
+    pub held: Arc<Semaphore>,
     /// The other bounds.
     pub limits: Limits,
     /// Which trace context is passed on.
@@ -101,7 +103,7 @@ impl Limits {
         listing_pages_max: 64,
         origin_bytes_max: pdp::origin::BYTES_MAX,
         hold_ms: 45_000,
-        hold_progress_ms: 600_000,
+        hold_progress_ms: 540_000,
     };
 }
 
@@ -294,6 +296,8 @@ pub enum Verdict {
     Pending(Pending),
     /// What was asked for is out of date, for this reason: the call is judged again as things are now.
     Overtaken(String),
+    /// Nobody decided in time; the same call is put to people anew.
+    Expired,
     /// Too much waits already, for this reason.
     Full(String),
     /// There is nobody to ask.

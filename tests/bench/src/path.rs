@@ -169,6 +169,7 @@ fn gate(size: Size, text: &str, law: &str, read_first: usize) -> anyhow::Result<
         channels: Channels::new(100),
         memories: Memories::unkept(100),
         slots: Arc::new(Semaphore::new(100)),
+        held: Arc::new(Semaphore::new(100)),
         limits: Limits::STANDARD,
         propagation: Propagation::ALL,
     };

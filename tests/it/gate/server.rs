@@ -304,8 +304,10 @@ impl Peer {
             }
             Some("tools/call") => self.call(&id, &message["params"]).await,
             Some("server/discover") => {
-                let result =
-                    json!({ "supportedVersions": ["2026-07-28"], "capabilities": {}, "resultType": "complete" });
+                let result = json!({
+                    "supportedVersions": ["2026-07-28"], "capabilities": {}, "resultType": "complete", "ttlMs": 0,
+                    "cacheScope": "public", "_meta": { "io.modelcontextprotocol/serverInfo": { "name": "web", "version": "1" } },
+                });
                 self.json("", &answer(&id, result)).await
             }
             Some(_) => {

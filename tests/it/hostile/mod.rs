@@ -153,8 +153,8 @@ async fn the_tables_meet_every_code() {
     let cases: Vec<Case> = cases.into_iter().flatten().chain(messages::refused()).collect();
     assert!(cases.len() + servers.len() >= 100, "{} and {}", cases.len(), servers.len());
     let met: BTreeSet<Code> = cases.into_iter().map(|case| case.code).chain(servers).collect();
-    // Met beside the tables, each in a test of its own: `sockets`, `streams`, `output`, `control` for the ledger, and `hosts` for
-    // what hosts and operators end.
+    // Met beside the tables, each in a test of its own: `sockets`, `streams`, `output`, `control` for the ledger, `hosts` for what
+    // hosts and operators end, and `path` where nobody can be asked.
     let beside = [
         Code::TooManyFailures,
         Code::BodyUnreadable,
@@ -164,7 +164,7 @@ async fn the_tables_meet_every_code() {
         Code::BrokenFrame,
         Code::Quarantined,
         Code::LedgerUnavailable,
-        Code::ApprovalPending,
+        Code::ApprovalUnavailable,
         Code::ApprovalsFull,
         Code::Halted,
         Code::TokenRefused,

@@ -90,7 +90,7 @@ async fn the_tests_of_a_candidate_are_those_beside_the_policies_and_those_sent_a
     let fails = well(&gate, "test", &json!({ "files": files(&gate, &otherwise()).await })).await;
     let failed = &fails["failed"][0];
     assert_eq!((&failed["name"], &failed["file"]), (&json!("reads pass"), &json!("policies/a.test.toml")), "{fails}");
-    assert_eq!((&failed["line"], &failed["differences"][0]["expected"]), (&json!(1), &json!("allow")), "{fails}");
+    assert_eq!((&failed["line"], &failed["differences"][0]["expected"]), (&json!(2), &json!("allow")), "{fails}");
     // What is sent along takes the place of what lies there.
     all.insert("policies/a.test.toml".to_owned(), TESTS.replace("\"allow\"", "\"deny\""));
     let mine = well(&gate, "test", &json!({ "files": all })).await;

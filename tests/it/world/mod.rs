@@ -76,6 +76,7 @@ impl World {
             channels: Channels::new(100),
             memories: Memories::unkept(1000),
             slots: Arc::new(Semaphore::new(100)),
+            held: Arc::new(Semaphore::new(100)),
             limits: Limits { depth_max: 16, arguments_bytes_max: 200, ..Limits::STANDARD },
             propagation: Propagation::ALL,
         };

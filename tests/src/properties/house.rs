@@ -88,6 +88,7 @@ impl House {
             channels: Channels::new(8),
             memories: Memories::unkept(100),
             slots: Arc::new(Semaphore::new(8)),
+            held: Arc::new(Semaphore::new(8)),
             limits: Limits { depth_max: 16, ..Limits::STANDARD },
             propagation: Propagation::ALL,
         };

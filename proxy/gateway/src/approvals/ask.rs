@@ -194,7 +194,7 @@ impl Requests {
         match entry.request.state() {
             State::Pending(_) => Look::Still,
             State::Refused(refused) => Look::Say(Verdict::Refused(refused.reason.clone())),
-            State::Expired(_) => Look::Say(Verdict::Overtaken("nobody decided in time".to_owned())),
+            State::Expired(_) => Look::Say(Verdict::Expired),
             State::Closed(closed) => Look::Say(Verdict::Overtaken(closed.why.clone())),
             State::Spent(_) => Look::Gone,
             State::Granted(_) => match self.take(&mut book, id, hold, now_us) {

@@ -23,6 +23,8 @@ pub struct Limits {
     pub depth_max: usize,
     /// How many requests may be under way.
     pub calls_max: usize,
+    /// How many calls may be held beside them while people decide. Beyond it a call is told at once to ask again later.
+    pub calls_held_max: usize,
     /// How many requests may wait for one server.
     pub calls_per_server_max: usize,
     /// How many connections agents may hold open.
@@ -69,6 +71,7 @@ impl Default for Limits {
             long_answer_bytes_max: 1 << 30,
             depth_max: 64,
             calls_max: 1024,
+            calls_held_max: 1024,
             calls_per_server_max: 256,
             connections_max: 4096,
             sessions_max: 10_000,
@@ -111,6 +114,7 @@ impl Limits {
             // The stack is what deeper texts would use up.
             ("depth_max", size(self.depth_max), 4, 128),
             ("calls_max", size(self.calls_max), 1, COUNT_MAX),
+            ("calls_held_max", size(self.calls_held_max), 0, COUNT_MAX),
             ("calls_per_server_max", size(self.calls_per_server_max), 1, COUNT_MAX),
             ("connections_max", size(self.connections_max), 1, COUNT_MAX),
             ("sessions_max", size(self.sessions_max), 1, COUNT_MAX),

@@ -78,7 +78,7 @@ pub(super) struct ControlTable {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct ConsoleTable {
-    /// After how many seconds without a request a browser is signed out: 60 to 86400, 3540 unless said: some clients give up after ten minutes, whatever they see.
+    /// After how many seconds without a request a browser is signed out: 60 to 86400, 3600 unless said.
     #[schemars(with = "Option<u64>", range(min = 60, max = 86_400))]
     pub(super) session_idle_s: Option<Spanned<u64>>,
     /// After how many seconds it is signed out in any case: 60 to 2592000, 43200 unless said.
@@ -98,16 +98,17 @@ pub(super) struct ApprovalsTable {
     /// give up after a minute or so; the same call finds the decision later.
     #[schemars(with = "Option<u64>", range(max = 3600))]
     pub(super) hold_s: Option<Spanned<u64>>,
-    /// How long, in seconds, for a client that asked for progress: 0 to 86400, 540 unless said: some clients give up after ten minutes, whatever they see.
+    /// How long, in seconds, for a client that asked for progress: 0 to 86400, 540 unless said. Some
+    /// give up after ten minutes, whatever they see.
     #[schemars(with = "Option<u64>", range(max = 86_400))]
     pub(super) hold_progress_s: Option<Spanned<u64>>,
-    /// After how many seconds a request that nobody decides expires: 1 to 2592000, 3540 unless said: some clients give up after ten minutes, whatever they see.
+    /// After how many seconds a request that nobody decides expires: 1 to 2592000, 3600 unless said.
     #[schemars(with = "Option<u64>", range(min = 1, max = 2_592_000))]
     pub(super) pending_s: Option<Spanned<u64>>,
     /// Within how many seconds what is granted must be used: 1 to 86400, 540 unless said: some clients give up after ten minutes, whatever they see.
     #[schemars(with = "Option<u64>", range(min = 1, max = 86_400))]
     pub(super) granted_s: Option<Spanned<u64>>,
-    /// For how many seconds a no answers the same call again: 0 to 2592000, 3540 unless said: some clients give up after ten minutes, whatever they see.
+    /// For how many seconds a no answers the same call again: 0 to 2592000, 3600 unless said.
     #[schemars(with = "Option<u64>", range(max = 2_592_000))]
     pub(super) refused_s: Option<Spanned<u64>>,
     /// How many requests may wait for people: 1 to 100000, 10000 unless said.

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
-use lettre::message::header::{ContentType, HeaderName, HeaderValue};
+use lettre::message::header::{ContentType, HeaderName, HeaderValue, MIME_VERSION_1_0};
 use lettre::message::{Mailbox, Message};
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Tls, TlsParameters};
@@ -38,6 +38,7 @@ pub(super) fn message(
         .message_id(Some(format!("<{}@{}>", key(notice), from.email.domain())))
         .subject(subject)
         .raw_header(HeaderValue::new(automatic, "auto-generated".to_owned()))
+        .header(MIME_VERSION_1_0)
         .header(ContentType::TEXT_PLAIN);
     for mailbox in to {
         message = message.to(mailbox.clone());

@@ -435,8 +435,7 @@ async fn an_email_is_handed_to_a_mail_server() {
     let (url, told) = mail_server(false).await;
     assert_eq!(sent(rule(channel(), &url)).await, Ok(()));
     let told = told.await.unwrap();
-    for part in ["RCPT TO:<ops@mail.example>", "RCPT TO:<sec@mail.example>", "Subject: Approval wanted: ", "\r\n.\r\n"]
-    {
+    for part in ["RCPT TO:<ops@mail.example>", "RCPT TO:<sec@mail.example>", "Subject: Approval wanted:", "\r\n.\r\n"] {
         assert!(told.contains(part), "{part}: {told}");
     }
     assert!(!told.contains("\r\nBcc"), "{told}");

@@ -58,7 +58,8 @@ impl Rung {
         }
     }
 
-    fn patience(self) -> Duration {
+    /// How long its client waits.
+    pub(crate) fn patience(self) -> Duration {
         match self {
             Self::Url => Duration::ZERO,
             Self::Progress(time) | Self::Hold(time) => time,
@@ -104,9 +105,9 @@ fn named(info: &Value) -> String {
 }
 
 /// Waits for people, at most as long as the client does.
-pub(crate) async fn wait(head: &Head, ports: &Ports, hold: &Hold, rung: Rung) -> Result<Verdict, Refusal> {
+pub(crate) async fn wait(head: &Head, ports: &Ports, hold: &Hold, patience: Duration) -> Result<Verdict, Refusal> {
     let _told = head.task.waits(waiting(hold));
-    let mut verdict = std::pin::pin!(ports.approvals.ask(hold, rung.patience()));
+    let mut verdict = std::pin::pin!(ports.approvals.ask(hold, patience));
     let mut ticks = 0_u64;
     loop {
         let ring = async {

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use pdp::approval::{Identity, Shown};
 use pdp::decision::{Decision, Obligation};
@@ -164,12 +165,16 @@ async fn escalate(
     for _ in 0..ROUNDS_MAX {
         let hold = hold(call, ports, &asked);
         count_question(call, ports, &hold)?;
-        let verdict = approval::wait(call.head(), ports, &hold, rung).await?;
+        let verdict = waited(call, ports, &hold, rung).await?;
         call.entry().note(put_to_people(&hold, &verdict));
         let given = match verdict {
             Verdict::Granted(given) => Some(given),
             Verdict::Overtaken(_) => None,
-            verdict @ (Verdict::Refused(_) | Verdict::Pending(_) | Verdict::Full(_) | Verdict::Nobody) => {
+            verdict @ (Verdict::Refused(_)
+            | Verdict::Pending(_)
+            | Verdict::Expired
+            | Verdict::Full(_)
+            | Verdict::Nobody) => {
                 return Err(unapproved(call, ports, rung, &hold, &asked.rules, verdict));
             }
         };
@@ -199,6 +204,21 @@ async fn escalate(
     }
     let words = format!("too much has changed while `{what}` waited for a person; ask again with the same call.");
     Err(Refusal::new(Code::ApprovalUnavailable, words).into())
+}
+
+/// Waits for people, beside the calls under way. Where too many wait already, the client asks again itself.
+async fn waited(call: &mut Call<Cleared>, ports: &Ports, hold: &Hold, rung: Rung) -> Result<Verdict, Refusal> {
+    let seat = (!rung.patience().is_zero()).then(|| Arc::clone(&ports.held).try_acquire_owned().ok()).flatten();
+    let patience = if seat.is_some() { rung.patience() } else { Duration::ZERO };
+    if seat.is_some() {
+        call.step_aside();
+    }
+    let verdict = approval::wait(call.head(), ports, hold, patience).await?;
+    drop(seat);
+    if matches!(verdict, Verdict::Granted(_) | Verdict::Overtaken(_)) {
+        call.step_back(&ports.slots).await;
+    }
+    Ok(verdict)
 }
 
 /// Whether everything that is still lacking was asked for, and not given.
@@ -232,6 +252,13 @@ fn unapproved(
             let words = format!("`{what}` was refused by an approver: {}.", reason.trim_end_matches('.'));
             Refusal::new(Code::Denied, words).into()
         }
+        Verdict::Expired => {
+            let words = format!(
+                "`{what}` needs a person's approval ({why}), and nobody decided in time. It was not carried out. The same \
+                 call puts it to people anew."
+            );
+            Refusal::new(Code::ApprovalUnavailable, words).into()
+        }
         Verdict::Full(fault) => {
             let words = format!("`{what}` needs a person's approval ({why}), and {fault}. It was not carried out.");
             Refusal::new(Code::ApprovalsFull, words).into()
@@ -263,6 +290,7 @@ fn put_to_people(hold: &Hold, verdict: &Verdict) -> String {
         Verdict::Refused(_) => "refused".to_owned(),
         Verdict::Pending(pending) => format!("not decided yet ({})", pending.id),
         Verdict::Overtaken(why) => format!("not asked any more: {why}"),
+        Verdict::Expired => "nobody decided in time".to_owned(),
         Verdict::Full(why) => format!("not asked: {why}"),
         Verdict::Nobody => "nobody could be asked".to_owned(),
     };
