@@ -1,4 +1,4 @@
-//! Ten recorded tasks, each told by `wicketgate trace` alone: what was asked, what was meant, what was decided by which rule,
+//! Twelve recorded tasks, each told by `wicketgate trace` alone: what was asked, what was meant, what was decided by which rule,
 //! what was done with which credential, who was asked, what came back, what became of it.
 //!
 //! Each task is a script; its story is held word for word against a file of `tests/golden/tasks`, and line by line against
@@ -33,7 +33,7 @@ use crate::world::{World, block_on, bundle, caller};
 type Tool = (&'static str, &'static str, &'static str);
 
 /// The house the tasks are about: its servers, each with the head of its entry and its tools.
-const SERVERS: [(&str, &str, &[Tool]); 4] = [
+const SERVERS: [(&str, &str, &[Tool]); 6] = [
     (
         "mail",
         "labels = [\"untrusted\"]\nsystem = \"Mailbox\"\n[transport]\nkind = \"http\"\nurl = \"https://mail.test/mcp\"\n\
@@ -87,6 +87,41 @@ const SERVERS: [(&str, &str, &[Tool]); 4] = [
             r#"{"type":"object","properties":{"url":{"type":"string"}},"required":["url"]}"#,
         )],
     ),
+    (
+        "shop",
+        "system = \"Purchasing\"\n[transport]\nkind = \"http\"\nurl = \"https://shop.test/mcp\"",
+        &[
+            (
+                "order",
+                r#"effect = ["spend"]
+                preview = { argument = "dry_run", impact = { total = { at = "/structuredContent/total", is = "long" } } }
+                check = { fields = [{ at = "/structuredContent/total", min = "0", max = "100", optional = true }] }
+                rollback = { tool = "cancel", arguments = { order = { result = "/structuredContent/order" } } }"#,
+                r#"{"type":"object","properties":{"item":{"type":"string"},"count":{"type":"integer"},"dry_run":{"type":"boolean"}},"required":["item"]}"#,
+            ),
+            (
+                "cancel",
+                "effect = [\"write\"]",
+                r#"{"type":"object","properties":{"order":{"type":"string"}},"required":["order"]}"#,
+            ),
+        ],
+    ),
+    (
+        "notes",
+        "[memory]\n[transport]\nkind = \"http\"\nurl = \"https://notes.test/mcp\"",
+        &[
+            (
+                "save",
+                "effect = [\"memory_write\"]\nmemory = { role = \"write\", key = \"key\" }",
+                r#"{"type":"object","properties":{"key":{"type":"string"},"text":{"type":"string"}},"required":["key","text"]}"#,
+            ),
+            (
+                "recall",
+                "effect = [\"memory_read\"]\nmemory = { role = \"read\", key = \"key\" }",
+                r#"{"type":"object","properties":{"key":{"type":"string"}},"required":["key"]}"#,
+            ),
+        ],
+    ),
 ];
 
 const LAW: &str = r#"
@@ -98,6 +133,9 @@ when { context.gate.labels.containsAll([Gate::Label::"untrusted", Gate::Label::"
 forbid (principal, action == bank::Action::"pay", resource) when { context.args.amount > 100 };
 @id("unplanned-payment") @reason("The payment is no open step of the plan")
 forbid (principal, action == bank::Action::"pay", resource) when { context.gate.task.off_plan };
+@id("dear-order") @reason("The shop says that it costs more than 500")
+forbid (principal, action == shop::Action::"order", resource)
+when { context.gate has impact && context.gate.impact has total && context.gate.impact.total > 500 };
 "#;
 
 fn definitions(tools: &[Tool]) -> Vec<(String, String)> {

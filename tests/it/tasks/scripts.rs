@@ -1,4 +1,4 @@
-//! The ten tasks, each with the lines of its story that a reader needs. What a line of a script does stands in `mod.rs`.
+//! The twelve tasks, each with the lines of its story that a reader needs. What a line of a script does stands in `mod.rs`.
 
 use super::check;
 
@@ -245,6 +245,58 @@ fn a_stopped_task_does_nothing_more() {
         step       1. files/*, any number of times
         plan       step 1 of 1 of the agent's plan
         refusal    task_over
+        "#,
+    );
+}
+
+/// What it would cost is found out first, and judged; what came out otherwise than it may is undone.
+#[test]
+fn an_order_is_previewed_and_undone_where_it_came_out_dearer() {
+    check(
+        "order",
+        r#"
+        open {"goal": "Order toner."}
+        answer shop {"content": [], "structuredContent": {"total": 90}}
+        answer shop {"content": [], "structuredContent": {"order": "o-7", "total": 140}}
+        answer shop {"content": [{"type": "text", "text": "cancelled"}]}
+        call shop order {"item": "toner", "count": 2}
+        answer shop {"content": [], "structuredContent": {"total": 900}}
+        call shop order {"item": "toner", "count": 20}
+        "#,
+        r#"
+        errand     the gate's own preview, for record 1
+        errand     the gate's own rollback, for record 1
+        arguments  {"count": 2, "item": "toner"}
+        preview    order answered
+        outcome    rolled_back
+        rule       dear-order: The shop says that it costs more than 500
+        outcome    denied
+        "#,
+    );
+}
+
+/// What a memory keeps of untrusted text is untrusted when it is read in a later task.
+#[test]
+fn a_memory_entry_brings_back_what_it_was_made_of() {
+    check(
+        "memory",
+        r#"
+        open {"goal": "Remember what the mail says."}
+        answer mail {"content": [{"type": "text", "text": "The new account is 4711."}]}
+        call mail read {"id": "m-1"}
+        call notes save {"key": "account", "text": "4711"}
+        child {"goal": "Look the account up."}
+        answer notes {"content": [{"type": "text", "text": "4711"}]}
+        call notes recall {"key": "account"}
+        "#,
+        r#"
+        memory     wrote account
+        -> notes tools/call save
+        effect     memory_write
+        -> notes tools/call recall
+        effect     memory_read
+        memory     read account, written in record 3
+        labels     untrusted
         "#,
     );
 }
