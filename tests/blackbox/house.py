@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import http.client
 import json
+import re
 import secrets
 import threading
 from collections.abc import Callable, Iterator
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import programs
-from gate import PERMIT_ALL, Gate
+from gate import OPEN, PERMIT_ALL, REVIEWER, Gate
 from plain_client import Answer, LegacySession
 from upstreams import PATIENCE_SECONDS, Server, serve_http, wait_until
 
@@ -31,6 +32,8 @@ PEOPLE: dict[str, dict[str, Any]] = {
     "mallory": {"user": "mallory", "roles": ["approver"], "tenant": "elsewhere"},
     "admin": {"user": "ada", "roles": ["admin"]},
 }
+
+EFFECTS = ("read", "send_mail=egress", "send_report=egress", "pay=spend", "file_away=write")
 
 ASKS = (
     '@id("mail-leaves") @reason("Mail leaves the house only with a person\'s word") @approval("security") '
@@ -126,13 +129,21 @@ class House:
     def register(self, port: int) -> None:
         """Puts the office behind the gate; before its start."""
         self.port = port
-        self.gate.register("office", {"kind": "http", "url": f"http://127.0.0.1:{port}/mcp"}, ["untrusted"])
-        entry = self.gate.registration("office")
-        for name, effects in {"send_mail": ["egress"], "send_report": ["egress"], "pay": ["spend"], "file_away": ["write"]}.items():
-            entry["tools"][name]["effect"] = effects
-        entry["tools"]["send_mail"]["sinks"] = ["to"]
-        entry["tools"]["pay"]["sinks"] = ["payee"]
-        self.gate.write_registration("office", entry)
+        entry = {"name": "office", "owner": REVIEWER, "system": "office", "labels": ["untrusted"], "open": OPEN}
+        self.gate.write_registration("office", {**entry, "transport": {"kind": "http", "url": f"http://127.0.0.1:{port}/mcp"}})
+        where = ["office", "--config", str(self.gate.config)]
+        self.gate.command("registry", "scan", *where)
+        effects = [word for of in EFFECTS for word in ("--effect", of)]
+        # One tool has hidden characters in its title; whoever reviews it has to say that they saw them.
+        review = ["registry", "review", *where, *effects, "--by", REVIEWER, "--accept-finding", "send_report"]
+        _, shown = self.gate.run(*review)
+        (digest,) = set(re.findall(r"sha256:[0-9a-f]{64}", shown.splitlines()[-1]))
+        self.gate.command(*review, "--accept", "--digest", digest)
+        registered = self.gate.registration("office")
+        registered["tools"]["send_mail"]["sinks"] = ["to"]
+        registered["tools"]["pay"]["sinks"] = ["payee"]
+        self.gate.write_registration("office", registered)
+        (self.gate.folder / "registry" / "vocabulary.toml").write_text('grants = ["money", "audit"]\n')
         self.gate.policy(LAW)
 
     def law(self, text: str) -> None:
