@@ -152,7 +152,7 @@ class Desk:
         return session
 
     def violations(self) -> list[str]:
-        """What axe finds wrong with the page as it stands, of WCAG 2.2 AA and its best practices; and what hangs over its edge."""
+        """What axe finds wrong with the page as it stands (WCAG 2.2 AA and best practices), and what hangs over its edge."""
         session = self.context.new_cdp_session(self.page)
         # Past the page's own policy, which lets nothing in.
         session.send("Runtime.evaluate", {"expression": programs.axe()})

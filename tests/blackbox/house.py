@@ -40,11 +40,16 @@ ASKS = (
     'forbid (principal, action in [office::Action::"send_mail", office::Action::"send_report", '
     'office::Action::"file_away"], resource);\n'
 )
-ASKS_OWNER = (
+ASKS_MONEY = (
     '@id("money-moves") @reason("Money moves only with a passkey") @approval("money") '
     'forbid (principal, action == office::Action::"pay", resource);\n'
 )
-LAW = PERMIT_ALL + ASKS + ASKS_OWNER
+# Beside the law, not in it: two agree on mail.
+ASKS_TWO = (
+    '@id("two-agree") @reason("Two must agree") @approval("audit") '
+    'forbid (principal, action == office::Action::"send_mail", resource);\n'
+)
+LAW = PERMIT_ALL + ASKS + ASKS_MONEY
 FORBIDS = '@id("no-mail") @reason("No mail today") forbid (principal, action == office::Action::"send_mail", resource);\n'
 
 
@@ -87,7 +92,8 @@ class Call:
     def _run(self, made: Callable[[], Any]) -> None:
         try:
             self._answer = made()
-        except BaseException as fault:  # noqa: BLE001: it is raised where the answer is asked for
+        # It is raised where the answer is asked for.
+        except BaseException as fault:
             self._fault = fault
 
     def waits(self) -> bool:

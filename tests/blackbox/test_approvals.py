@@ -13,6 +13,7 @@ import pytest
 from house import LAW, House, bearer, mail, traceparent
 from patient import Patient
 from plain_client import modern_request, text
+from upstreams import wait_until
 
 APPROVALS = "hold_s = 150\nhold_progress_s = 150"
 
@@ -100,9 +101,7 @@ def test_a_call_that_comes_while_another_gave_up_waits_on_for_the_same_word(hous
         second: dict[str, Any] = {}
         waits = threading.Thread(target=lambda: second.update(client.call("send_mail", sent)))
         waits.start()
-        asked = house.until(identity, "pending")["asked"]
-        while house.request(identity)["asked"] == asked == 1:
-            pass
+        wait_until(lambda: house.request(identity)["asked"] == 2, "the call to be heard of again")
         assert house.ids("pending") == {identity}
         assert house.approve(identity)[0] == 200
         waits.join()
@@ -110,32 +109,33 @@ def test_a_call_that_comes_while_another_gave_up_waits_on_for_the_same_word(hous
     assert len(house.acts("Joined")) == 1
 
 
-def test_many_at_once_decide_once(house: House) -> None:
+@pytest.mark.parametrize("turn", range(5))
+def test_many_at_once_decide_once(turn: int, house: House) -> None:
     """Eight words at the same moment, of two persons, yes and no: one counts, the others are told so."""
-    for turn in range(5):
-        call = house.sends(f"Race {turn}")
-        identity = call.request()
-        digest = house.request(identity)["digest"]
-        begin = threading.Barrier(8)
-        answers: list[tuple[str, int, str]] = []
+    call = house.sends(f"Race {turn}")
+    identity = call.request()
+    digest = house.request(identity)["digest"]
+    begin = threading.Barrier(8)
+    answers: list[tuple[str, int, str]] = []
 
-        def decide(who: str, act: str, identity: str = identity, digest: str = digest, begin: threading.Barrier = begin, answers: Any = answers) -> None:
-            body = {"digest": digest, **({"reason": "No."} if act == "deny" else {})}
-            begin.wait()
-            status, told = house.ask(who, "POST", f"/v1/approvals/{identity}/{act}", body)
-            answers.append((act, status, told.get("error", {}).get("code", "")))
+    def decide(who: str, act: str) -> None:
+        body = {"digest": digest} if act == "approve" else {"digest": digest, "reason": "No."}
+        begin.wait()
+        status, told = house.ask(who, "POST", f"/v1/approvals/{identity}/{act}", body)
+        answers.append((act, status, told.get("error", {}).get("code", "")))
 
-        threads = [threading.Thread(target=decide, args=(who, act)) for who in ("bob", "carol") for act in ("approve", "deny") * 2]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        counted = [act for act, status, _ in answers if status == 200]
-        assert len(counted) == 1, answers
-        assert {code for _, status, code in answers if status != 200} == {"decided"}, answers
-        answer = call.answer()
-        assert bool(answer.get("isError")) == (counted == ["deny"])
-        assert len(house.acts(f"Race {turn}")) == (1 if counted == ["approve"] else 0)
+    words = [(who, act) for who in ("bob", "carol") for act in ("approve", "deny") * 2]
+    threads = [threading.Thread(target=decide, args=word) for word in words]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    counted = [act for act, status, _ in answers if status == 200]
+    assert len(counted) == 1, answers
+    assert {code for _, status, code in answers if status != 200} == {"decided"}, answers
+    answer = call.answer()
+    assert bool(answer.get("isError")) == (counted == ["deny"])
+    assert len(house.acts(f"Race {turn}")) == (1 if counted == ["approve"] else 0)
 
 
 def test_identical_calls_race_for_one_use(house: House) -> None:
@@ -143,17 +143,13 @@ def test_identical_calls_race_for_one_use(house: House) -> None:
     first = house.sends("One use", house.session(trace=trace))
     identity = first.request()
     others = [house.sends("One use", house.session(trace=trace)) for _ in range(4)]
-    while house.request(identity)["waiting"] < 5:
-        pass
+    wait_until(lambda: house.request(identity)["waiting"] == 5, "five calls to wait")
     assert house.approve(identity)[0] == 200
     # One runs; the rest are asked about anew, together.
     house.until(identity, "spent")
-    again: set[str] = set()
-    while not again:
-        again = house.ids("pending")
-    (second,) = again
-    while house.request(second)["waiting"] < 4:
-        pass
+    wait_until(lambda: bool(house.ids("pending")), "the others to be asked about")
+    (second,) = house.ids("pending")
+    wait_until(lambda: house.request(second)["waiting"] == 4, "four calls to wait")
     assert house.deny(second, "One is enough.")[0] == 200
     answers = [call.answer() for call in (first, *others)]
     assert sorted(bool(answer.get("isError")) for answer in answers) == [False, True, True, True, True]
@@ -208,7 +204,9 @@ def test_coming_back_with_other_arguments_is_another_request(house: House) -> No
     trace = {"traceparent": traceparent()}
     url, headers = house.gate.url("office"), bearer("claude")
     before = house.ids()
-    asked = modern_request(url, "tools/call", {"name": "send_mail", "arguments": mail("Swapped")}, headers, {**URL_CLIENT, **trace}).result()
+    asked = modern_request(
+        url, "tools/call", {"name": "send_mail", "arguments": mail("Swapped")}, headers, {**URL_CLIENT, **trace}
+    ).result()
     (identity,) = house.ids() - before
     ((name, _),) = asked["inputRequests"].items()
     assert house.approve(identity)[0] == 200

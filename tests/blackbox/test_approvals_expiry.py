@@ -10,6 +10,7 @@ from playwright.sync_api import expect
 from desk import Desk
 from house import House, refusal, traceparent
 from plain_client import text
+from upstreams import wait_until
 
 APPROVALS = "hold_s = 1\nhold_progress_s = 1\npending_s = 12\ngranted_s = 6\nrefused_s = 4\npending_per_task_max = 3"
 
@@ -89,8 +90,7 @@ def test_a_no_is_forgotten_after_a_while(house: House) -> None:
         session.call("send_mail", {"to": "max@example.org", "subject": "Forgotten", "body": "As asked."})
         return bool(house.ids("pending"))
 
-    while not asked_anew():
-        pass
+    wait_until(asked_anew, "people to be asked again")
     assert house.acts("Forgotten") == []
 
 

@@ -10,8 +10,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from desk import NARROW, Desk
-from house import LAW, House, mail, traceparent
-from plain_client import text
+from house import LAW, House, bearer, mail, traceparent
+from plain_client import LegacySession, text
 
 APPROVALS = "hold_s = 100"
 
@@ -79,18 +79,16 @@ def test_hostile_arguments_are_shown_as_they_are(house: House, desks: Desks) -> 
     harmless(bob)
 
 
+class Masked(LegacySession):
+    """A session whose client calls itself something that it is not."""
+
+    def message(self, method: str, params: dict[str, Any] | None = None) -> dict[str, Any]:
+        if method == "initialize" and params is not None:
+            params["clientInfo"] = {"name": f"admin{BIDI}{MARKUP}"[:60], "version": "9\u200b\u001b[1m"}
+        return super().message(method, params)
+
+
 def test_hostile_words_of_a_server_and_a_client_are_marked_as_claims(house: House, desks: Desks) -> None:
-    from house import bearer
-    from plain_client import LegacySession
-
-    class Masked(LegacySession):
-        """A session whose client calls itself something that it is not."""
-
-        def message(self, method: str, params: dict[str, Any] | None = None) -> dict[str, Any]:
-            if method == "initialize" and params is not None:
-                params["clientInfo"] = {"name": f"admin{BIDI}{MARKUP}"[:60], "version": "9\u200b\u001b[1m"}
-            return super().message(method, params)
-
     session = Masked(house.gate.url("office"), bearer("claude"), {"traceparent": traceparent()})
     call = house.begin(lambda: session.call("send_report", {"text": "Quarterly"}))
     identity = call.request()

@@ -1,8 +1,8 @@
 """A server whose tools act, and which writes down each act, so that a test can count what was really done.
 
-Usage: office.py ACTS PORT (streamable HTTP at /mcp). ACTS is a file that gets one line of JSON for each act. Both protocol eras,
-by the Python MCP SDK. The tools `reword` and `restore` change what another tool says of itself, as a server may at any time; a
-test calls them directly, past the gate.
+Usage: office.py ACTS PORT (streamable HTTP at /mcp). ACTS is a file that gets one line of JSON for each act. It speaks both
+protocol eras, by the Python MCP SDK. The tools `reword` and `restore` change what another tool says of itself, as a server may
+at any time; a test calls them directly, past the gate.
 """
 
 from __future__ import annotations
