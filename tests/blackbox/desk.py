@@ -87,6 +87,7 @@ class Desk:
         self.page.get_by_label("Token", exact=True).fill(house.token(who))
         self.page.get_by_role("button", name="Sign in").click()
         expect(self.page.get_by_role("heading", name="Sign in")).to_have_count(0)
+        expect(self.page.get_by_role("heading", level=1)).to_be_visible()
         return self
 
     def look(self, identity: str) -> Desk:

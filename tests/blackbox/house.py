@@ -44,12 +44,18 @@ ASKS_MONEY = (
     '@id("money-moves") @reason("Money moves only with a passkey") @approval("money") '
     'forbid (principal, action == office::Action::"pay", resource);\n'
 )
+# As long as no policy looks at origins, none are kept.
+ASKS_WHERE = (
+    '@id("read-recipient") @reason("The recipient was read, not given") @approval("security") '
+    'forbid (principal, action == office::Action::"send_mail", resource) '
+    'when { context.gate.origin.to.contains(Gate::Label::"untrusted") };\n'
+)
 # Beside the law, not in it: two agree on mail.
 ASKS_TWO = (
     '@id("two-agree") @reason("Two must agree") @approval("audit") '
     'forbid (principal, action == office::Action::"send_mail", resource);\n'
 )
-LAW = PERMIT_ALL + ASKS + ASKS_MONEY
+LAW = PERMIT_ALL + ASKS + ASKS_MONEY + ASKS_WHERE
 FORBIDS = '@id("no-mail") @reason("No mail today") forbid (principal, action == office::Action::"send_mail", resource);\n'
 
 
@@ -211,6 +217,12 @@ class House:
         status, body = self.ask(who, "GET", f"/v1/approvals/{identity}")
         assert status == 200, body
         return body
+
+    def quiet(self) -> None:
+        """Ends whatever an earlier test left waiting, so that one failure is one."""
+        for identity in self.ids("pending"):
+            self.deny(identity, "Tidied up.")
+        assert self.ids("pending") == set()
 
     def state(self, identity: str) -> str:
         """Where a request stands."""

@@ -12,7 +12,7 @@ import pytest
 
 from house import LAW, House, bearer, mail, traceparent
 from patient import Patient
-from plain_client import modern_request, text
+from plain_client import modern_request, post, text
 from upstreams import wait_until
 
 APPROVALS = "hold_s = 150\nhold_progress_s = 150"
@@ -26,7 +26,7 @@ NEVER = 100_000_000
 def under_the_law(house: House) -> None:
     """Every test begins under the same law, with nothing that waits."""
     house.law(LAW)
-    assert house.ids("pending") == set()
+    house.quiet()
 
 
 @pytest.mark.parametrize(
@@ -47,9 +47,8 @@ def test_a_decision_after_the_client_gave_up_is_found_by_its_next_call(
         identity = client.begin("send_mail", sent)
         assert "gave_up" in client.end()
         # The request outlives the call, and nobody waits for it now.
-        shown = house.request(identity)
-        assert shown["state"] == "pending"
-        house.until(identity, "pending")
+        wait_until(lambda: house.request(identity)["waiting"] == 0, "the call to be gone")
+        assert house.state(identity) == "pending"
         assert house.acts(sent["subject"]) == []
         assert house.approve(identity)[0] == 200
         # Nothing runs by itself: whoever asked has gone.
@@ -80,6 +79,23 @@ def test_a_refusal_after_the_client_gave_up_is_found_too(manner: str, house: Hou
     assert house.acts(sent["subject"]) == []
 
 
+def test_a_call_that_was_cancelled_takes_no_decision_with_it(house: House) -> None:
+    """The decision comes right after the agent has given up: it is kept for the next call, and nothing runs before."""
+    session, sent = house.session(), mail("Cancelled")
+    message = session.message("tools/call", {"name": "send_mail", "arguments": sent})
+    call = house.begin(lambda: post(session.url, message, session.headers))
+    identity = call.request()
+    gone = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": message["id"]}}
+    assert post(session.url, gone, session.headers).status == 202
+    assert house.approve(identity)[0] == 200
+    call.answer()
+    assert house.state(identity) == "granted"
+    assert house.acts("Cancelled") == []
+    assert text(session.call("send_mail", sent)) == "send_mail done"
+    assert house.state(identity) == "spent"
+    assert len(house.acts("Cancelled")) == 1
+
+
 def test_progress_keeps_claude_code_waiting(house: House) -> None:
     """The gate is heard from every ten seconds; a client that would give up after fifteen of silence waits on."""
     sent = mail("Progress keeps")
@@ -102,6 +118,7 @@ def test_a_call_that_comes_while_another_gave_up_waits_on_for_the_same_word(hous
         waits = threading.Thread(target=lambda: second.update(client.call("send_mail", sent)))
         waits.start()
         wait_until(lambda: house.request(identity)["asked"] == 2, "the call to be heard of again")
+        wait_until(lambda: house.request(identity)["waiting"] == 1, "the first call to be gone")
         assert house.ids("pending") == {identity}
         assert house.approve(identity)[0] == 200
         waits.join()

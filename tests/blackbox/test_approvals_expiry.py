@@ -12,7 +12,7 @@ from house import House, refusal, traceparent
 from plain_client import text
 from upstreams import wait_until
 
-APPROVALS = "hold_s = 1\nhold_progress_s = 1\npending_s = 12\ngranted_s = 6\nrefused_s = 4\npending_per_task_max = 3"
+APPROVALS = "hold_s = 1\nhold_progress_s = 90\npending_s = 12\ngranted_s = 6\nrefused_s = 4\npending_per_task_max = 3"
 
 Desks = Callable[..., Desk]
 
@@ -20,9 +20,7 @@ Desks = Callable[..., Desk]
 @pytest.fixture(autouse=True)
 def quiet(house: House) -> None:
     """Every test begins with nothing that waits."""
-    for identity in house.ids("pending"):
-        house.deny(identity, "Tidied up.")
-    assert house.ids("pending") == set()
+    house.quiet()
 
 
 def test_the_agent_is_told_to_come_back_and_where_the_request_is(house: House) -> None:
@@ -38,6 +36,13 @@ def test_the_agent_is_told_to_come_back_and_where_the_request_is(house: House) -
     assert house.approve(identity)[0] == 200
     assert text(house.sends("Come back", house.session(trace=trace)).answer()) == "send_mail done"
     assert len(house.acts("Come back")) == 1
+
+
+def test_a_long_call_without_progress_is_not_held_for_it(house: House) -> None:
+    session = house.session()
+    # It would be held longer than this connection lasts.
+    answer = session.call("file_away", {"document": "All is well. " * 1000})
+    assert "nobody has decided yet" in text(answer)
 
 
 def test_a_request_that_nobody_decides_expires(house: House, desks: Desks) -> None:
@@ -60,8 +65,8 @@ def test_a_request_that_nobody_decides_expires(house: House, desks: Desks) -> No
     again.answer()
     assert house.acts("Expires") == []
     bob.open("#/queue")
-    expect(bob.page.locator(f'.item[href*="{second}"]')).to_be_visible()
-    expect(bob.page.locator(f'.item[href*="{identity}"]')).to_have_count(0)
+    expect(bob.page.locator(f'.item:not(.done) a[href*="{second}"]')).to_be_visible()
+    expect(bob.page.locator(f'.item:not(.done) a[href*="{identity}"]')).to_have_count(0)
 
 
 def test_an_approval_that_nobody_uses_expires(house: House) -> None:

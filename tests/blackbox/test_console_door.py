@@ -21,7 +21,7 @@ Desks = Callable[..., Desk]
 def under_the_law(house: House) -> None:
     """Every test begins with nothing that waits."""
     house.law(LAW)
-    assert house.ids("pending") == set()
+    house.quiet()
 
 
 def test_a_token_opens_the_door_once_and_stays_nowhere(house: House, desks: Desks) -> None:
@@ -83,7 +83,9 @@ def test_a_cookie_alone_decides_nothing(house: House, desks: Desks) -> None:
             sent = {**body, "reason": "forged"} if act == "deny" else body
             answer = house.exchange("POST", f"/v1/approvals/{identity}/{act}", sent, {**carried, **headers})
             assert answer.status == 403, (name, answer.text)
-            assert json.loads(answer.text)["error"]["code"] == "csrf", name
+            # What names another origin does not get as far as its session.
+            codes = {"csrf"} if headers.get("origin") in {None, bob.origin} else {"csrf", "origin_refused"}
+            assert json.loads(answer.text)["error"]["code"] in codes, name
     assert house.state(identity) == "pending"
     answer = house.exchange("POST", f"/v1/approvals/{identity}/approve", body, {**carried, **good})
     assert answer.status == 200, answer.text
@@ -211,7 +213,7 @@ def test_two_persons_and_their_passkeys(house: House, desks: Desks) -> None:
     identity = call.request()
     # A token is not enough, and neither is a made-up proof.
     status, body = house.approve(identity, "bob")
-    assert status in {403, 428}, body
+    assert (status, body["error"]["code"]) == (409, "no_passkey")
     status, body = house.approve(identity, "bob", step_up={"id": "x", "rawId": "eA", "type": "public-key", "response": {}})
     assert status >= 400, body
     assert house.state(identity) == "pending"

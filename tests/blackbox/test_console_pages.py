@@ -66,8 +66,8 @@ PAGES = {
     # In a narrow window the table alone is shown, which says the same.
     "flow": ("#/flow/{trace}", "main table"),
     "policies": ("#/policies", "textarea.ed-text, main pre"),
-    "registry": ("#/registry", "main a[href*='#/registry/']"),
-    "registry-server": ("#/registry/office", "main h1"),
+    "registry": ("#/registry", ".servers button"),
+    "registry-server": ("#/registry/office", "#server-name"),
     "live": ("#/live", ".chart svg"),
     "account": ("#/account", "#passkey-name"),
     "no-such-page": ("#/nowhere", "main h1"),
