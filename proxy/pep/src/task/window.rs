@@ -224,15 +224,15 @@ pub(crate) fn found(head: &Head, server: &Server, subject: &Subject, facts: &mut
     }
 }
 
-/// The origin of every argument of a call, for the people who are asked about it. Where no policy of the snapshot looks at any
-/// origin nothing was kept, and what was read then counts as it does when it has fallen out of the window: as found in it.
+/// The origin of every argument of a call, for the people who are asked about it; nothing where no policy of the snapshot looks
+/// at any origin, since then nothing was kept.
 pub(crate) fn all(head: &Head, subject: &Subject, limits: &Limits) -> BTreeMap<String, LabelSet> {
     match subject {
-        Subject::Tool { tool, .. } => {
+        Subject::Tool { tool, .. } if is_looked_at(head) => {
             let looked = Looked { origin: Members::All, ..Looked::default() };
             of_looked(head, tool, &looked, &head.task.labels(), limits).origin
         }
-        Subject::Method { .. } => BTreeMap::new(),
+        Subject::Tool { .. } | Subject::Method { .. } => BTreeMap::new(),
     }
 }
 
