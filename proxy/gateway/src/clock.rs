@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::time::Instant;
 
+use jiff::Timestamp;
 pub use pdp::moment::rfc3339;
 use pep::ports::{Clock, Entropy};
 
