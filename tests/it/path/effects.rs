@@ -401,7 +401,7 @@ scripts! {
         sent to shop: tools/call post
         > tools/call shop post: all nine -> served [private]
         not released: no result of record 99 is withheld: it was handed over, it is older than an hour, or there never was one
-        not released: record 2 is your own call: somebody else must release its result
+        not released: record 2 is your own call, or one made for you: somebody else must release its result
         released: shop post of default/ann, 343 bytes
         > tools/call shop post: intake>classify>policy>audit -> refused repeated [private, unvalidated]
         200 {"jsonrpc":"2.0","id":5,"result":{"content":[{"type":"text","text":"a very long result, longer than this tool's may be: one hundred and twenty bytes in all"}],"_meta":{"dev.wicketgate/label":{"source":{"server":"shop","tool":"post"},"trust":"trusted","labels":["private","unvalidated"],"trace":"0000000000000003abababababababab","record":2}}}}

@@ -4,6 +4,7 @@
 //! The ladder (DESIGN section 8): a call is held while its client can wait, with progress where it asked for that; a client
 //! of 2026-07-28 that can send its user to a URL is told to at once; any other is told to ask again with the same call.
 
+mod asker;
 mod held;
 pub(crate) mod retry;
 
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pdp::digest::Digest;
+use pdp::json::{self, Json};
 use pdp::record::{Direction, FrameKind};
 use pdp::refusal::{Code, Refusal};
 use serde_json::Value;
@@ -22,6 +24,7 @@ use crate::stages::s2_classify::Subject;
 use crate::stages::s7_action::CANCELLED;
 use crate::task::WaitingCall;
 
+pub use asker::asker;
 pub use held::Held;
 pub(crate) use held::{Bell, asks_progress, run};
 pub(crate) use retry::Retry;
@@ -102,6 +105,22 @@ fn named(info: &Value) -> String {
     let word = |name: &str| info.get(name).and_then(Value::as_str).unwrap_or_default();
     let whole = format!("{} {}", word("name"), word("version"));
     whole.trim().chars().take(CLIENT_CHARS_MAX).collect()
+}
+
+/// What a message says that calls no tool, in canonical form: its parameters, or an answer's result. All of it is bound and
+/// shown, but what only carries it.
+pub(crate) fn said(head: &Head) -> String {
+    let names: &[&str] = if head.kind == FrameKind::Response { &["result", "error"] } else { &["params"] };
+    let Some(part) = names.iter().find_map(|name| head.envelope.part(&head.text, name)) else { return "{}".to_owned() };
+    match Json::of(part, pdp::digest::DEPTH_MAX) {
+        Ok(Json::Object(members)) => {
+            let members = members.into_iter().filter(|(name, _)| name != "_meta");
+            json::canonical(&Json::Object(members.collect()))
+        }
+        Ok(value) => json::canonical(&value),
+        // What cannot be read is bound as it stands.
+        Err(_) => part.text().to_owned(),
+    }
 }
 
 /// Waits for people, at most as long as the client does.
