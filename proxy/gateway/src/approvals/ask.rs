@@ -91,7 +91,9 @@ impl Approvals for Requests {
         self.report(&book, id, "approval_given_back", None, &format!("the call {number} was not made"));
         // Of one call there is one request that counts. Where people were asked anew meanwhile, that is what counts, and a no
         // is not undone.
-        let Some(request) = book.get(id).map(|entry| &entry.request).filter(|request| request.is_live()) else { return };
+        let Some(request) = book.get(id).map(|entry| &entry.request).filter(|request| request.is_live()) else {
+            return;
+        };
         let newer = book.of_call(request.call()).map(|entry| &entry.request).filter(|newer| newer.id() != id);
         if newer.is_some_and(|newer| newer.counts(now_us)) {
             self.close(&mut book, id, "people were asked of the same call anew meanwhile");

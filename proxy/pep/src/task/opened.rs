@@ -268,7 +268,8 @@ fn task(opening: Opening, now_us: i64, fresh: [[u8; 16]; 2]) -> Result<Task, Ope
     }
     let by_token = Arc::new(Principal { method: BY_TOKEN.to_owned(), ..principal.clone() });
     let owner = principal.key();
-    let brief = Brief { goal, principal: Arc::new(principal), by_token, opened_by: by, opening_user: by_user, until_us };
+    let brief =
+        Brief { goal, principal: Arc::new(principal), by_token, opened_by: by, opening_user: by_user, until_us };
     let limits = profile.limits.tighter(&limits);
     let (name, brief) = (profile.name.clone(), Some(Box::new(brief)));
     let terms = Terms { profile: name, scope, limits, opened_us: now_us, brief, parent };

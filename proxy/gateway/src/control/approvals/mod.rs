@@ -306,7 +306,9 @@ fn refused(fault: &DecideFault) -> Response {
             Barred::Unlisted | Barred::Tenant => (StatusCode::FORBIDDEN, "not_yours_to_give"),
         },
         DecideFault::Step(StepFault::StepUp(_)) => (StatusCode::PRECONDITION_REQUIRED, "step_up"),
-        DecideFault::Step(StepFault::Uses | StepFault::Nothing) | DecideFault::Uses { .. } => (StatusCode::BAD_REQUEST, "bad_request"),
+        DecideFault::Step(StepFault::Uses | StepFault::Nothing) | DecideFault::Uses { .. } => {
+            (StatusCode::BAD_REQUEST, "bad_request")
+        }
         DecideFault::Withheld => (StatusCode::CONFLICT, "withheld"),
         DecideFault::Ledger(_) => (StatusCode::SERVICE_UNAVAILABLE, "ledger_unavailable"),
         DecideFault::Kept(_) => (StatusCode::INTERNAL_SERVER_ERROR, "not_kept"),

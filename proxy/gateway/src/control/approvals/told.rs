@@ -279,7 +279,10 @@ fn told_grant(grant: &str, sight: &Sight, visitor: &Visitor, rules: &GrantRules)
     let why_not = if visitor.role < Some(Role::Approver) {
         Some("it needs the role `approver`".to_owned())
     } else if !sight.whole && matches!(request.state(), State::Pending(_)) {
-        Some("its sensitive arguments were not kept over a restart: it can be approved once the call comes again".to_owned())
+        Some(
+            "its sensitive arguments were not kept over a restart: it can be approved once the call comes again"
+                .to_owned(),
+        )
     } else {
         request.may_give(grant, &visitor.principal, rules).err().map(|why| match why {
             Barred::NotAsked => "nobody needs to give it any more".to_owned(),
@@ -298,7 +301,12 @@ fn told_grant(grant: &str, sight: &Sight, visitor: &Visitor, rules: &GrantRules)
 }
 
 /// A request, whole, as this visitor sees it.
-pub(super) fn whole(sight: &Sight, visitor: &Visitor, rules: &GrantRules, before: Option<Vec<BeforeTold>>) -> ApprovalTold {
+pub(super) fn whole(
+    sight: &Sight,
+    visitor: &Visitor,
+    rules: &GrantRules,
+    before: Option<Vec<BeforeTold>>,
+) -> ApprovalTold {
     let request = &sight.request;
     let shown = request.shown();
     let decisions = request.decisions().iter().map(|one| DecisionTold {
@@ -376,7 +384,8 @@ fn last_calls(ledger: &Path, sight: &Sight) -> Result<Option<Vec<BeforeTold>>, S
     for _ in 0..LOOKS_MAX {
         let page = reader.past(&past)?;
         unreadable = unreadable.saturating_add(page.unreadable);
-        before.extend(page.records.iter().filter(|record| is_other_call(record, sight)).map(|record| told_call(record)));
+        before
+            .extend(page.records.iter().filter(|record| is_other_call(record, sight)).map(|record| told_call(record)));
         past.before = page.next;
         if before.len() >= BEFORE || past.before.is_none() {
             break;
