@@ -272,7 +272,7 @@ fn verified(page: &mut Page, request: &Value) {
     page.fact("owner", &at("/server/owner"));
     page.fact("reached as", &at("/server/transport"));
     let trust = at("/server/trust");
-    page.fact("its results", if trust.is_empty() { "carry no labels" } else { &trust });
+    page.fact("its results", &if trust.is_empty() { "carry no labels".to_owned() } else { format!("carry {trust}") });
     page.fact(&at("/action/kind"), &at("/action/name"));
     page.fact("effects", &words(request, "/action/effects"));
     page.fact("definition", &at("/action/pin"));
