@@ -1,5 +1,5 @@
 //! A browser signs in with an API token and gets a session for it: a cookie that no script reads, and a text that only the
-//! console's own pages know.
+//! console's own pages know. The text is told once, at sign-in: whoever has the cookie alone cannot have it told again.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -61,7 +61,7 @@ struct SessionTold {
     /// What it may do here; nothing where it has no role.
     #[schema(value_type = Option<String>)]
     role: Option<&'static str>,
-    /// What goes into `X-Wicketgate-CSRF`; nothing where a bearer token was shown.
+    /// What goes into `X-Wicketgate-CSRF` with each request of this session. Told at sign-in alone.
     csrf: Option<String>,
     /// How many passkeys it has.
     passkeys: usize,
@@ -69,7 +69,7 @@ struct SessionTold {
     expires: Option<String>,
 }
 
-fn told(control: &Control, visitor: &Visitor, signed: Option<&Signed>) -> SessionTold {
+fn told(control: &Control, visitor: &Visitor, signed: Option<&Signed>, csrf: Option<&str>) -> SessionTold {
     let principal = &visitor.principal;
     SessionTold {
         principal: principal.key(),
@@ -77,7 +77,7 @@ fn told(control: &Control, visitor: &Visitor, signed: Option<&Signed>) -> Sessio
         user: principal.user.clone(),
         teams: principal.teams.clone(),
         role: visitor.role.map(Role::word),
-        csrf: signed.map(|signed| signed.csrf().to_owned()),
+        csrf: csrf.map(str::to_owned),
         passkeys: control.console.passkeys.of(principal).len(),
         expires: signed.map(|signed| rfc3339(signed.expires_us)),
     }
@@ -92,7 +92,7 @@ async fn show(
     visitor: Asked,
     signed: Option<axum::Extension<Signed>>,
 ) -> Response {
-    Json(told(&control, &visitor, signed.as_deref())).into_response()
+    Json(told(&control, &visitor, signed.as_deref(), None)).into_response()
 }
 
 /// Sign in.
@@ -139,7 +139,8 @@ async fn sign_in(
     };
     let signed = opened.signed;
     tell(&control, &signed.visitor, "signed_in", format!("with a browser from {}{gave_way}", peer.ip()));
-    let answer = (StatusCode::CREATED, Json(told(&control, &signed.visitor, Some(&signed)))).into_response();
+    let answer = (StatusCode::CREATED, Json(told(&control, &signed.visitor, Some(&signed), Some(signed.csrf()))))
+        .into_response();
     with_cookie(answer, &opened.cookie, "", console.origin.is_secure())
 }
 
