@@ -1,13 +1,17 @@
 //! The console's door on a real gate: its files without a credential, browsers signed in and out, requests that somebody
 //! else's page makes a browser send.
 
+use std::process::Command;
+
 use serde_json::{Value, json};
 
 use crate::gate::bundle::Bundle;
 use crate::gate::client::{Answer, Request};
-use crate::gate::{ADA, Gate, OPERATOR, ROLES, events};
+use crate::gate::{ADA, Gate, OPERATOR, ROLES, events, until};
 
 const VIEWER: &str = ROLES[0].1;
+/// Who acted, where that was the command line.
+const MACHINE: &str = "the command line";
 const COOKIE: &str = "wicketgate_session";
 
 struct House {
@@ -25,6 +29,15 @@ struct Browser {
 impl House {
     async fn new() -> Self {
         Self { gate: Gate::start(&Bundle::new()).await }
+    }
+
+    /// `wicketgate passkeys` on the gate's machine: how it ended, and what it said.
+    fn machine(&self, asked: &[&str]) -> (i32, String) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_wicketgate-under-test"));
+        command.arg("--config").arg(self.gate.folder.path().join("wicketgate.toml")).arg("passkeys").args(asked);
+        let done = command.output().unwrap();
+        let said = [done.stdout, done.stderr].concat();
+        (done.status.code().unwrap_or(-1), String::from_utf8(said).unwrap())
     }
 
     async fn send(&self, request: Request) -> Answer {
@@ -308,13 +321,36 @@ async fn passkeys_are_listed_and_begun_by_whoever_has_a_role() {
     let browser = house.browser(VIEWER).await;
     let listed = house.send(browser.looked("GET", "/v1/passkeys")).await.message();
     assert_eq!(listed, json!({ "passkeys": [], "unusable": null }));
-    let begun = house.send(browser.meant("POST", "/v1/passkeys/begin")).await;
+    let begin = |body: &str| Request { body: body.as_bytes().to_vec(), ..browser.meant("POST", "/v1/passkeys/begin") };
+    // A token alone, which may be stolen, makes no passkey.
+    assert_eq!(house.status(begin("")).await, (403, "code_needed".into()));
+    assert_eq!(house.status(begin(r#"{"code":"abcd"}"#)).await, (403, "wrong_code".into()));
+    // What the command line writes beside the running gate counts at once.
+    let who = format!("default/a-{}", ROLES[0].0);
+    let (code, words) = house.machine(&["invite", "nobody"]);
+    assert!(code == 1 && words.contains(&who), "{words}");
+    let (code, words) = house.machine(&["invite", &who]);
+    assert_eq!(code, 0, "{words}");
+    let code = words.lines().next().unwrap();
+    let begun = house.send(begin(&json!({ "code": code }).to_string())).await;
     let options = begun.message();
     assert_eq!((begun.status, options["rp"]["id"].as_str()), (200, Some("localhost")), "{begun:?}");
     assert_eq!(options["authenticatorSelection"]["userVerification"], "required");
+    let (_, listed) = house.machine(&["list"]);
+    assert!(listed.starts_with(&format!("{who}: no passkey, invited until ")), "{listed}");
+    assert_eq!(house.machine(&["remove", &who]).0, 0);
+    assert_eq!(house.status(begin(&json!({ "code": code }).to_string())).await, (403, "wrong_code".into()));
     let nonsense = browser.meant("POST", "/v1/passkeys");
     let nonsense = Request { body: br#"{"name":"x","credential":{}}"#.to_vec(), ..nonsense };
     assert_eq!(house.status(nonsense).await, (403, "passkey_refused".into()));
     assert_eq!(house.status(browser.meant("DELETE", "/v1/passkeys/none")).await, (404, "unknown_passkey".into()));
     assert_eq!(house.status(Request::bare("GET", "/v1/passkeys").token(ADA)).await, (403, "role".into()));
+    let told = || events(house.gate.entries()).iter().any(|event| event.what == "passkeys_removed").then_some(());
+    until("the ledger hears of it", told).await;
+    let entries = house.gate.close().await;
+    let acts = events(entries).into_iter().filter(|event| event.what.starts_with("passkey"));
+    let acts: Vec<(String, Option<String>)> = acts.map(|event| (event.what, event.by)).collect();
+    let count = |what: &str, by: &str| acts.iter().filter(|(w, b)| w == what && b.as_deref() == Some(by)).count();
+    assert_eq!(count("passkey_code_refused", &who), 2, "{acts:?}");
+    assert_eq!((count("passkey_invited", MACHINE), count("passkeys_removed", MACHINE)), (1, 1), "{acts:?}");
 }

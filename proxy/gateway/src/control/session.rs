@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 use utoipa_axum::routes;
 
 use super::admit::session_cookies;
-use super::snapshots::read;
+use super::snapshots::{aside, read};
 use super::table::Routes;
 use super::{Asked, Control, error, refusal, tell};
 use crate::auth::Visitor;
@@ -63,14 +63,16 @@ struct SessionTold {
     role: Option<&'static str>,
     /// What goes into `X-Wicketgate-CSRF` with each request of this session. Told at sign-in alone.
     csrf: Option<String>,
-    /// How many passkeys it has.
-    passkeys: usize,
+    /// How many passkeys it has; nothing where that cannot be read.
+    passkeys: Option<usize>,
     /// When the session ends at the latest, RFC 3339; nothing where a bearer token was shown.
     expires: Option<String>,
 }
 
-fn told(control: &Control, visitor: &Visitor, signed: Option<&Signed>, csrf: Option<&str>) -> SessionTold {
+async fn told(control: &Control, visitor: &Visitor, signed: Option<&Signed>, csrf: Option<&str>) -> SessionTold {
     let principal = &visitor.principal;
+    let (all, whose) = (Arc::clone(&control.console.passkeys), Arc::clone(principal));
+    let passkeys = aside(move || all.of(&whose).ok().map(|own| own.len())).await.ok().flatten();
     SessionTold {
         principal: principal.key(),
         tenant: principal.tenant.clone(),
@@ -78,7 +80,7 @@ fn told(control: &Control, visitor: &Visitor, signed: Option<&Signed>, csrf: Opt
         teams: principal.teams.clone(),
         role: visitor.role.map(Role::word),
         csrf: csrf.map(str::to_owned),
-        passkeys: control.console.passkeys.of(principal).len(),
+        passkeys,
         expires: signed.map(|signed| rfc3339(signed.expires_us)),
     }
 }
@@ -92,7 +94,7 @@ async fn show(
     visitor: Asked,
     signed: Option<axum::Extension<Signed>>,
 ) -> Response {
-    Json(told(&control, &visitor, signed.as_deref(), None)).into_response()
+    Json(told(&control, &visitor, signed.as_deref(), None).await).into_response()
 }
 
 /// Sign in.
@@ -139,8 +141,8 @@ async fn sign_in(
     };
     let signed = opened.signed;
     tell(&control, &signed.visitor, "signed_in", format!("with a browser from {}{gave_way}", peer.ip()));
-    let answer = (StatusCode::CREATED, Json(told(&control, &signed.visitor, Some(&signed), Some(signed.csrf()))))
-        .into_response();
+    let body = told(&control, &signed.visitor, Some(&signed), Some(signed.csrf())).await;
+    let answer = (StatusCode::CREATED, Json(body)).into_response();
     with_cookie(answer, &opened.cookie, "", console.origin.is_secure())
 }
 
