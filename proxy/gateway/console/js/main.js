@@ -1,6 +1,6 @@
 // The console's frame: who is signed in, which page is open, the bar. Each page is a module (see README.md).
 
-import { Api } from "./api.js";
+import { Api, KEPT } from "./api.js";
 import { el, failed, loading, put, say, svg } from "./dom.js";
 import * as keys from "./keys.js";
 import { plain } from "./shown.js";
@@ -162,7 +162,7 @@ function tally() {
 
 /** @param {any} session */
 function signedIn(session) {
-  api.session = session;
+  api.begin(session);
   waiting.start();
   open();
 }
@@ -170,7 +170,7 @@ function signedIn(session) {
 async function signOut() {
   await api.delete("/v1/session");
   waiting.stop();
-  api.session = null;
+  api.end();
   location.hash = "#/queue";
   bar("");
   open();
@@ -223,16 +223,16 @@ async function start() {
   keys.bind("Go to", TABS.map(([path, word, key]) => ({ keys: `g ${key}`, words: word, act: () => { location.hash = `#/${path}`; } })));
   waiting.subscribe(tally);
   addEventListener("hashchange", open);
+  // Whoever signs in or out in another tab does so in this one: a browser has one session here.
+  addEventListener("storage", (event) => { if (event.key === KEPT) location.reload(); });
   bar("");
   try {
-    api.session = await api.get("/v1/session");
-    waiting.start();
+    await api.resume();
   } catch (error) {
-    if (/** @type {any} */ (error).status !== 401) {
-      main.replaceChildren(el("div", { class: "page" }, failed(error, () => location.reload())));
-      return;
-    }
+    main.replaceChildren(el("div", { class: "page" }, failed(error, () => location.reload())));
+    return;
   }
+  if (api.session) waiting.start();
   open();
 }
 
