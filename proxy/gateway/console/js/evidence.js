@@ -66,7 +66,9 @@ export function argumentsOf(request) {
 
 /** @param {any} field */
 function argument({ name, value, origin, sink, sensitive }) {
-  const from = !origin || origin.length === 0
+  const from = !origin
+    ? el("span", { class: "none" }, "not looked for: no policy asks where values come from")
+    : origin.length === 0
     ? el("span", { class: "none" }, "found in nothing that this task read")
     : origin.map((/** @type {string} */ each) => each === "user"
       ? el("span", { class: "chip user" }, "the user gave it")

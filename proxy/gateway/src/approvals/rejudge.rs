@@ -142,7 +142,7 @@ fn recorded(put: &Put, now_ms: i64) -> Recorded {
     facts.now_ms = now_ms;
     facts.grants.clear();
     facts.impact.clone_from(&shown.impact);
-    for (argument, labels) in &shown.origin {
+    for (argument, labels) in shown.origin.iter().flatten() {
         facts.origin.entry(argument.clone()).or_insert_with(|| labels.clone());
     }
     let asked = if about.action.is_method {

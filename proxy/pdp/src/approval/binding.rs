@@ -46,7 +46,8 @@ pub struct Shown {
     /// Who may read what it had gathered.
     pub readers: Readers,
     /// For each argument the labels of what its value was found in: a lower bound. What was found nowhere has none.
-    pub origin: BTreeMap<String, LabelSet>,
+    /// Nothing where no policy looks at any origin, since then nobody looked.
+    pub origin: Option<BTreeMap<String, LabelSet>>,
     /// What a preview of the call found.
     pub impact: Option<BTreeMap<String, Impact>>,
     /// The grants it needs.
@@ -81,11 +82,13 @@ impl Shown {
         if now.impact != self.impact {
             return Err("a preview of it finds something else".to_owned());
         }
+        let Some(origin) = &now.origin else { return Ok(()) };
         let nothing = LabelSet::default();
-        let names: BTreeSet<&String> = self.origin.keys().chain(now.origin.keys()).collect();
+        let seen = |name: &String| self.origin.as_ref().and_then(|seen| seen.get(name));
+        let names: BTreeSet<&String> = self.origin.iter().flat_map(BTreeMap::keys).chain(origin.keys()).collect();
         for name in names {
-            let was = self.origin.get(name).unwrap_or(&nothing);
-            let is = now.origin.get(name).unwrap_or(&nothing);
+            let was = seen(name).unwrap_or(&nothing);
+            let is = origin.get(name).unwrap_or(&nothing);
             let more = is.iter().any(|label| label.as_str() != USER && !was.contains(label.as_str()));
             if more || (was.contains(USER) && !is.contains(USER)) {
                 return Err(format!("`{name}` is known to come from elsewhere"));
@@ -119,7 +122,7 @@ mod tests {
         Shown {
             labels: labels(task),
             readers: Readers::everyone(),
-            origin: [("to".to_owned(), labels(to))].into(),
+            origin: Some([("to".to_owned(), labels(to))].into()),
             impact: None,
             grants: ["security".to_owned()].into(),
             rules: Vec::new(),

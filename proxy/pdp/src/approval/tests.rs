@@ -25,7 +25,7 @@ fn shown(grants: &[&str]) -> Shown {
     Shown {
         labels: "untrusted".split(' ').collect(),
         readers: Readers::everyone(),
-        origin: BTreeMap::new(),
+        origin: Some(BTreeMap::new()),
         impact: None,
         grants: grants.iter().map(|grant| (*grant).to_owned()).collect(),
         rules: Vec::new(),

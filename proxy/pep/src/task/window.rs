@@ -226,13 +226,13 @@ pub(crate) fn found(head: &Head, server: &Server, subject: &Subject, facts: &mut
 
 /// The origin of every argument of a call, for the people who are asked about it; nothing where no policy of the snapshot looks
 /// at any origin, since then nothing was kept.
-pub(crate) fn all(head: &Head, subject: &Subject, limits: &Limits) -> BTreeMap<String, LabelSet> {
+pub(crate) fn all(head: &Head, subject: &Subject, limits: &Limits) -> Option<BTreeMap<String, LabelSet>> {
     match subject {
         Subject::Tool { tool, .. } if is_looked_at(head) => {
             let looked = Looked { origin: Members::All, ..Looked::default() };
-            of_looked(head, tool, &looked, &head.task.labels(), limits).origin
+            Some(of_looked(head, tool, &looked, &head.task.labels(), limits).origin)
         }
-        Subject::Tool { .. } | Subject::Method { .. } => BTreeMap::new(),
+        Subject::Tool { .. } | Subject::Method { .. } => None,
     }
 }
 

@@ -176,8 +176,9 @@ struct FieldTold {
     name: String,
     /// As JSON text.
     value: String,
-    /// The labels of what its value was found in; `user` where the user gave it; empty where it was found nowhere.
-    origin: Vec<String>,
+    /// The labels of what its value was found in; `user` where the user gave it; empty where it was found nowhere; nothing where
+    /// nobody looked, because no policy asks where values come from.
+    origin: Option<Vec<String>>,
     /// Whether it says where the effect goes.
     sink: bool,
     /// Whether its value is not to be stored.
@@ -346,7 +347,7 @@ fn arguments(sight: &Sight) -> ArgumentsTold {
             let name = name.to_string();
             fields.push(FieldTold {
                 value: json::canonical(value),
-                origin: origin.get(&name).map(words).unwrap_or_default(),
+                origin: origin.as_ref().map(|found| found.get(&name).map(words).unwrap_or_default()),
                 sink: action.sinks.as_ref().is_some_and(|sinks| sinks.contains(&name)),
                 sensitive: action.sensitive.contains(&name),
                 name,
