@@ -14,6 +14,7 @@ use pdp::registry::{Server, Tool};
 use pdp::snapshot::Snapshot;
 use tokio::sync::Semaphore;
 
+use crate::approval::Slips;
 use crate::channel::Channels;
 use crate::effect::Quarantine;
 use crate::memories::Memories;
@@ -66,6 +67,8 @@ pub struct Ports {
     pub slots: Arc<Semaphore>,
     /// How many may wait for people beside them.
     pub held: Arc<Semaphore>,
+    /// What clients hold whose calls wait for people without them.
+    pub slips: Slips,
     /// The other bounds.
     pub limits: Limits,
     /// Which trace context is passed on.

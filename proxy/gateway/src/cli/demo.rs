@@ -129,7 +129,10 @@ async fn acts(running: &Running, folder: &Path, people: &People) -> anyhow::Resu
     said?;
     show(&paid?);
 
-    title("4. What a person allows runs once", "an answer to the address that the mail named; ines reads it and says yes");
+    title(
+        "4. What a person allows runs once",
+        "an answer to the address that the mail named; ines reads it and says yes",
+    );
     let answer = json!({ "to": "billing@northwind-supplies.example", "subject": "Invoice 4471", "body": "We will pay by 1 December." });
     let (sent, said) = tokio::join!(agent.call("mail_send", answer), ines.decides("approve", json!({})));
     said?;
@@ -187,7 +190,11 @@ impl Approver {
     async fn decides(&self, what: &str, mut words: Value) -> anyhow::Result<()> {
         let id = self.next().await?;
         let request = self.asked(self.client.get(format!("{}/{id}", self.root))).await?;
-        print::line(&format!("   ? {id}: {} of {}", text_at(&request, "/action/name"), text_at(&request, "/caller/agent")));
+        print::line(&format!(
+            "   ? {id}: {} of {}",
+            text_at(&request, "/action/name"),
+            text_at(&request, "/caller/agent")
+        ));
         for rule in request.pointer("/rules").and_then(Value::as_array).into_iter().flatten() {
             print::line(&format!("   ? {}: {}", text_at(rule, "/id"), text_at(rule, "/reason")));
         }
@@ -205,7 +212,10 @@ impl Approver {
         let state = text_at(&decided, "/state");
         let reason = text_at(&words, "/reason");
         print::line(&format!("   ! ines: {what} {reason}").trim_end());
-        anyhow::ensure!(matches!(state, "granted" | "spent" | "refused"), "the request is {state} after it was decided");
+        anyhow::ensure!(
+            matches!(state, "granted" | "spent" | "refused"),
+            "the request is {state} after it was decided"
+        );
         Ok(())
     }
 
