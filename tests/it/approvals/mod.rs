@@ -2,6 +2,7 @@
 //! said, whatever happens in between.
 
 mod law;
+mod passkeys;
 mod people;
 mod port;
 mod races;

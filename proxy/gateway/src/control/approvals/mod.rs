@@ -15,7 +15,7 @@ use axum::response::{IntoResponse as _, Json, Response};
 use pdp::approval::{Barred, Granting, Refusing, Request, StepFault};
 use pdp::digest::Digest;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::routes;
 
@@ -212,12 +212,14 @@ async fn approve(
         Err(fault) => return refused(&fault),
     };
     if steps_up {
-        if let Err(answer) = stepped_up(&control, &visitor, &id, digest, asked.step_up.as_ref()) {
+        // What is proved is proved for these grants and so many uses, and no others.
+        let bound = json!([digest, grants, uses]).to_string();
+        let bound = (id.clone(), Digest::of_bytes(bound.as_bytes()));
+        if let Err(answer) = stepped_up(&control, &visitor, bound, asked.step_up).await {
             return *answer;
         }
         granting.stepped_up = true;
     }
-    // What was proved was proved for these.
     granting.grants = Some(grants);
     match control.approvals.approve(&id, &visitor.principal, &granting).await {
         Ok(sight) => answered(&control, visitor.0, sight).await,
@@ -225,22 +227,23 @@ async fn approve(
     }
 }
 
-/// The second proof: asked for, or checked.
-fn stepped_up(
+/// The second proof of one thing: asked for, or checked.
+async fn stepped_up(
     control: &Control,
     visitor: &Visitor,
-    id: &str,
-    digest: Digest,
-    proof: Option<&Value>,
+    (id, bound): (String, Digest),
+    proof: Option<Value>,
 ) -> Result<(), Box<Response>> {
-    let (passkeys, now_us) = (&control.console.passkeys, control.gate.ports.clock.now_us());
-    let failed = |fault| Box::new(passkeys::refused(&fault));
-    match proof {
-        Some(proof) => passkeys.finish(&visitor.principal, id, digest, proof, now_us).map_err(failed),
-        None => {
-            let options = passkeys.begin(&visitor.principal, id, digest, now_us).map_err(failed)?;
-            Err(Box::new(passkeys::step_up(options)))
-        }
+    let (all, principal) = (Arc::clone(&control.console.passkeys), Arc::clone(&visitor.principal));
+    let now_us = control.gate.ports.clock.now_us();
+    let done = aside(move || match proof {
+        Some(proof) => all.finish(&principal, &id, bound, &proof, now_us).map(|()| None),
+        None => all.begin(&principal, &id, bound, now_us).map(Some),
+    });
+    match done.await? {
+        Ok(None) => Ok(()),
+        Ok(Some(options)) => Err(Box::new(passkeys::step_up(options))),
+        Err(fault) => Err(Box::new(passkeys::refused(&fault))),
     }
 }
 
