@@ -342,7 +342,10 @@ impl Request {
         match &self.state {
             State::Pending(_) if digest == self.digest => Ok(()),
             State::Pending(_) => Err(StepFault::Changed),
-            state => Err(StepFault::Decided(state.word())),
+            state
+            @ (State::Granted(_) | State::Spent(_) | State::Refused(_) | State::Expired(_) | State::Closed(_)) => {
+                Err(StepFault::Decided(state.word()))
+            }
         }
     }
 

@@ -134,8 +134,9 @@ impl GrantRule {
         }
         match &self.approvers {
             // Whom the agent acts for is admitted by `owner`, listed or not.
-            Some(listed) if !listed.has(who) && !(self.owner && asker.acts_for(who)) => Err(Barred::Unlisted),
-            Some(_) | None => Ok(()),
+            Some(listed) if listed.has(who) || (self.owner && asker.acts_for(who)) => Ok(()),
+            Some(_) => Err(Barred::Unlisted),
+            None => Ok(()),
         }
     }
 }

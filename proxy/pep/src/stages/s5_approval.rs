@@ -243,7 +243,12 @@ async fn waited_for_a_slip(
 ) -> Result<Verdict, Refusal> {
     let pending = match approval::wait(call.head(), ports, hold, Duration::ZERO).await? {
         Verdict::Pending(pending) => pending,
-        decided => return Ok(decided),
+        decided @ (Verdict::Granted(_)
+        | Verdict::Refused(_)
+        | Verdict::Overtaken(_)
+        | Verdict::Expired
+        | Verdict::Full(_)
+        | Verdict::Nobody) => return Ok(decided),
     };
     if !approval::gave_a_slip(call, hold, &pending) {
         *rung = Rung::beside(call.head(), ports);
