@@ -3,6 +3,7 @@
 import { Api, KEPT } from "./api.js";
 import { el, failed, loading, put, say, svg } from "./dom.js";
 import * as keys from "./keys.js";
+import { plain } from "./shown.js";
 import { Waiting } from "./waiting.js";
 
 /** @typedef {{ signal: AbortSignal, waiting: Waiting, title: (words: string) => void, keys: (list: keys.Key[]) => void, again: () => void, signedIn: (session: any) => void, signOut: () => Promise<void> }} Page */
@@ -125,7 +126,7 @@ function arrive(root) {
 /** @param {string} words */
 function title(words) {
   const n = waiting.items.size;
-  document.title = `${n > 0 ? `(${n}) ` : ""}${words} · Wicketgate`;
+  document.title = `${n > 0 ? `(${n}) ` : ""}${plain(words)} · Wicketgate`;
   titled = words;
 }
 let titled = "";

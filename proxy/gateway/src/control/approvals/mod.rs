@@ -158,7 +158,7 @@ struct Approving {
     /// The digest of the request as it was seen.
     #[schema(value_type = String)]
     digest: Digest,
-    /// The grants to give; all that the visitor may give unless said.
+    /// The grants to give, one at least; all that the visitor may give unless said.
     #[serde(default)]
     grants: Option<BTreeSet<String>>,
     /// For how many of the identical calls that ask; one unless said.
@@ -176,7 +176,8 @@ struct Approving {
 /// Say yes.
 ///
 /// With everything given that the request asks for, the call goes on, or the identical call when it comes. 409 `changed`
-/// when the request is not what was seen, `decided` when somebody was faster; 403 `own_request` or `not_yours_to_give`; 428
+/// when the request is not what was seen, `decided` when somebody was faster, `withheld` when its sensitive arguments were
+/// not kept over a restart and the call has not come again; 403 `own_request` or `not_yours_to_give`; 428
 /// `step_up` with the options for a passkey. Needs `approver`.
 #[utoipa::path(
     post, path = "/v1/approvals/{id}/approve", tag = "approvals", request_body = Approving,
@@ -306,7 +307,10 @@ fn refused(fault: &DecideFault) -> Response {
             Barred::Unlisted | Barred::Tenant => (StatusCode::FORBIDDEN, "not_yours_to_give"),
         },
         DecideFault::Step(StepFault::StepUp(_)) => (StatusCode::PRECONDITION_REQUIRED, "step_up"),
-        DecideFault::Step(StepFault::Uses) | DecideFault::Uses { .. } => (StatusCode::BAD_REQUEST, "bad_request"),
+        DecideFault::Step(StepFault::Uses | StepFault::Nothing) | DecideFault::Uses { .. } => {
+            (StatusCode::BAD_REQUEST, "bad_request")
+        }
+        DecideFault::Withheld => (StatusCode::CONFLICT, "withheld"),
         DecideFault::Ledger(_) => (StatusCode::SERVICE_UNAVAILABLE, "ledger_unavailable"),
         DecideFault::Kept(_) => (StatusCode::INTERNAL_SERVER_ERROR, "not_kept"),
     };
