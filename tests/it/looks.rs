@@ -163,6 +163,12 @@ async fn what_goes_on_is_counted_and_watched() {
     assert_eq!(stop["what"], "halt_on", "{stop}");
     assert!(stop["detail"].as_str().unwrap().contains("it runs wild"), "{stop}");
     assert_eq!(live(&gate, STRANGER, |_| true).await["stops"], json!([]));
+    // What halts everybody's calls everybody is told of, whoever did it.
+    let halt = json!({ "everything": true, "reason": "all stop" }).to_string();
+    let halted = Request::post("/v1/halts", halt).token(OPERATOR).send(gate.control()).await;
+    assert_eq!(halted.status, 201, "{halted:?}");
+    let theirs = live(&gate, STRANGER, |now| now["stops"][0]["what"] == "halt_on").await;
+    assert_eq!(theirs["stops"].as_array().unwrap().len(), 1, "{theirs}");
     assert_eq!(get(&gate, "/v1/live/stream", ADA).await.status, 403);
     // A stream ends with the gate.
     gate.close().await;

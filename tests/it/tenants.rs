@@ -69,7 +69,7 @@ const ROUTES: [Row; 49] = [
     row("DELETE", "/v1/session", "", None, Same),
     row("GET", "/v1/passkeys", "", VIEWER, Without),
     row("POST", "/v1/passkeys", r#"{"name":"x","credential":{}}"#, VIEWER, Same),
-    row("POST", "/v1/passkeys/begin", "", VIEWER, Without),
+    row("POST", "/v1/passkeys/begin", "", VIEWER, Same),
     row("DELETE", "/v1/passkeys/{id}", "", VIEWER, Same),
     row("GET", "/v1/snapshots", "", VIEWER, Same),
     row("POST", "/v1/snapshots", r#"{"files":{}}"#, MEMBER, Same),

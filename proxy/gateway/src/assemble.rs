@@ -195,6 +195,7 @@ impl Running {
             shadow: Arc::clone(&self.shadow),
             building: Arc::default(),
             replaying: Arc::default(),
+            reading: Arc::new(Semaphore::new(control::READERS)),
             scanning: Arc::default(),
             ledger: Arc::clone(&self.ledger),
             ledger_path: config.ledger(),

@@ -10,7 +10,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use pdp::principal::Principal;
+use pdp::principal::{Principal, tenant_of};
 use pdp::refusal::{Code, Refusal};
 use sha2::{Digest as _, Sha256};
 
@@ -56,7 +56,13 @@ impl Visitor {
     /// Whether what belongs to a principal is theirs to see, by its key: `tenant/agent`.
     #[must_use]
     pub fn sees_key(&self, key: &str) -> bool {
-        key.split_once('/').is_some_and(|(tenant, _)| self.sees(tenant))
+        tenant_of(key).is_some_and(|tenant| self.sees(tenant))
+    }
+
+    /// The key of a principal as people name it: `tenant/agent`, or the agent alone in their own tenant.
+    #[must_use]
+    pub fn key_named(&self, name: &str) -> String {
+        if name.contains('/') { name.to_owned() } else { format!("{}/{name}", self.principal.tenant) }
     }
 }
 

@@ -34,6 +34,7 @@ use pep::ports::Gate;
 use serde::Serialize;
 use serde_json::json;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 
@@ -49,6 +50,9 @@ use crate::telemetry::Exporter;
 use crate::upstream::Upstreams;
 use table::Routes;
 
+/// How many read the ledger at a time.
+pub(crate) const READERS: usize = 4;
+
 /// What the control plane looks at.
 #[derive(Debug)]
 pub struct Control {
@@ -62,6 +66,8 @@ pub struct Control {
     pub building: Arc<tokio::sync::Mutex<()>>,
     /// Held while recorded traffic is put to a candidate.
     pub replaying: Arc<tokio::sync::Mutex<()>>,
+    /// Held by those who read the ledger.
+    pub reading: Arc<Semaphore>,
     /// Held while a live server is asked what it offers.
     pub scanning: Arc<tokio::sync::Mutex<()>>,
     /// The ledger's owner.
@@ -150,6 +156,11 @@ struct ErrorTold {
 
 fn error(status: StatusCode, code: &str, message: &str) -> Response {
     (status, Json(json!({ "error": { "code": code, "message": message } }))).into_response()
+}
+
+/// The answer to what cannot be understood.
+fn bad(words: &str) -> Response {
+    error(StatusCode::BAD_REQUEST, "bad_request", words)
 }
 
 /// Whether a visitor may do what needs this role; else the answer that says so.

@@ -46,6 +46,31 @@ impl fmt::Display for Halted {
     }
 }
 
+impl Halted {
+    /// Whether it halts calls of every tenant.
+    fn is_wide(&self) -> bool {
+        match self {
+            Self::Everything | Self::Server(_) => true,
+            Self::Task(_) | Self::Principal(_) => false,
+        }
+    }
+}
+
+/// What the ledger is told of a switch: what it halts first.
+pub(crate) fn event_words(switch: &Switch) -> String {
+    let Switch { halts, reason, .. } = switch;
+    format!("{halts}: {}", if reason.is_empty() { "no reason given" } else { reason })
+}
+
+/// Whether these words of the ledger are of a switch that halts calls of every tenant.
+pub(crate) fn words_are_wide(words: &str) -> bool {
+    let wide = [Halted::Everything, Halted::Server(String::new())];
+    wide.iter().filter(|halted| halted.is_wide()).any(|halted| {
+        let told = halted.to_string();
+        words.starts_with(told.trim_end_matches('`'))
+    })
+}
+
 /// A switch that is on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Switch {
@@ -240,6 +265,23 @@ mod tests {
             assert_eq!(halts_all.lift(&Halted::Everything).unwrap(), Some(switch(Halted::Everything)));
             assert_eq!(asked(free), None);
         }
+    }
+
+    #[test]
+    fn the_ledgers_words_say_whether_every_tenant_is_halted() {
+        for (halted, wide) in [
+            (Halted::Everything, true),
+            (Halted::Server("office".into()), true),
+            (Halted::Task("everything".into()), false),
+            (Halted::Principal("acme/the server".into()), false),
+        ] {
+            assert_eq!(
+                (halted.is_wide(), words_are_wide(&event_words(&switch(halted.clone())))),
+                (wide, wide),
+                "{halted}"
+            );
+        }
+        assert!(!words_are_wide("a task stopped") && !words_are_wide(""));
     }
 
     #[test]

@@ -29,3 +29,9 @@ impl Principal {
         format!("{}/{}", self.tenant, self.agent)
     }
 }
+
+/// The tenant of a principal's key.
+#[must_use]
+pub fn tenant_of(key: &str) -> Option<&str> {
+    key.split_once('/').map(|(tenant, _)| tenant)
+}

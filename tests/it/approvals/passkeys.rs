@@ -52,12 +52,13 @@ fn code_of(house: &House) -> String {
 async fn a_proof_is_for_the_grants_and_the_uses_that_were_asked_with_it() {
     let house = House::new("hold_s = 0\n[approvals.grants.owner]\nstep_up = true").await;
     house.sent("x").await;
+    house.sent("x").await;
     let request = house.one().await;
     let none = house.approve(APPROVER, &request, json!({})).await;
     assert_eq!(error_of(&none), (409, "no_passkey".to_owned()), "{none:?}");
     let mut person = Person::invited(&house).await;
     let proof = person.prove(&house, &request, json!({ "uses": 1 })).await;
-    let more = house.approve(APPROVER, &request, json!({ "uses": 5, "step_up": proof })).await;
+    let more = house.approve(APPROVER, &request, json!({ "uses": 2, "step_up": proof })).await;
     assert_eq!(error_of(&more), (409, "no_challenge".to_owned()), "{more:?}");
     assert_eq!(house.one().await["state"], "pending");
     let given = house.approve(APPROVER, &request, json!({ "uses": 1, "step_up": proof })).await;

@@ -1,10 +1,13 @@
 // A trace's entries from the gate, with the text of each beside it.
 
 import { Refused } from "./api.js";
+import { el } from "./dom.js";
 import { items, member } from "./exact.js";
+import { shown } from "./shown.js";
 import { storyOf } from "./story.js";
 
 /**
+ * The story, and whether the ledger has more of it than the gate answers at once.
  * @param {import("./api.js").Api} api
  * @param {string} id a trace, the beginning of one, a task, or a record's number
  * @param {AbortSignal} signal
@@ -28,5 +31,14 @@ export async function story(api, id, signal) {
     // What is no JSON is told as the status it came with.
   }
   if (!response.ok || !json) throw api.refused(response, json);
-  return storyOf(json.entries, items(member(text, "entries") ?? "[]"));
+  return { ...storyOf(json.entries, items(member(text, "entries") ?? "[]")), rest: typeof json.next === "number" };
+}
+
+/**
+ * What is said where there is more of a story than is shown.
+ * @param {{ rest: boolean }} told
+ * @param {string} id
+ */
+export function restNote(told, id) {
+  return told.rest ? el("p", { class: "note" }, "This is its beginning: the ledger has more of it than a page holds. All of it is told, on the gate's machine, by ", el("code", {}, "wicketgate trace ", shown(id))) : null;
 }

@@ -16,11 +16,11 @@ use utoipa_axum::routes;
 
 use super::snapshots::read;
 use super::table::Routes;
-use super::{Asked, Control, error, needs};
+use super::{Asked, Control, bad, error, needs};
 use crate::auth::Visitor;
 use crate::clock::rfc3339;
 use crate::config::Role;
-use crate::halt::{HaltFault, Halted, Switch};
+use crate::halt::{HaltFault, Halted, Switch, event_words};
 
 /// The routes of the halt switches.
 pub(super) fn routes() -> Routes {
@@ -91,8 +91,7 @@ fn sees(control: &Control, visitor: &Visitor, switch: &Switch) -> bool {
 
 /// What a request names. `must_exist` says whether it must be something this gate knows, and the visitor sees.
 fn named(control: &Control, visitor: &Visitor, named: &Named, must_exist: bool) -> Result<Halted, Box<Response>> {
-    let bad = |status, code, words: &str| Err(Box::new(error(status, code, words)));
-    let unknown = |words: &str| bad(StatusCode::NOT_FOUND, "unknown", words);
+    let unknown = |words: &str| Err(Box::new(error(StatusCode::NOT_FOUND, "unknown", words)));
     let own = &visitor.principal.tenant;
     match (named.everything, &named.task, &named.principal, &named.server) {
         (true, None, None, None) => Ok(Halted::Everything),
@@ -106,8 +105,7 @@ fn named(control: &Control, visitor: &Visitor, named: &Named, must_exist: bool) 
             match known {
                 Some(key) => Ok(Halted::Principal(key)),
                 None if must_exist => unknown(&format!("no principal `{name}` is configured here")),
-                None if name.contains('/') => Ok(Halted::Principal(name.clone())),
-                None => Ok(Halted::Principal(format!("{own}/{name}"))),
+                None => Ok(Halted::Principal(visitor.key_named(name))),
             }
         }
         (false, None, None, Some(name)) => {
@@ -120,7 +118,7 @@ fn named(control: &Control, visitor: &Visitor, named: &Named, must_exist: bool) 
         }
         _ => {
             let words = "name one of `task`, `principal` and `server`, or give `everything`";
-            bad(StatusCode::BAD_REQUEST, "bad_request", words)
+            Err(Box::new(bad(words)))
         }
     }
 }
@@ -190,7 +188,7 @@ async fn lift(
     }
     let asked = match query {
         Ok(Query(asked)) => asked,
-        Err(e) => return error(StatusCode::BAD_REQUEST, "bad_request", &e.body_text()),
+        Err(e) => return bad(&e.body_text()),
     };
     let halts = match named(&control, &visitor, &asked, false) {
         Ok(halts) => halts,
@@ -217,8 +215,7 @@ async fn lift(
 /// Tells the ledger. A switch counts also where the ledger cannot take the word.
 fn record(control: &Control, what: &str, switch: &Switch) {
     let (at_us, by) = (control.gate.ports.clock.now_us(), Some(switch.by.clone()));
-    let detail =
-        format!("{}: {}", switch.halts, if switch.reason.is_empty() { "no reason given" } else { &switch.reason });
+    let detail = event_words(switch);
     let task = match &switch.halts {
         Halted::Task(id) => control.gate.ports.tasks.find(id),
         Halted::Everything | Halted::Principal(_) | Halted::Server(_) => None,

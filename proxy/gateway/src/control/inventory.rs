@@ -33,7 +33,7 @@ use crate::clock::rfc3339;
 use crate::config::{Role, Signatures};
 use crate::findings::shown;
 use crate::history::all;
-use crate::reload::Asking;
+use crate::reload::{Asking, Refused};
 use crate::review::{self, Approval, Claim, Files, Recorded, Row, Sheet};
 use crate::scan::{self, ScanTransport};
 use told::{Inventory, ReviewTold, ScanTold, server_told};
@@ -208,13 +208,17 @@ async fn reviewed(
 ) -> Result<ReviewTold, Failed> {
     let asked: ReviewAsked = read(body)?;
     let (snapshot, server) = known(control, name)?;
-    let base = asked.base.unwrap_or_else(|| snapshot.digest());
+    // What is scanned is put beside the files that are in force now: a base that is not them would lose theirs.
+    let base = snapshot.digest();
+    if asked.base.is_some_and(|asked| asked != base) {
+        return Err(Box::new(refused(control, &Refused::NotTheBase(Box::new(control.store.in_force().1)))));
+    }
     if snapshot.registry().reviewers.is_some() || control.store.signatures() == Signatures::Required {
         let words = format!("reviews are signed here: run `wicketgate registry review {} --key FILE`", server.name);
         return Err(failed(StatusCode::CONFLICT, "signed", &words));
     }
     well_said(&asked)?;
-    let (before, name) = (snapshot.digest(), server.name.clone());
+    let name = server.name.clone();
     let sheet = scanned(control, visitor, snapshot, server).await?;
     let approvals = approvals(&sheet, &asked.tools)?;
     let recorded = Recorded {
@@ -226,7 +230,7 @@ async fn reviewed(
     let asking = Asking { by: visitor.principal.key(), reason: asked.reason };
     let here = Arc::clone(control);
     let done = alone(control, move || {
-        let (_, sources) = kept(&here, &before.to_string())?;
+        let (_, sources) = kept(&here, &base.to_string())?;
         let files = with(&sources, &name, &recorded, &approvals)?;
         let no = |why| Box::new(refused(&here, &why));
         let candidate = here.store.stage(files, Some(base), &asking).map_err(no)?;

@@ -1,8 +1,8 @@
 //! The desk over HTTP: a candidate checked, its tests run, recorded traffic put to it, what it lets everybody do. By the same
 //! functions as the command line; nothing here is kept, and nothing in force changes.
 //!
-//! Building and judging run aside, one at a time, for a bounded time. The law is every tenant's: so are counts. Examples and
-//! names of agents are the visitor's own tenant's.
+//! Building runs aside, one at a time; so does judging, for a bounded time, and neither holds up the other. The law is every
+//! tenant's: so are counts. Examples and names of agents are the visitor's own tenant's.
 
 mod told;
 
@@ -16,6 +16,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Json, Response};
 use pdp::digest::Digest;
 use pdp::fault::{Fault, SourceFile};
+use pdp::policy::Written;
 use pdp::snapshot::{Snapshot, Sources};
 use pep::ports::{Clock, Snapshots as _};
 use serde::{Deserialize, Serialize};
@@ -23,7 +24,7 @@ use utoipa::ToSchema;
 use utoipa_axum::routes;
 
 use super::shadow::{self, Beginning};
-use super::snapshots::{BUNDLE_BYTES_MAX, FaultTold, alone, aside, read, refused, told_faults};
+use super::snapshots::{BUNDLE_BYTES_MAX, FaultTold, TURN_MAX, alone, aside, read, refused, told_faults};
 use super::table::Routes;
 use super::{Asked, Control, error, needs};
 use crate::clock::rfc3339;
@@ -32,7 +33,7 @@ use crate::desk::compare::Report;
 use crate::desk::law::Law;
 use crate::desk::lint::warnings;
 use crate::desk::replay::{self, Traffic};
-use crate::desk::suite::{self, Coverage};
+use crate::desk::suite::{self, Coverage, Test};
 use crate::desk::{samples, summary};
 use crate::ledger::Reader;
 use crate::reload::{self, Refused};
@@ -41,10 +42,12 @@ use told::{Checked, NoteTold, Tested, failed};
 
 /// How many cases are judged for one request: the repository's own policies have some hundred.
 const CASES_MAX: usize = 10_000;
+/// After how many cases it is asked whether there is time for more.
+const CASES_AT_ONCE: usize = 100;
 /// How many hours of traffic are replayed at most, and unless it is said.
 const HOURS_MAX: u32 = 31 * 24;
 const HOURS: u32 = 24;
-/// How long a replay or a summary takes at most, in microseconds: somebody sits before the page.
+/// How long a replay, tests or a summary take at most, in microseconds: somebody sits before the page.
 const TIME_US_MAX: i64 = 90_000_000;
 const HOUR_US: i64 = 3_600_000_000;
 
@@ -90,6 +93,24 @@ fn built(control: &Control, files: BTreeMap<String, String>) -> Result<(Sources,
 
 fn faulty(control: &Control, faults: Vec<Fault>) -> Box<Response> {
     Box::new(refused(control, &Refused::Faults(faults)))
+}
+
+/// Judges much, one at a time; whoever builds meanwhile is not held up by it. It goes on to its end, and nobody else begins,
+/// also when whoever asked has gone.
+async fn judged<T: Send + 'static>(
+    control: &Control,
+    task: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Box<Response>> {
+    let turn = tokio::time::timeout(TURN_MAX, Arc::clone(&control.replaying).lock_owned()).await;
+    let turn = turn.map_err(|_| {
+        let words = "somebody else's replay, tests or summary are under way; try again";
+        Box::new(error(StatusCode::SERVICE_UNAVAILABLE, "busy", words))
+    })?;
+    aside(move || {
+        let _turn = turn;
+        task()
+    })
+    .await
 }
 
 fn too_long(what: &str) -> Box<Response> {
@@ -161,13 +182,21 @@ async fn test(State(control): State<Arc<Control>>, visitor: Asked, body: Result<
         Err(answer) => return *answer,
     };
     let asked = Arc::clone(&control);
-    match alone(&control, move || tested(&asked, files)).await {
+    let candidate = match alone(&control, move || with_tests(&asked, files)).await {
+        Ok(Ok(candidate)) => candidate,
+        Ok(Err(answer)) | Err(answer) => return *answer,
+    };
+    let clock = Arc::clone(&control.gate.ports.clock);
+    match judged(&control, move || tested(&candidate, &mut in_time(&*clock))).await {
         Ok(Ok(tested)) => Json(tested).into_response(),
         Ok(Err(answer)) | Err(answer) => *answer,
     }
 }
 
-fn tested(control: &Control, files: BTreeMap<String, String>) -> Result<Tested, Box<Response>> {
+/// A candidate, its policies as written, and its tests.
+type Candidate = (Snapshot, Vec<Written>, Vec<Test>);
+
+fn with_tests(control: &Control, files: BTreeMap<String, String>) -> Result<Candidate, Box<Response>> {
     let faulty = |faults| faulty(control, faults);
     let (files, own) = parted(files);
     let mut tests = reload::read_tests(control.store.bundle()).map_err(faulty)?;
@@ -180,8 +209,18 @@ fn tested(control: &Control, files: BTreeMap<String, String>) -> Result<Tested, 
         let words = format!("{} cases; at most {CASES_MAX} are judged here: use `wicketgate policy test`", tests.len());
         return Err(Box::new(error(StatusCode::PAYLOAD_TOO_LARGE, "too_many", &words)));
     }
-    let verdicts = suite::run(&tests, &snapshot);
-    let coverage = Coverage::of(&verdicts, &policies);
+    Ok((snapshot, policies, tests))
+}
+
+fn tested((snapshot, policies, tests): &Candidate, go_on: &mut dyn FnMut() -> bool) -> Result<Tested, Box<Response>> {
+    let mut verdicts = Vec::new();
+    for some in tests.chunks(CASES_AT_ONCE) {
+        if !go_on() {
+            return Err(too_long("running the tests"));
+        }
+        verdicts.extend(suite::run(some, snapshot));
+    }
+    let coverage = Coverage::of(&verdicts, policies);
     let failed: Vec<_> = verdicts.iter().filter_map(failed).collect();
     Ok(Tested {
         passed: verdicts.len() - failed.len(),
@@ -239,21 +278,10 @@ async fn replayed(
         Ok(Ok((_, candidate))) => Arc::new(candidate),
         Ok(Err(answer)) | Err(answer) => return *answer,
     };
-    // One replay at a time too; whoever edits meanwhile is not held up by it.
-    let Ok(turn) = Arc::clone(&control.replaying).try_lock_owned() else {
-        let words = "somebody else's replay is under way; try again";
-        return error(StatusCode::SERVICE_UNAVAILABLE, "busy", words);
-    };
     let asked = Arc::clone(&control);
-    let done = aside(move || {
-        let _turn = turn;
-        put_to(&asked, &candidate, hours)
-    });
-    match done.await {
+    match judged(&control, move || put_to(&asked, &candidate, hours)).await {
         Ok(Ok(mut replayed)) => {
-            for difference in &mut replayed.report.differences {
-                difference.examples.retain(|example| visitor.sees_key(&example.principal));
-            }
+            replayed.report.seen_by(|key| visitor.sees_key(key));
             Json(replayed).into_response()
         }
         Ok(Err(words)) => error(StatusCode::SERVICE_UNAVAILABLE, "ledger_unavailable", &words),
@@ -308,8 +336,15 @@ async fn summed(State(control): State<Arc<Control>>, visitor: Asked, body: Resul
     };
     asked.files = asked.files.map(|files| parted(files).0);
     let (here, tenant) = (Arc::clone(&control), visitor.principal.tenant.clone());
-    let done = alone(&control, move || {
-        let (sources, snapshot) = shadow::built(&here, asked)?;
+    let candidate = {
+        let here = Arc::clone(&control);
+        match alone(&control, move || shadow::built(&here, asked)).await {
+            Ok(Ok(candidate)) => candidate,
+            Ok(Err(answer)) | Err(answer) => return *answer,
+        }
+    };
+    let done = judged(&control, move || {
+        let (sources, snapshot) = candidate;
         let law = Law::of(&snapshot, &sources.policies);
         let principals = samples::principals(&here.doorkeeper.of_tenant(&tenant), &[&law]);
         let mut go_on = in_time(&*here.gate.ports.clock);

@@ -14,9 +14,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::routes;
 
-use super::snapshots::aside;
+use super::snapshots::looked;
 use super::table::Routes;
-use super::{Asked, Control, error, needs};
+use super::{Asked, Control, bad, error, needs};
 use crate::auth::Visitor;
 use crate::clock::rfc3339;
 use crate::config::Role;
@@ -181,10 +181,7 @@ impl RecordsWanted {
             return Err(format!("`limit` is 1 to {PAGE_MAX}"));
         }
         let tenant = visitor.principal.tenant.clone();
-        let principal = given("principal", self.principal)?.map(|name| match name.contains('/') {
-            true => name,
-            false => format!("{tenant}/{name}"),
-        });
+        let principal = given("principal", self.principal)?.map(|name| visitor.key_named(&name));
         let past = Past {
             trace: given("trace", self.trace)?.map(|trace| trace.to_ascii_lowercase()),
             task: given("task", self.task)?,
@@ -205,10 +202,6 @@ impl RecordsWanted {
         let seen = past.principal.as_ref().is_none_or(|key| visitor.sees_key(key));
         Ok(seen.then_some(past))
     }
-}
-
-fn bad(words: &str) -> Response {
-    error(StatusCode::BAD_REQUEST, "bad_request", words)
 }
 
 fn unreadable(fault: &StoreFault) -> Response {
@@ -236,7 +229,7 @@ async fn records(
         Err(words) => return bad(&words),
     };
     let path = control.ledger_path.clone();
-    let page = aside(move || match past {
+    let page = looked(&control, move || match past {
         Some(past) => Reader::open(&path).and_then(|reader| reader.past(&past)),
         None => Ok(PastPage::default()),
     });
@@ -306,8 +299,9 @@ async fn traces(
         return bad(&format!("`limit` is 1 to {PAGE_MAX}"));
     }
     let (path, sight) = (control.ledger_path.clone(), Sight::of(&visitor.principal.tenant));
-    let found =
-        aside(move || Reader::open(&path).and_then(|reader| reader.latest_traces(limit, &|key| sight.sees(key))));
+    let found = looked(&control, move || {
+        Reader::open(&path).and_then(|reader| reader.latest_traces(limit, &|key| sight.sees(key)))
+    });
     match found.await {
         Ok(Ok(lines)) => Json(TracesTold { traces: lines.into_iter().map(line).collect() }).into_response(),
         Ok(Err(fault)) => unreadable(&fault),

@@ -61,9 +61,7 @@ async fn look(State(control): State<Arc<Control>>, visitor: Asked) -> Response {
 
 /// A sight with the examples that a visitor may see.
 fn seen(visitor: &Asked, mut sight: Sight) -> Sight {
-    for difference in &mut sight.report.differences {
-        difference.examples.retain(|example| visitor.sees_key(&example.principal));
-    }
+    sight.report.seen_by(|key| visitor.sees_key(key));
     sight
 }
 

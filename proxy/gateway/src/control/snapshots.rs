@@ -195,8 +195,26 @@ pub(super) async fn aside<T: Send + 'static>(task: impl FnOnce() -> T + Send + '
     tokio::task::spawn_blocking(task).await.map_err(failed)
 }
 
+/// Reads the ledger, aside, with few others at a time: a page of it is tenths of a second's work of a processor that traffic
+/// needs too, and the threads of such work are lent to whatever waits for the disk.
+pub(super) async fn looked<T: Send + 'static>(
+    control: &Control,
+    task: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Box<Response>> {
+    let turn = tokio::time::timeout(TURN_MAX, Arc::clone(&control.reading).acquire_owned()).await;
+    let Ok(Ok(turn)) = turn else {
+        let words = "many look into the ledger; try again";
+        return Err(Box::new(error(StatusCode::SERVICE_UNAVAILABLE, "busy", words)));
+    };
+    aside(move || {
+        let _turn = turn;
+        task()
+    })
+    .await
+}
+
 /// How long somebody waits for those who build before.
-const TURN_MAX: Duration = Duration::from_secs(30);
+pub(super) const TURN_MAX: Duration = Duration::from_secs(30);
 
 /// The same, one at a time: what builds a snapshot, so that traffic keeps its processors. It goes on to its end, and nobody
 /// else begins, also when whoever asked has gone.

@@ -120,7 +120,7 @@ impl Narrowing {
 pub(super) type Failed = Box<Response>;
 
 fn bad(words: &str) -> Failed {
-    Box::new(error(StatusCode::BAD_REQUEST, "bad_request", words))
+    Box::new(super::bad(words))
 }
 
 /// Open a task.

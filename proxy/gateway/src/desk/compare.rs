@@ -113,6 +113,15 @@ pub struct Report {
     pub not_comparable: BTreeMap<String, u64>,
 }
 
+impl Report {
+    /// Keeps the examples of principals that are seen, by their keys. The counts are everybody's.
+    pub(crate) fn seen_by(&mut self, sees: impl Fn(&str) -> bool) {
+        for difference in &mut self.differences {
+            difference.examples.retain(|example| sees(&example.principal));
+        }
+    }
+}
+
 /// Counts of a comparison under way.
 #[derive(Debug, Clone, Default)]
 pub struct Tally {

@@ -28,7 +28,7 @@ use pep::ports::{BoxFuture, Clock, Ledger, LedgerFault};
 pub use fault::StoreFault;
 pub use past::{Past, PastPage, Place};
 pub use queue::Stats;
-pub use reader::{Filter, Page, Reader, TraceLine};
+pub use reader::{Filter, Page, Reader, Stretch, TraceLine, Within};
 pub(crate) use recovery::ranges;
 pub use writer::Sink;
 

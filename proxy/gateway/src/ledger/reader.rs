@@ -23,6 +23,9 @@ const LIMIT: usize = 1000;
 /// How many entries back the latest traces are looked for, so that the question costs the same in any ledger.
 const LOOK_BACK: i64 = 20_000;
 
+/// How many of a trace's first entries say whether it is seen.
+const FIRST: i64 = 64;
+
 /// Which entries a query asks for: those that fit every field given.
 #[derive(Debug, Clone)]
 pub struct Filter {
@@ -186,6 +189,31 @@ pub struct PageRow {
     pub record: Result<Arc<Record>, JsonFault>,
 }
 
+/// How much of a story is read at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Within {
+    /// Only what stands behind this place in the sequence.
+    pub after: u64,
+    /// At most so many entries.
+    pub entries: usize,
+    /// And no further one once there are so many bytes of them.
+    pub bytes: usize,
+}
+
+impl Within {
+    /// All of it, however much that is.
+    pub const WHOLE: Self = Self { after: 0, entries: usize::MAX, bytes: usize::MAX };
+}
+
+/// Entries in the order written.
+#[derive(Debug, Default)]
+pub struct Stretch {
+    /// They, with their places in the sequence.
+    pub entries: Vec<(u64, Entry)>,
+    /// Behind which place the rest begins, where there is more.
+    pub next: Option<u64>,
+}
+
 /// A connection that only reads. It may be sent to another thread, not shared.
 #[derive(Debug)]
 pub struct Reader {
@@ -210,20 +238,49 @@ impl Reader {
         Ok(Self { path: path.to_owned(), connection })
     }
 
-    /// Everything of one trace, in the order written.
+    /// What one trace has, in the order written.
     ///
     /// # Errors
     /// When the database or an entry cannot be read.
-    pub fn by_trace(&self, trace: &str) -> Result<Vec<(u64, Entry)>, StoreFault> {
-        self.select("SELECT seq, body FROM entries WHERE trace = ? ORDER BY seq", vec![trace.to_owned().into()])
+    pub fn by_trace(&self, trace: &str, within: Within) -> Result<Stretch, StoreFault> {
+        self.stretch("trace", trace, within)
     }
 
-    /// Everything of one task, in the order written.
+    /// What one task has, in the order written.
     ///
     /// # Errors
     /// When the database or an entry cannot be read.
-    pub fn by_task(&self, task: &str) -> Result<Vec<(u64, Entry)>, StoreFault> {
-        self.select("SELECT seq, body FROM entries WHERE task = ? ORDER BY seq", vec![task.to_owned().into()])
+    pub fn by_task(&self, task: &str, within: Within) -> Result<Stretch, StoreFault> {
+        self.stretch("task", task, within)
+    }
+
+    /// The places are sorted before any body is read: there may be hundreds of thousands.
+    fn stretch(&self, column: &str, value: &str, within: Within) -> Result<Stretch, StoreFault> {
+        let query = format!(
+            "SELECT seq, body FROM entries WHERE seq IN (SELECT seq FROM entries WHERE {column} = ? AND seq > ? ORDER BY seq              LIMIT ?) ORDER BY seq"
+        );
+        // One more than is told, to know whether there is one.
+        let limit = i64::try_from(within.entries.saturating_add(1)).unwrap_or(i64::MAX);
+        let values = vec![value.to_owned().into(), signed(within.after).into(), limit.into()];
+        self.select_within(&query, values, within)
+    }
+
+    /// Whether a trace has entries of principals that are seen, by their keys: among its first ones, whoever they are of, so
+    /// that the question costs the same in any trace.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn is_seen(&self, trace: &str, seen: &dyn Fn(Option<&str>) -> bool) -> Result<bool, StoreFault> {
+        let asked = StoreFault::database(&self.path, "read");
+        let query = "SELECT principal FROM entries WHERE trace = ? AND kind <> 'event' ORDER BY at_us LIMIT ?";
+        let mut statement = self.connection.prepare_cached(query).map_err(asked)?;
+        let mut rows = statement.query((trace, FIRST)).map_err(asked)?;
+        while let Some(row) = rows.next().map_err(asked)? {
+            if seen(row.get::<_, Option<String>>(0).map_err(asked)?.as_deref()) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Everything of one frame: its intent, if it had one, its record, and what its agent said of the task by it.
@@ -338,16 +395,25 @@ impl Reader {
     }
 
     fn select(&self, query: &str, values: Vec<Value>) -> Result<Vec<(u64, Entry)>, StoreFault> {
+        Ok(self.select_within(query, values, Within::WHOLE)?.entries)
+    }
+
+    fn select_within(&self, query: &str, values: Vec<Value>, within: Within) -> Result<Stretch, StoreFault> {
         let asked = StoreFault::database(&self.path, "read");
         let mut statement = self.connection.prepare_cached(query).map_err(asked)?;
         let mut rows = statement.query(params_from_iter(values)).map_err(asked)?;
-        let mut found = Vec::new();
+        let (mut found, mut bytes) = (Stretch::default(), 0_usize);
         while let Some(row) = rows.next().map_err(asked)? {
+            if found.entries.len() >= within.entries || bytes >= within.bytes {
+                found.next = found.entries.last().map(|(seq, _)| *seq);
+                break;
+            }
             let seq = row.get::<_, i64>(0).map_err(asked)?.unsigned_abs();
             let body: String = row.get(1).map_err(asked)?;
+            bytes = bytes.saturating_add(body.len());
             let entry = Entry::read(&body);
             let path = || self.path.clone();
-            found.push((seq, entry.map_err(|source| StoreFault::Entry { path: path(), seq, source })?));
+            found.entries.push((seq, entry.map_err(|source| StoreFault::Entry { path: path(), seq, source })?));
         }
         Ok(found)
     }

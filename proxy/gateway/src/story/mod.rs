@@ -14,7 +14,7 @@ mod tests;
 
 use pdp::record::Entry;
 
-use crate::ledger::{Reader, StoreFault, TraceLine};
+use crate::ledger::{Reader, StoreFault, Stretch, TraceLine, Within};
 
 pub use layout::{Telling, tell};
 pub use sight::Sight;
@@ -85,46 +85,76 @@ fn listed(traces: &[String]) -> String {
 /// # Errors
 /// When nothing fits, several traces fit, or the ledger cannot be read.
 pub fn find(reader: &Reader, id: &str, sight: &Sight) -> Result<Vec<Entry>, StoryFault> {
+    Ok(part(reader, id, sight, Within::WHOLE)?.entries)
+}
+
+/// As much of a story as is read at once.
+#[derive(Debug)]
+pub struct Part {
+    /// Its entries that are seen, in the order written.
+    pub entries: Vec<Entry>,
+    /// Behind which place of the ledger the rest begins, where there is more.
+    pub next: Option<u64>,
+}
+
+/// Finds a part of the entries of a story, as [`find`] does.
+///
+/// # Errors
+/// When nothing fits, several traces fit, or the ledger cannot be read.
+pub fn part(reader: &Reader, id: &str, sight: &Sight, within: Within) -> Result<Part, StoryFault> {
     let id = id.trim();
+    let of = |Stretch { entries, next }: Stretch| {
+        let seen = sight.of_entries(entries).into_iter().map(|(_, entry)| entry).collect();
+        Part { entries: seen, next }
+    };
     // As long as a trace id is no number of a record, whatever digits it has.
     if id.len() < TRACE_DIGITS
         && let Ok(number) = id.parse()
     {
-        let found = sight.of_entries(reader.by_number(number)?);
-        if !found.is_empty() {
-            return Ok(entries(found));
+        let found = of(Stretch { entries: reader.by_number(number)?, next: None });
+        if !found.entries.is_empty() {
+            return Ok(found);
         }
     }
-    if (PREFIX_MIN..=TRACE_DIGITS).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        let prefix = id.to_ascii_lowercase();
-        let mut seen = Vec::new();
-        for trace in reader.traces_starting(&prefix, LOOKED_THROUGH)? {
-            let found = sight.of_entries(reader.by_trace(&trace)?);
-            if !found.is_empty() {
-                seen.push((trace, found));
-            }
-            if seen.len() >= LISTED {
-                break;
-            }
-        }
-        match (seen.pop(), seen.is_empty()) {
-            (Some((_, found)), true) => return Ok(entries(found)),
-            (Some((trace, _)), false) => {
-                let traces = seen.into_iter().map(|(trace, _)| trace).chain([trace]).collect();
-                return Err(StoryFault::Ambiguous { prefix, traces });
-            }
-            (None, _) => {}
+    if let Some(trace) = trace_named(reader, id, sight)? {
+        let found = of(reader.by_trace(&trace, within)?);
+        if !found.entries.is_empty() {
+            return Ok(found);
         }
     }
     // What belongs to no task has no story of its own.
-    let found = if id.is_empty() { Vec::new() } else { sight.of_entries(reader.by_task(id)?) };
-    if found.is_empty() {
-        let latest = reader.latest_traces(LISTED, &|key| sight.sees(key))?;
-        return Err(StoryFault::NotFound { id: id.to_owned(), latest });
+    let found = of(if id.is_empty() { Stretch::default() } else { reader.by_task(id, within)? });
+    if !found.entries.is_empty() {
+        return Ok(found);
     }
-    Ok(entries(found))
+    // What is somebody else's ends like what is not there, also where there is more of it.
+    if within.after > 0 {
+        return Ok(Part { entries: Vec::new(), next: None });
+    }
+    let latest = reader.latest_traces(LISTED, &|key| sight.sees(key))?;
+    Err(StoryFault::NotFound { id: id.to_owned(), latest })
 }
 
-fn entries(found: Vec<(u64, Entry)>) -> Vec<Entry> {
-    found.into_iter().map(|(_, entry)| entry).collect()
+/// The trace of this id, or the only one that is seen and begins so.
+fn trace_named(reader: &Reader, id: &str, sight: &Sight) -> Result<Option<String>, StoryFault> {
+    if !(PREFIX_MIN..=TRACE_DIGITS).contains(&id.len()) || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Ok(None);
+    }
+    let prefix = id.to_ascii_lowercase();
+    if prefix.len() == TRACE_DIGITS {
+        return Ok(Some(prefix));
+    }
+    let mut seen = Vec::new();
+    for trace in reader.traces_starting(&prefix, LOOKED_THROUGH)? {
+        if reader.is_seen(&trace, &|key| sight.sees(key))? {
+            seen.push(trace);
+        }
+        if seen.len() >= LISTED {
+            break;
+        }
+    }
+    if seen.len() > 1 {
+        return Err(StoryFault::Ambiguous { prefix, traces: seen });
+    }
+    Ok(seen.pop())
 }

@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 
+use pdp::principal::tenant_of;
 use pdp::record::Entry;
 
 /// Whose entries are seen.
@@ -24,7 +25,7 @@ impl Sight {
     #[must_use]
     pub fn sees(&self, key: Option<&str>) -> bool {
         let Some(own) = &self.0 else { return true };
-        key.is_none_or(|key| tenant(key) == own)
+        key.is_none_or(|key| tenant_of(key) == Some(own))
     }
 
     /// Those of these entries that are seen.
@@ -34,11 +35,11 @@ impl Sight {
         // What the gate itself says of a task is of the tenant whose task it is.
         let mut tasks: HashMap<String, String> = HashMap::new();
         for (_, entry) in &entries {
-            if let (Some(task), Some(tenant)) = (task(entry), tenant_of(entry)) {
+            if let (Some(task), Some(tenant)) = (task(entry), tenant(entry)) {
                 tasks.entry(task.to_owned()).or_insert(tenant);
             }
         }
-        let seen = |entry: &Entry| match (tenant_of(entry), task_of_event(entry)) {
+        let seen = |entry: &Entry| match (tenant(entry), task_of_event(entry)) {
             (Some(tenant), _) => tenant == *own,
             (None, Some(task)) => tasks.get(task) == Some(own),
             (None, None) => true,
@@ -47,18 +48,14 @@ impl Sight {
     }
 }
 
-fn tenant(key: &str) -> &str {
-    key.split_once('/').map_or("", |(tenant, _)| tenant)
-}
-
 /// The tenant of whoever an entry is about.
-fn tenant_of(entry: &Entry) -> Option<String> {
+fn tenant(entry: &Entry) -> Option<String> {
     match entry {
         Entry::Intent(intent) => Some(intent.principal.tenant.clone()),
         Entry::Record(record) => record.principal.as_ref().map(|principal| principal.tenant.clone()),
         // Beside people there are `watch`, `start` and the like, which are of no tenant.
-        Entry::Event(event) => event.by.as_deref().filter(|by| by.contains('/')).map(|by| tenant(by).to_owned()),
-        Entry::Said(said) => Some(tenant(&said.by).to_owned()),
+        Entry::Event(event) => event.by.as_deref().and_then(tenant_of).map(str::to_owned),
+        Entry::Said(said) => Some(tenant_of(&said.by).unwrap_or_default().to_owned()),
     }
 }
 

@@ -2,7 +2,7 @@
 
 import { brief, cell, effectWord } from "../call.js";
 import { badge, button, count, el, empty, failed, head, labels, loading, panel, put, table, verdict } from "../dom.js";
-import { story } from "../entries.js";
+import { restNote, story } from "../entries.js";
 import { graph } from "../graph.js";
 import { lines } from "../laws.js";
 import { pathsOf, reached, telling } from "../paths.js";
@@ -32,6 +32,8 @@ export async function render(root, params, api, page) {
   page.keys([{ keys: "t", words: "Timeline", act: () => { location.hash = timeline; } }]);
   try {
     const [told, sinks] = await Promise.all([story(api, params.id, page.signal), places(api, page.signal)]);
+    const rest = restNote(told, params.id);
+    if (rest) body.before(rest);
     const paths = pathsOf(told.frames);
     if (paths.sinks.length === 0 && paths.carried.length === 0) {
       put(body, empty("No data flowed that is marked", "Nothing that was read in it carried a label, and no call of it acted on anything."));

@@ -4,7 +4,7 @@ import { ask } from "../dialog.js";
 import { choices } from "../choice.js";
 import { brief, digestOf, effectWord } from "../call.js";
 import { button, count, el, empty, facts, failed, head, labels, loading, put, say, verdict, when } from "../dom.js";
-import { story } from "../entries.js";
+import { restNote, story } from "../entries.js";
 import { walk } from "../keys.js";
 import { lines } from "../laws.js";
 import { places } from "../places.js";
@@ -37,6 +37,8 @@ export async function render(root, params, api, page) {
   root.append(put(body, loading("Reading the record")));
   try {
     const [told, sinksOf] = await Promise.all([story(api, id, page.signal), places(api, page.signal)]);
+    const rest = restNote(told, id);
+    if (rest) body.before(rest);
     const tasks = await known(api, told.tasks, page.signal);
     page.title(`${params.id ? "Task" : "Trace"} ${id.slice(0, 12)}`);
     draw({ told, sinksOf, tasks, id, params, api, page, title, sub, acts, body });

@@ -19,9 +19,9 @@ use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::routes;
 
-use super::snapshots::{aside, read};
+use super::snapshots::{aside, looked, read};
 use super::table::Routes;
-use super::{Asked, Control, error, needs, passkeys};
+use super::{Asked, Control, bad, error, needs, passkeys};
 use crate::approvals::{DecideFault, Sight};
 use crate::auth::Visitor;
 use crate::config::Role;
@@ -85,19 +85,18 @@ async fn list(
     }
     let wanted = match query {
         Ok(Query(wanted)) => wanted,
-        Err(e) => return error(StatusCode::BAD_REQUEST, "bad_request", &e.body_text()),
+        Err(e) => return bad(&e.body_text()),
     };
     let pending = match wanted.state.as_deref() {
         None | Some("pending") => Some(true),
         Some("decided") => Some(false),
         Some("all") => None,
         Some(other) => {
-            let words = format!("`{other}` is no state to ask for; use pending, decided or all");
-            return error(StatusCode::BAD_REQUEST, "bad_request", &words);
+            return bad(&format!("`{other}` is no state to ask for; use pending, decided or all"));
         }
     };
     let own = visitor.principal.tenant.clone();
-    let caller = wanted.principal.map(|name| if name.contains('/') { name } else { format!("{own}/{name}") });
+    let caller = wanted.principal.map(|name| visitor.key_named(&name));
     let fits = |request: &Request, about: &crate::approvals::About| {
         request.asker().tenant == own
             && pending.is_none_or(|pending| pending == (request.state().word() == "pending"))
@@ -142,7 +141,7 @@ async fn show(State(control): State<Arc<Control>>, visitor: Asked, Path(id): Pat
 /// A request as this visitor sees it, with what went before.
 async fn answered(control: &Arc<Control>, visitor: Visitor, sight: Sight) -> Response {
     let asked = Arc::clone(control);
-    let told = aside(move || {
+    let told = looked(control, move || {
         let before = told::before(&asked.ledger_path, &sight);
         whole(&sight, &visitor, asked.approvals.rules(), before)
     });
@@ -281,7 +280,7 @@ async fn deny(
     };
     let reason = reason.trim().to_owned();
     if reason.is_empty() {
-        return error(StatusCode::BAD_REQUEST, "bad_request", "`reason` is empty; say why, the agent is told");
+        return bad("`reason` is empty; say why, the agent is told");
     }
     if reason.chars().count() > REASON_CHARS_MAX {
         return too_long("reason");
@@ -293,8 +292,7 @@ async fn deny(
 }
 
 fn too_long(name: &str) -> Response {
-    let words = format!("`{name}` has more than {REASON_CHARS_MAX} characters; shorten it");
-    error(StatusCode::BAD_REQUEST, "bad_request", &words)
+    bad(&format!("`{name}` has more than {REASON_CHARS_MAX} characters; shorten it"))
 }
 
 /// Why a decision does not count, as an answer.

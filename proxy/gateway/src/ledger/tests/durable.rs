@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use futures_util::future::join_all;
 
 use super::super::fault::StoreFault;
-use super::super::schema;
+use super::super::{Within, schema};
 use super::*;
 
 #[test]
@@ -188,7 +188,7 @@ fn a_ledger_of_the_first_version_is_brought_up_to_date_and_keeps_what_it_has() {
     close(open(&place.path));
     assert_eq!(words(&place.path), ["record 1 served", "said note"]);
     let reader = reader(&place.path);
-    assert_eq!(reader.by_trace(TRACE).unwrap().len(), 2, "what is said is found by its trace");
+    assert_eq!(reader.by_trace(TRACE, Within::WHOLE).unwrap().entries.len(), 2, "what is said is found by its trace");
     assert_eq!(reader.by_number(1).unwrap().last().unwrap().1, said(1), "and with the call it was said by");
     assert_eq!(reader.latest_traces(5, &|_| true).unwrap().len(), 1);
     let version: i64 =

@@ -2,7 +2,7 @@
 
 use pdp::decision::Reason;
 
-use super::super::{Filter, Page};
+use super::super::{Filter, Page, Within};
 use super::*;
 
 /// A ledger with two tasks, four servers' worth of variety, and an event.
@@ -60,8 +60,22 @@ fn entries_are_found_by_each_thing_the_design_names() {
     for (filter, want) in cases {
         assert_eq!(found(&reader, &filter), want, "{filter:?}");
     }
-    assert_eq!(reader.by_task("session-1").unwrap().len(), 3);
-    assert_eq!(reader.by_trace(TRACE).unwrap().len(), 3);
+    assert_eq!(reader.by_task("session-1", Within::WHOLE).unwrap().entries.len(), 3);
+    let whole = reader.by_trace(TRACE, Within::WHOLE).unwrap();
+    assert_eq!((whole.entries.len(), whole.next), (3, None));
+    // In parts, each behind the one before: by how many, and by how large.
+    for within in [Within { entries: 2, ..Within::WHOLE }, Within { bytes: 1, ..Within::WHOLE }] {
+        let (mut parts, mut after) = (Vec::new(), 0);
+        loop {
+            let part = reader.by_trace(TRACE, Within { after, ..within }).unwrap();
+            assert!(!part.entries.is_empty() && part.entries.len() <= 2, "{part:?}");
+            parts.extend(part.entries);
+            let Some(next) = part.next else { break };
+            after = next;
+        }
+        assert_eq!(parts, whole.entries);
+    }
+    assert!(reader.is_seen(TRACE, &|_| true).unwrap() && !reader.is_seen(TRACE, &|_| false).unwrap());
     assert_eq!(reader.by_number(1).unwrap(), vec![(1, intent(1)), (2, record(1))]);
     assert_eq!(reader.by_number(u64::MAX).unwrap(), vec![]);
 }
