@@ -4,6 +4,7 @@
 mod law;
 mod people;
 mod races;
+mod slips;
 
 use std::path::Path;
 use std::time::Duration;
