@@ -11,8 +11,11 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser
 
+from desk import Desk, chromium
 from gate import Gate
+from house import House, opened
 from sessions import CLIENTS, Session, direct
 from upstreams import SERVERS, serve_http
 from watched import register
@@ -83,6 +86,35 @@ def registered(
             register(gate, SERVERS[name], work, scratch, stack)
         gate.start()
         yield gate
+
+
+@pytest.fixture(scope="module")
+def house(request: pytest.FixtureRequest, gate: Gate, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """A gate with people, its approvals as the module's `APPROVALS` says."""
+    with opened(gate, tmp_path_factory.mktemp("house"), request.module.APPROVALS) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium, for as long as the module lasts."""
+    with chromium() as launched:
+        yield launched
+
+
+@pytest.fixture
+def desks(browser: Browser, house: House) -> Iterator[Callable[..., Desk]]:
+    """Gives browsers, each of its own; they are closed, and what was wrong with them fails the test."""
+    made: list[Desk] = []
+
+    def desk(**options: object) -> Desk:
+        made.append(Desk(browser, house, **options))
+        return made[-1]
+
+    yield desk
+    with ExitStack() as stack:
+        for each in made:
+            stack.callback(each.close)
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -70,10 +70,13 @@ def codex() -> str:
     return _installed(vendor / "bin" / "codex")
 
 
-def browser() -> str | None:
-    """A Chromium of the machine, which no lock can name. `tests/run` installs one where it can, and says where it cannot."""
+def chromium() -> str:
+    """A Chromium of the machine, which no lock can name. `tests/run` installs Debian's where there is none."""
     names = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
-    return next(filter(None, map(shutil.which, names)), None)
+    found = next(filter(None, map(shutil.which, names)), None)
+    if found is None:
+        raise FileNotFoundError(f"none of {', '.join(names)} is installed: run tests/run, or install Chromium")
+    return found
 
 
 def everything(transport: str) -> list[str]:
@@ -108,9 +111,8 @@ def time() -> list[str]:
 
 
 def playwright(folder: Path) -> list[str]:
-    """Playwright's server, without a window; with a browser where the machine has one."""
-    found = browser()
-    options = ["--executable-path", found, "--no-sandbox"] if found else []
+    """Playwright's server, without a window."""
+    options = ["--executable-path", chromium(), "--no-sandbox"]
     server = _installed(MODULES / "@playwright/mcp/cli.js")
     return [node(), server, "--headless", "--isolated", "--output-dir", str(folder / "pages"), *options]
 
@@ -127,6 +129,21 @@ def github() -> list[str]:
 def dual_era(port: int | None = None) -> list[str]:
     """Our server of both eras; over stdio without a port."""
     return [PYTHON, str(HERE / "servers" / "dual_era.py"), *([] if port is None else [str(port)])]
+
+
+def office(acts: Path, port: int) -> list[str]:
+    """Our server whose tools act, and which writes each act into a file."""
+    return [PYTHON, str(HERE / "servers" / "office.py"), str(acts), str(port)]
+
+
+def patient(manner: str) -> list[str]:
+    """A client that waits for people in the manner of a known one."""
+    return [node(), str(HERE / "clients" / "patient.mjs"), manner]
+
+
+def axe() -> str:
+    """The text of axe-core, which finds faults of accessibility."""
+    return Path(_installed(MODULES / "axe-core" / "axe.min.js")).read_text()
 
 
 def conformance_suite() -> list[str]:

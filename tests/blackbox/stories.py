@@ -189,19 +189,16 @@ def time() -> list[Step]:
     ]
 
 
-def playwright(browser: bool) -> list[Step]:
-    """The tools of a browser; where the machine has one, also a page opened in it and read."""
+def playwright() -> list[Step]:
+    """The tools of a browser, and a page opened in it and read."""
     url = "data:text/html,<title>Gate</title><h1>A page</h1><button>Go</button>"
-    opened = [
+    return [
+        {"do": "list_tools", "names": ["browser_navigate", "browser_snapshot", "browser_click", "browser_close"]},
         call("browser_navigate", {"url": url}, "Page Title: Gate"),
         call("browser_snapshot", {}, 'heading "A page"', 'button "Go"'),
         call("browser_evaluate", {"function": "() => document.title"}, '"Gate"'),
         call("browser_click", {"target": "e99", "element": "a button that is not there"}, "e99", fails=True),
         call("browser_close", {}, "No open tabs"),
-    ]
-    return [
-        {"do": "list_tools", "names": ["browser_navigate", "browser_snapshot", "browser_click", "browser_close"]},
-        *(opened if browser else []),
         {"do": "ping"},
     ]
 

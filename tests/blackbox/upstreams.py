@@ -125,7 +125,7 @@ SERVERS = {
             "playwright",
             "stdio",
             lambda folder, _port: programs.playwright(folder),
-            lambda _folder, _modern: stories.playwright(programs.browser() is not None),
+            lambda _folder, _modern: stories.playwright(),
             clients=("python", "typescript-v2"),
         ),
         Server(

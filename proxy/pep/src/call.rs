@@ -240,6 +240,14 @@ impl Head {
         }
     }
 
+    /// As [`Self::cancelled`], at once: of what no server has heard yet, none can say anything.
+    pub(crate) async fn given_up(&self) {
+        match &self.underway {
+            Some(underway) => underway.given_up().await,
+            None => std::future::pending().await,
+        }
+    }
+
     /// Whether the client has cancelled this request.
     pub(crate) fn is_cancelled(&self) -> bool {
         let given_up = self.slip.as_ref().is_some_and(|slip| slip.is_cancelled());

@@ -306,6 +306,12 @@ impl Underway {
         self.cancelled.borrow().is_some()
     }
 
+    /// Returns as soon as the client has cancelled the request.
+    pub(crate) async fn given_up(&self) {
+        // The sender lives in `self`, so waiting cannot fail.
+        let _ = self.cancelled.subscribe().wait_for(Option::is_some).await;
+    }
+
     /// Returns when the client has cancelled the request and the server has had time to say so itself: some answer a
     /// cancelled request, most do not, and then nothing else would end it.
     pub(crate) async fn cancelled(&self) {

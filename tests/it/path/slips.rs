@@ -480,6 +480,29 @@ scripts! {
         ["private"]
     "#;
 
+    /// As many wait beside the calls under way as there are seats for: a call beyond them is told to be made again, and who would
+    /// wait for a result is told to look again.
+    too_many_wait_already: r#"
+        given > tools/list yard
+        approver waits
+        seats 1
+        raw yard {"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"ship","arguments":{"count":11},"task":{"ttl":60000}}}
+        > tasks/result yard {"taskId":"{{slip}}"}
+        show
+        > tasks/get yard {"taskId":"{{slip}}"}
+        raw yard {"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"ship","arguments":{"count":11},"task":{"ttl":60000}}}
+    "# => r#"
+        asked for owner: yard ship
+        asked for owner: yard ship
+        <= yard: all nine -> served
+        > tasks/result yard wgk_0000000000000007abababababababab: intake>classify>policy>guardrail>approval>credential>audit -> refused busy
+        200 error 49901 busy: too many calls wait for people already; ask for the task's status, and for its result later
+        > tasks/get yard wgk_0000000000000007abababababababab: all nine -> served
+        asked for owner: yard ship
+        > tools/call yard ship: intake>classify>policy>guardrail>audit -> refused approval_pending
+        > tools/call yard ship: intake>classify>policy>guardrail -> abandoned
+    "#;
+
     /// What can be got can be listed, by whose it is.
     the_gates_tasks_stand_in_the_list: r#"
         given > tools/list yard

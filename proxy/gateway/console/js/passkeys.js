@@ -66,7 +66,7 @@ async function prove(answered, signal) {
       authenticatorData: base64url(response.authenticatorData), clientDataJSON: base64url(response.clientDataJSON),
       signature: base64url(response.signature), userHandle: base64url(response.userHandle),
     },
-    extensions: {}, clientExtensionResults: credential.getClientExtensionResults(),
+    clientExtensionResults: credential.getClientExtensionResults(),
   };
 }
 
@@ -89,7 +89,7 @@ export async function make(answered, signal) {
       attestationObject: base64url(response.attestationObject), clientDataJSON: base64url(response.clientDataJSON),
       transports: response.getTransports?.() ?? [],
     },
-    extensions: {}, clientExtensionResults: credential.getClientExtensionResults(),
+    clientExtensionResults: credential.getClientExtensionResults(),
   };
 }
 

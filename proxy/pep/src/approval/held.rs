@@ -34,6 +34,12 @@ fn asks_progress(frame: &Frame) -> bool {
     may_hold && frame.header("accept").is_some_and(|accepted| accepted.contains("text/event-stream"))
 }
 
+/// The token under which the client of this request is told, as it wrote it; nothing where it did not ask.
+pub(super) fn token(head: &Head) -> Option<String> {
+    let meta = head.envelope.param_part(&head.text, "_meta")?;
+    Some(meta.get(TOKEN)?.text().to_owned())
+}
+
 /// By which a held call tells its client that it waits.
 #[derive(Debug)]
 pub(crate) struct Bell {
@@ -44,8 +50,7 @@ pub(crate) struct Bell {
 impl Bell {
     /// Tells the client once more. `nth` counts from one.
     pub(crate) fn ring(&self, head: &Head, nth: u64, words: &str) {
-        let meta = head.envelope.param_part(&head.text, "_meta");
-        let Some(token) = meta.and_then(|meta| meta.get(TOKEN)).map(|token| token.text().to_owned()) else { return };
+        let Some(token) = token(head) else { return };
         // Small enough that what the server counts later still goes up from here (progress must only rise).
         let text = format!(
             "{{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{{\"progressToken\":{token},\

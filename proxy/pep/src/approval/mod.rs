@@ -72,9 +72,10 @@ impl Rung {
     /// The rung of a client that waits for its answer.
     pub(crate) fn beside(head: &Head, ports: &Ports) -> Self {
         let millis = Duration::from_millis;
+        // A long message has a bell in case there is a token; here it is seen whether there is one.
         match &head.bell {
-            Some(_) => Self::Progress(millis(ports.limits.hold_progress_ms)),
-            None => Self::Hold(millis(ports.limits.hold_ms)),
+            Some(_) if held::token(head).is_some() => Self::Progress(millis(ports.limits.hold_progress_ms)),
+            Some(_) | None => Self::Hold(millis(ports.limits.hold_ms)),
         }
     }
 
@@ -143,8 +144,9 @@ pub(crate) async fn wait(head: &Head, ports: &Ports, hold: &Hold, patience: Dura
         };
         tokio::select! {
             biased;
+            // First: what people decide now is found by the next call, and not used up by one that nobody waits for.
+            () = head.given_up() => return Err(Refusal::new(Code::Cancelled, CANCELLED)),
             verdict = &mut verdict => return Ok(verdict),
-            () = head.cancelled() => return Err(Refusal::new(Code::Cancelled, CANCELLED)),
             bell = ring => {
                 ticks = ticks.saturating_add(1);
                 bell.ring(head, ticks, &waits_for(hold));

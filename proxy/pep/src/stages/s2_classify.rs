@@ -226,7 +226,8 @@ pub(crate) async fn classify(mut call: Call<Proposed>, gate: &Arc<Gate>) -> Resu
         if let Err(outside) = scope::reached(call.head(), &server) {
             return Err(scope::refuse(call, &outside));
         }
-        if let Err(refusal) = live_is_reviewed(&call, &server, tool, gate).await {
+        let age_us_max = gate.ports.limits.listing_age_us_max;
+        if let Err(refusal) = live_is_reviewed(&call, &server, tool, age_us_max, gate).await {
             return Err(call.stop(refusal));
         }
     }
@@ -404,12 +405,12 @@ pub(super) async fn live_is_reviewed<S>(
     call: &Call<S>,
     server: &Server,
     tool: &Tool,
+    age_us_max: i64,
     gate: &Arc<Gate>,
 ) -> Result<(), Refusal> {
     let head = call.head();
-    let limits = gate.ports.limits;
     let asked_us = gate.ports.clock.now_us();
-    let mut live = head.channel.live(&tool.name, asked_us, limits.listing_age_us_max);
+    let mut live = head.channel.live(&tool.name, asked_us, age_us_max);
     if live == Live::Unknown {
         // The gate's own listing would be refused for the same reason, and the call for want of a listing.
         if let Some(refusal) = ended(call, server, &gate.ports) {
@@ -418,7 +419,7 @@ pub(super) async fn live_is_reviewed<S>(
         list_tools(call, gate).await;
         // What was listed for this very call is fresh enough for it, however short the limit.
         let now_us = gate.ports.clock.now_us();
-        live = head.channel.live(&tool.name, now_us, limits.listing_age_us_max.max(now_us.saturating_sub(asked_us)));
+        live = head.channel.live(&tool.name, now_us, age_us_max.max(now_us.saturating_sub(asked_us)));
     }
     match live {
         Live::Is(digest) if digest == tool.pin => Ok(()),

@@ -356,7 +356,8 @@ async fn as_it_was(call: &mut Call<Cleared>, gate: &Arc<Gate>) -> Result<(), Ref
         Subject::Tool { tool, .. } => (Arc::clone(call.state().server()), Arc::clone(tool)),
         Subject::Method { .. } => return Ok(()),
     };
-    live_is_reviewed(call, &server, &tool, gate).await
+    // Listed anew: what the server offered before people thought says little of what it offers now.
+    live_is_reviewed(call, &server, &tool, 0, gate).await
 }
 
 /// What a second judgement says.
