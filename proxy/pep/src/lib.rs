@@ -31,7 +31,7 @@ mod task;
 mod trace;
 mod validation;
 
-pub use approval::{Held, SlipBounds, Slips};
+pub use approval::{Held, SlipBounds, Slips, asker};
 pub use call::{Call, Stopped};
 pub use channel::{Channel, Channels};
 pub use effect::{Quarantine, ReleaseFault, Withheld};

@@ -272,6 +272,8 @@ pub struct Hold {
     pub server: Arc<Server>,
     /// Which tool; nothing for a method.
     pub tool: Option<Arc<Tool>>,
+    /// What a method acts on, as policies see it; empty for a tool.
+    pub target: String,
     /// The call itself.
     pub identity: Identity,
     /// What is shown with it.

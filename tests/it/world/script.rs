@@ -165,7 +165,7 @@ impl Stage {
                 let (record, by) = cut(rest);
                 let ports = &world.gate.ports;
                 let now_us = pep::ports::Clock::now_us(&*world.clock);
-                let by = format!("default/{by}");
+                let by = caller(by).principal.unwrap();
                 let said = match ports.quarantine.release(record.parse().unwrap(), &by, now_us) {
                     Ok(one) => format!("released: {} {} of {}, {} bytes", one.server, one.tool, one.owner, one.bytes),
                     Err(fault) => format!("not released: {fault}"),

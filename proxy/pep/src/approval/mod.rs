@@ -5,6 +5,7 @@
 //! is given a slip, and comes back for the result; for any other the call is held while it can wait, with progress where it
 //! asked for that, and then it is told to ask again with the same call.
 
+mod asker;
 mod held;
 mod offer;
 pub(crate) mod retry;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pdp::digest::Digest;
+use pdp::json::{self, Json};
 use pdp::record::{Direction, FrameKind};
 use pdp::refusal::{Code, Refusal};
 use pdp::registry::Server;
@@ -27,6 +29,7 @@ use crate::stages::s2_classify::Subject;
 use crate::stages::s7_action::CANCELLED;
 use crate::task::WaitingCall;
 
+pub use asker::asker;
 pub use held::Held;
 pub(crate) use held::{Bell, Watched, run};
 pub(crate) use offer::{Offer, gave_a_slip, unattended};
@@ -125,6 +128,22 @@ fn named(info: &Value) -> String {
     let word = |name: &str| info.get(name).and_then(Value::as_str).unwrap_or_default();
     let whole = format!("{} {}", word("name"), word("version"));
     whole.trim().chars().take(CLIENT_CHARS_MAX).collect()
+}
+
+/// What a message says that calls no tool, in canonical form: its parameters, or an answer's result. All of it is bound and
+/// shown, but what only carries it.
+pub(crate) fn said(head: &Head) -> String {
+    let names: &[&str] = if head.kind == FrameKind::Response { &["result", "error"] } else { &["params"] };
+    let Some(part) = names.iter().find_map(|name| head.envelope.part(&head.text, name)) else { return "{}".to_owned() };
+    match Json::of(part, pdp::digest::DEPTH_MAX) {
+        Ok(Json::Object(members)) => {
+            let members = members.into_iter().filter(|(name, _)| name != "_meta");
+            json::canonical(&Json::Object(members.collect()))
+        }
+        Ok(value) => json::canonical(&value),
+        // What cannot be read is bound as it stands.
+        Err(_) => part.text().to_owned(),
+    }
 }
 
 /// Waits for people, at most as long as the client does.

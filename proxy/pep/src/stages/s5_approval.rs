@@ -408,12 +408,13 @@ fn forbidden_since(what: &str, rules: &[Rule]) -> Refusal {
 fn hold(call: &mut Call<Cleared>, ports: &Ports, asked: &Asked) -> Hold {
     let decision = call.entry().read(|record| record.decision.clone()).flatten();
     let (head, state) = (call.head(), call.state());
-    let (tool, action, arguments) = match state.subject() {
+    let (tool, action, target, arguments) = match state.subject() {
         Subject::Tool { tool, .. } => {
             let read = Json::read(state.subject().arguments_text(head), pdp::digest::DEPTH_MAX);
-            (Some(Arc::clone(tool)), tool.name.clone(), read.map(|value| json::canonical(&value)).unwrap_or_default())
+            let arguments = read.map(|value| json::canonical(&value)).unwrap_or_default();
+            (Some(Arc::clone(tool)), tool.name.clone(), String::new(), arguments)
         }
-        Subject::Method { name, target, .. } => (None, name.clone(), json::quoted(target)),
+        Subject::Method { name, target, .. } => (None, name.clone(), target.clone(), approval::said(head)),
     };
     let server = state.server();
     let identity = Identity {
@@ -449,6 +450,7 @@ fn hold(call: &mut Call<Cleared>, ports: &Ports, asked: &Asked) -> Hold {
         task: Arc::clone(&head.task),
         server: Arc::clone(server),
         tool,
+        target,
         identity,
         shown,
         decision,

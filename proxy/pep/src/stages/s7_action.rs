@@ -248,7 +248,7 @@ pub(crate) async fn execute(mut call: Call<Credentialed>, ports: &Ports) -> Resu
 }
 
 /// A frame to the client: its own text is what goes on.
-fn deliver(call: Call<Credentialed>, pending: Pending) -> Result<Call<Executed>, Stopped> {
+fn deliver(mut call: Call<Credentialed>, pending: Pending) -> Result<Call<Executed>, Stopped> {
     let head = call.head();
     let asks = head.kind == FrameKind::Request;
     if asks
@@ -260,6 +260,7 @@ fn deliver(call: Call<Credentialed>, pending: Pending) -> Result<Call<Executed>,
         return Err(call.stop(Refusal::new(Code::Busy, words)));
     }
     let raw = Raw::whole(200, Vec::new(), Bytes::copy_from_slice(head.text.as_bytes()));
+    call.entry().acts();
     Ok(call.advance(|was: Credentialed| {
         let (server, subject, obligations, _none) = was.into_parts();
         Executed { raw, server, subject, obligations, pending }
