@@ -27,6 +27,8 @@ scripts! {
         200 {"jsonrpc":"2.0","id":7,"result":{"task":{"taskId":"wgk_0000000000000007abababababababab","status":"working","statusMessage":"`ship` waits for a person's approval (owner): https://gate.test/console/#/approvals/ap_1","createdAt":"2026-11-20T00:00:00.000Z","lastUpdatedAt":"2026-11-20T00:00:00.000Z","ttl":930000,"pollInterval":5000}}}
         > tasks/get yard wgk_0000000000000007abababababababab: all nine -> served
         200 {"jsonrpc":"2.0","id":8,"result":{"taskId":"wgk_0000000000000007abababababababab","status":"working","statusMessage":"`ship` waits for a person's approval (owner): https://gate.test/console/#/approvals/ap_1","createdAt":"2026-11-20T00:00:00.000Z","lastUpdatedAt":"2026-11-20T00:00:00.000Z","ttl":930000,"pollInterval":5000}}
+        sent to yard: tools/list
+        > tools/list yard: all nine -> served
         intent: tools/call yard ship
         sent to yard: tools/call ship
         > tools/call yard ship: all nine -> served [private]
@@ -496,7 +498,7 @@ scripts! {
         asked for owner: yard ship
         <= yard: all nine -> served
         > tasks/result yard wgk_0000000000000007abababababababab: intake>classify>policy>guardrail>approval>credential>audit -> refused busy
-        200 error 49901 busy: too many calls wait for people already; ask for the task's status, and for its result later
+        200 error 42901 busy: too many calls wait for people already; ask for the task's status, and for its result later
         > tasks/get yard wgk_0000000000000007abababababababab: all nine -> served
         asked for owner: yard ship
         > tools/call yard ship: intake>classify>policy>guardrail>audit -> refused approval_pending
