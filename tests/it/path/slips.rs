@@ -32,7 +32,7 @@ scripts! {
         intent: tools/call yard ship
         sent to yard: tools/call ship
         > tools/call yard ship: all nine -> served [private]
-        {"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"ship","arguments":{"count":11},"_meta":{"traceparent":"00-0000000000000003abababababababab-000000000000000b-01"}}}
+        {"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"ship","arguments":{"count":11},"_meta":{"traceparent":"00-0000000000000003abababababababab-000000000000000e-01"}}}
         > tasks/get yard wgk_0000000000000007abababababababab: all nine -> served
         200 {"jsonrpc":"2.0","id":2,"result":{"taskId":"wgk_0000000000000007abababababababab","status":"completed","createdAt":"2026-11-20T00:00:00.000Z","lastUpdatedAt":"2026-11-20T00:00:07.000Z","ttl":930000,"pollInterval":5000}}
         > tasks/result yard wgk_0000000000000007abababababababab: all nine -> served [private]
