@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use pdp::record::{Entry, Event};
 use pep::ports::{Clock, Entropy, Gate, Ledger, Limits, Ports};
-use pep::{Channels, Propagation, Quarantine, Slips, Tasks};
+use pep::{Channels, Quarantine, Slips, Tasks};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
@@ -129,10 +129,7 @@ pub async fn start(config: &Config, environment: Environment) -> anyhow::Result<
             held: Arc::new(Semaphore::new(config.limits.calls_held_max)),
             slips: Slips::default(),
             limits: pipeline_limits(config),
-            propagation: Propagation {
-                trace_context: telemetry.propagation.trace_context,
-                baggage: telemetry.propagation.baggage,
-            },
+            propagation: telemetry.propagation.into(),
         },
     });
     store.tells(&gate);

@@ -242,9 +242,10 @@ impl Head {
 
     /// As [`Self::cancelled`], at once: of what no server has heard yet, none can say anything.
     pub(crate) async fn given_up(&self) {
-        match &self.underway {
-            Some(underway) => underway.given_up().await,
-            None => std::future::pending().await,
+        match (&self.slip, &self.underway) {
+            (Some(slip), _) => slip.cancelled().await,
+            (None, Some(underway)) => underway.given_up().await,
+            (None, None) => std::future::pending().await,
         }
     }
 

@@ -6,6 +6,7 @@ mod passkeys;
 mod people;
 mod port;
 mod races;
+mod slips;
 
 use std::path::Path;
 use std::time::Duration;

@@ -27,10 +27,12 @@ scripts! {
         200 {"jsonrpc":"2.0","id":7,"result":{"task":{"taskId":"wgk_0000000000000007abababababababab","status":"working","statusMessage":"`ship` waits for a person's approval (owner): https://gate.test/console/#/approvals/ap_1","createdAt":"2026-11-20T00:00:00.000Z","lastUpdatedAt":"2026-11-20T00:00:00.000Z","ttl":930000,"pollInterval":5000}}}
         > tasks/get yard wgk_0000000000000007abababababababab: all nine -> served
         200 {"jsonrpc":"2.0","id":8,"result":{"taskId":"wgk_0000000000000007abababababababab","status":"working","statusMessage":"`ship` waits for a person's approval (owner): https://gate.test/console/#/approvals/ap_1","createdAt":"2026-11-20T00:00:00.000Z","lastUpdatedAt":"2026-11-20T00:00:00.000Z","ttl":930000,"pollInterval":5000}}
+        sent to yard: tools/list
+        > tools/list yard: all nine -> served
         intent: tools/call yard ship
         sent to yard: tools/call ship
         > tools/call yard ship: all nine -> served [private]
-        {"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"ship","arguments":{"count":11},"_meta":{"traceparent":"00-0000000000000003abababababababab-000000000000000b-01"}}}
+        {"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"ship","arguments":{"count":11},"_meta":{"traceparent":"00-0000000000000003abababababababab-000000000000000e-01"}}}
         > tasks/get yard wgk_0000000000000007abababababababab: all nine -> served
         200 {"jsonrpc":"2.0","id":2,"result":{"taskId":"wgk_0000000000000007abababababababab","status":"completed","createdAt":"2026-11-20T00:00:00.000Z","lastUpdatedAt":"2026-11-20T00:00:07.000Z","ttl":930000,"pollInterval":5000}}
         > tasks/result yard wgk_0000000000000007abababababababab: all nine -> served [private]
@@ -478,6 +480,29 @@ scripts! {
         > tasks/result yard wgk_000000000000000dabababababababab: all nine -> served [private]
         private | private
         ["private"]
+    "#;
+
+    /// As many wait beside the calls under way as there are seats for: a call beyond them is told to be made again, and who would
+    /// wait for a result is told to look again.
+    too_many_wait_already: r#"
+        given > tools/list yard
+        approver waits
+        seats 1
+        raw yard {"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"ship","arguments":{"count":11},"task":{"ttl":60000}}}
+        > tasks/result yard {"taskId":"{{slip}}"}
+        show
+        > tasks/get yard {"taskId":"{{slip}}"}
+        raw yard {"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"ship","arguments":{"count":11},"task":{"ttl":60000}}}
+    "# => r#"
+        asked for owner: yard ship
+        asked for owner: yard ship
+        <= yard: all nine -> served
+        > tasks/result yard wgk_0000000000000007abababababababab: intake>classify>policy>guardrail>approval>credential>audit -> refused busy
+        200 error 42901 busy: too many calls wait for people already; ask for the task's status, and for its result later
+        > tasks/get yard wgk_0000000000000007abababababababab: all nine -> served
+        asked for owner: yard ship
+        > tools/call yard ship: intake>classify>policy>guardrail>audit -> refused approval_pending
+        > tools/call yard ship: intake>classify>policy>guardrail -> abandoned
     "#;
 
     /// What can be got can be listed, by whose it is.

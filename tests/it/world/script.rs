@@ -142,8 +142,9 @@ impl Stage {
             "|" => world.upstream.item(&self.server.0, self.server.1, item(rest)),
             "sleep" => tokio::time::sleep(std::time::Duration::from_secs(rest.parse().unwrap())).await,
             "later" => world.clock.pass(rest.parse().unwrap()),
-            "slots" => {
-                let slots = &world.gate.ports.slots;
+            "slots" | "seats" => {
+                let ports = &world.gate.ports;
+                let slots = if word == "slots" { &ports.slots } else { &ports.held };
                 slots.forget_permits(slots.available_permits());
                 slots.add_permits(rest.parse().unwrap());
             }

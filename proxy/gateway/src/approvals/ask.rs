@@ -176,7 +176,7 @@ impl Requests {
                 }
                 self.made_whole(&mut book, &id, hold);
                 self.shown_as_now(&mut book, &request, hold);
-                self.seat(&mut book, &id).map_or(Look::Gone, Look::Wait)
+                self.seat(&mut book, &id, hold.number).map_or(Look::Gone, Look::Wait)
             }
             State::Granted(_) => match self.take(&mut book, &id, hold, now_us) {
                 Ok((taken, kept)) => Look::Taken(taken, kept),
@@ -244,7 +244,7 @@ impl Requests {
         self.notify(book, &id, Told::Asked, None, None);
         // The seat comes last: one that is dropped takes the lock that is held here.
         match kept {
-            Some(kept) => self.seat(book, &id).map_or(Look::Gone, |seat| Look::Made(seat, kept)),
+            Some(kept) => self.seat(book, &id, hold.number).map_or(Look::Gone, |seat| Look::Made(seat, kept)),
             None => Look::Gone,
         }
     }
@@ -274,10 +274,14 @@ impl Requests {
         self.report(book, request.id(), "approval_changed", Some(&hold.principal.key()), &since);
     }
 
-    fn seat(&self, book: &mut Book, id: &str) -> Option<Seat<'_>> {
+    fn seat(&self, book: &mut Book, id: &str, number: u64) -> Option<Seat<'_>> {
         let entry = book.get_mut(id)?;
         entry.waiting = entry.waiting.saturating_add(1);
-        entry.asked = entry.asked.saturating_add(1);
+        if !entry.latest.contains(&number) {
+            let [first, second, third, _] = entry.latest;
+            entry.latest = [number, first, second, third];
+            entry.asked = entry.asked.saturating_add(1);
+        }
         let turn = entry.turn.subscribe();
         self.tell(id);
         Some(Seat { requests: self, id: id.to_owned(), turn })

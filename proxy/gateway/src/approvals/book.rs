@@ -29,6 +29,8 @@ pub(super) struct Entry {
     pub(super) waiting: u32,
     /// How many calls have asked for it.
     pub(super) asked: u32,
+    /// The numbers of those that asked last. A call whose client does not wait for it asks twice, and is one call.
+    pub(super) latest: [u64; 4],
     /// Who has looked at it.
     pub(super) viewed: BTreeSet<String>,
     /// Moves on with each step.
@@ -39,8 +41,8 @@ impl Entry {
     pub(super) fn new(request: Request, about: Arc<About>) -> Self {
         let (turn, _) = watch::channel(());
         let (stored, bytes) = (stored(&request, &about), bytes(&request, &about));
-        let (waiting, asked, viewed) = (0, 0, BTreeSet::new());
-        Self { request, about, entries: None, whole: true, stored, bytes, waiting, asked, viewed, turn }
+        let (waiting, asked, latest, viewed) = (0, 0, [0; 4], BTreeSet::new());
+        Self { request, about, entries: None, whole: true, stored, bytes, waiting, asked, latest, viewed, turn }
     }
 
     /// A request as it was stored.

@@ -72,6 +72,12 @@ pub struct Propagation {
     pub baggage: bool,
 }
 
+impl From<Propagation> for pep::Propagation {
+    fn from(Propagation { trace_context, baggage }: Propagation) -> Self {
+        Self { trace_context, baggage }
+    }
+}
+
 /// How spans are gathered before they are sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Batch {

@@ -169,9 +169,13 @@ impl Slip {
         Duration::from_micros(u64::try_from(self.waits_us.saturating_sub(now_us)).unwrap_or(0))
     }
 
-    /// Says how its call stands.
+    /// Says how its call stands, unless that is cancelled.
     pub(crate) fn says(&self, words: String, now_us: i64) {
-        self.change(now_us, |state| state.words = words);
+        self.state.send_modify(|state| {
+            if !state.cancelled {
+                (state.words, state.changed_us) = (words, now_us);
+            }
+        });
     }
 
     /// Returns when its client has cancelled it.
@@ -201,13 +205,6 @@ impl Slip {
         let mut seen = self.state.subscribe();
         // The sender lives in `self`, so waiting cannot fail.
         let _found = seen.wait_for(|state| holds(state)).await;
-    }
-
-    fn change(&self, now_us: i64, change: impl FnOnce(&mut State)) {
-        self.state.send_modify(|state| {
-            change(state);
-            state.changed_us = now_us;
-        });
     }
 
     pub(super) fn outcome(&self) -> Option<Arc<Outcome>> {
@@ -350,7 +347,7 @@ impl Slip {
                 tokio::select! {
                     biased;
                     () = self.over() => Ok(self.fetched(id)),
-                    () = head.cancelled() => {
+                    () = head.given_up() => {
                         Err(Refusal::new(Code::Cancelled, "the client does not wait for the result any more"))
                     }
                 }

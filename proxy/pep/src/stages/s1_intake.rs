@@ -83,9 +83,7 @@ pub(crate) fn admit(mut frame: Frame, gate: &Arc<Gate>) -> Result<Call<Proposed>
         Ok(slot) => slot,
         Err(refusal) => return Err(refuse(entry, address, refusal)),
     };
-    if version.is_none() {
-        entry.write(|record| record.protocol = channel.protocol().map(str::to_owned));
-    }
+    entry.write(|record| record.protocol = version.or_else(|| channel.protocol().map(str::to_owned)));
     let asks = message.kind == FrameKind::Request && direction == Direction::ToServer;
     let underway = asks.then(|| channel.begin(message.envelope.id.as_deref().unwrap_or_default()));
     let head = Head {
