@@ -260,7 +260,8 @@ def refusal(result: dict[str, Any]) -> dict[str, Any]:
 def opened(gate: Gate, scratch: Path, approvals: str) -> Iterator[House]:
     """A house on this gate, started; `approvals` is what stands in the table of that name."""
     house = House(gate, scratch / "acts.jsonl")
-    gate.configure(f"[approvals]\n{approvals}\n\n{principals()}")
+    gate.people(approvals)
+    gate.configure(principals())
     office = Server("office", "http", lambda _folder, port: programs.office(scratch / "acts.jsonl", port), lambda *_: [])
     with serve_http(office, scratch, scratch / "office.log") as port:
         house.register(port)

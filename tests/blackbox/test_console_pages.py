@@ -19,7 +19,7 @@ Desks = Callable[..., Desk]
 # Where the pictures are put; nowhere unless said.
 PICTURES = os.environ.get("WICKETGATE_PICTURES")
 # A picture that is larger is not of a page but of a mistake.
-PICTURE_BYTES_MAX = 150_000
+PICTURE_BYTES_MAX = 200_000
 
 
 @pytest.fixture(scope="module")
