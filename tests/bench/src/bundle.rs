@@ -13,6 +13,13 @@ pub const SERVER: &str = "bench";
 /// The token of the one agent. It guards nothing but a benchmark on this machine.
 pub const TOKEN: &str = "bench-agent-token";
 
+/// The token of the one who decides.
+pub const APPROVER: &str = "bench-approver-token";
+/// The tool whose calls wait for people where [`asks`] says so.
+pub const ASKING: &str = "write_001";
+/// The policy that makes them wait, beside the others.
+const ASKED: &str = "policies/people.cedar";
+
 /// How many tools and policies there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Size {
@@ -228,6 +235,35 @@ pub fn write(folder: &Path, size: Size, url: &str, listen: u16, control: u16) ->
             Digest::of_bytes(TOKEN.as_bytes())
         ),
     )
+}
+
+/// Has calls of [`ASKING`] wait for people, as many as are sent, for an hour, and go on all at once when they may.
+///
+/// # Errors
+/// When a file cannot be written.
+pub fn asks(folder: &Path) -> anyhow::Result<()> {
+    let policy = format!(
+        "@id(\"people\") @reason(\"a person looks at each\") @approval(\"owner\") forbid (principal, action == \
+         {SERVER}::Action::\"{ASKING}\", resource);\n"
+    );
+    std::fs::write(folder.join(ASKED), policy)?;
+    let file = folder.join("wicketgate.toml");
+    let config = std::fs::read_to_string(&file)?;
+    let more = format!(
+        "[approvals]\nhold_s = 3600\npending_per_principal_max = 10000\npending_per_task_max = 10000\n\
+         [limits]\ncalls_per_server_max = 2048\n\
+         [[principals]]\nagent = \"approver\"\nroles = [\"admin\"]\ntoken_sha256 = \"{}\"\n",
+        Digest::of_bytes(APPROVER.as_bytes())
+    );
+    std::fs::write(&file, config + &more).with_context(|| format!("{} cannot be written", file.display()))
+}
+
+/// Has them wait no more, once the gate has read its policies again.
+///
+/// # Errors
+/// When the policy cannot be taken away.
+pub fn ask_no_more(folder: &Path) -> anyhow::Result<()> {
+    std::fs::remove_file(folder.join(ASKED)).context("the policy cannot be taken away")
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ pub mod memory;
 pub mod message;
 pub mod origin;
 pub mod path;
+pub mod people;
 pub mod process;
 pub mod proxy;
 pub mod report;

@@ -49,7 +49,7 @@ struct RunArguments {
     /// Fewer rows and rounds: under a minute, for use while working. Writes no file.
     #[arg(long)]
     quick: bool,
-    /// Only rows whose name contains this, or one of the parts `sizes`, `memory`, `instructions`, `bundles`. Writes no file.
+    /// Only rows whose name contains this, or one of the parts `sizes`, `memory`, `people`, `instructions`, `bundles`. Writes no file.
     #[arg(long)]
     only: Option<String>,
     /// How often each row is measured; the median counts.

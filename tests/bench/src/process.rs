@@ -147,8 +147,10 @@ fn command(program: &Path, wrap: &[String]) -> Command {
 pub struct Gate {
     /// The process.
     pub process: Process,
-    // Held for its `Drop`: it takes the ledger with it.
-    _folder: tempfile::TempDir,
+    /// Where its control API is.
+    pub control: SocketAddr,
+    // Dropped with it: it takes the ledger along.
+    folder: tempfile::TempDir,
 }
 
 impl Gate {
@@ -157,10 +159,29 @@ impl Gate {
     /// # Errors
     /// When it does not answer, with what it logged.
     pub async fn start(program: &Path, size: Size, upstream: SocketAddr, wrap: &[String]) -> anyhow::Result<Self> {
+        Self::started(program, size, upstream, wrap, |_| Ok(())).await
+    }
+
+    /// Starts one where calls of one tool wait for people.
+    ///
+    /// # Errors
+    /// As [`Gate::start`].
+    pub async fn start_asking(program: &Path, size: Size, upstream: SocketAddr) -> anyhow::Result<Self> {
+        Self::started(program, size, upstream, &[], bundle::asks).await
+    }
+
+    async fn started(
+        program: &Path,
+        size: Size,
+        upstream: SocketAddr,
+        wrap: &[String],
+        more: impl FnOnce(&Path) -> anyhow::Result<()>,
+    ) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir().context("no place for the ledger")?;
         let (listen, control) = (free_port()?, free_port()?);
         let url = format!("http://{upstream}{}", message::upstream_path(size.tools));
         bundle::write(folder.path(), size, &url, listen, control)?;
+        more(folder.path())?;
         let log = folder.path().join("log");
         let child = command(program, wrap)
             .arg("serve")
@@ -172,7 +193,8 @@ impl Gate {
             .spawn()
             .with_context(|| format!("{} cannot be started", program.display()))?;
         let address = SocketAddr::from(([127, 0, 0, 1], listen));
-        let mut gate = Self { process: Process { child, address }, _folder: folder };
+        let control = SocketAddr::from(([127, 0, 0, 1], control));
+        let mut gate = Self { process: Process { child, address }, control, folder };
         gate.wait(&log).await?;
         Ok(gate)
     }
@@ -195,6 +217,12 @@ impl Gate {
     /// As [`Process::stop`].
     pub fn stop(self) -> anyhow::Result<()> {
         self.process.stop()
+    }
+
+    /// Where its policies and its registry lie.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// Where its MCP endpoint is.

@@ -7,6 +7,7 @@ use crate::instructions::Cost;
 use crate::load::Measured;
 use crate::loading::Loading;
 use crate::memory::{Growth, SESSIONS};
+use crate::people::People;
 use crate::process::Memory;
 
 /// One window's figures.
@@ -142,7 +143,7 @@ fn of(figures: &[Figures], what: impl Fn(&Figures) -> f64) -> f64 {
 }
 
 /// A number with this many decimals; a dash where there is none.
-fn cell(value: f64, decimals: usize) -> String {
+pub(crate) fn cell(value: f64, decimals: usize) -> String {
     if value.is_finite() { format!("{value:.decimals$}") } else { "-".to_owned() }
 }
 
@@ -195,6 +196,8 @@ pub struct Results {
     pub sizes: Vec<Row>,
     /// Memory of the gate and of the bare proxy.
     pub memory: Option<(Growth, Growth)>,
+    /// Calls that wait for people.
+    pub people: Option<People>,
     /// Instructions and allocations.
     pub costs: Vec<Cost>,
     /// How long bundles take.
@@ -326,6 +329,11 @@ impl Results {
             }
             out.push_str("\nResident memory, and how much of it is the process's own (heap and stacks). Each step is on top of the one before; what a session takes is the growth of the latter since the start.\n");
         }
+        if let Some(people) = &self.people {
+            section(out, "People", &People::HEAD);
+            people.rows().into_iter().for_each(|row| table_row(out, row));
+            out.push_str("\nEach call is held on a connection of its own, and each watcher reads the stream of changes. Ratios: other calls, 16 connections, of a second gate of the same bundle where nothing waits, in turn.\n");
+        }
         if !self.costs.is_empty() {
             section(
                 out,
@@ -364,6 +372,9 @@ impl Results {
             for [what, gate, each, bare, bare_each] in memory_rows(gate, bare) {
                 let _infallible = writeln!(out, "{what:<60}  gate {gate}  {each}  bare {bare}  {bare_each}");
             }
+        }
+        for [what, value] in self.people.iter().flat_map(People::rows) {
+            let _infallible = writeln!(out, "{what:<72}  {value}");
         }
         for cost in &self.costs {
             let [name, instructions, allocations, bytes] = cost_cells(cost);
@@ -435,7 +446,7 @@ fn thousands(count: u64) -> String {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "memory of a process is far below 2^52 bytes")]
-fn mebibytes(bytes: u64) -> f64 {
+pub(crate) fn mebibytes(bytes: u64) -> f64 {
     bytes as f64 / f64::from(1 << 20)
 }
 

@@ -11,6 +11,7 @@ use crate::load::{self, Target, Traffic, Window};
 use crate::loading;
 use crate::memory::{self, Growth};
 use crate::message::{self, Answer, Era};
+use crate::people;
 use crate::process::{self, Gate, Process};
 use crate::report::{self, About, Figures, Results, Row};
 
@@ -161,6 +162,10 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
         let watched = memories(&program, &servers).await;
         results.memory = watched.map_err(|e| results.failed.push(failure("memory", &e))).ok();
     }
+    if more("people") {
+        let found = people::watch(&program, servers.upstream.address, STANDARD, window, rounds).await;
+        results.people = found.map_err(|e| results.failed.push(failure("people", &e))).ok();
+    }
     if more("instructions") {
         let counted = costs(Some(&program)).await;
         results.costs = counted.map_err(|e| results.failed.push(failure("instructions", &e))).unwrap_or_default();
@@ -187,7 +192,7 @@ fn failure(name: &str, e: &anyhow::Error) -> String {
 }
 
 /// What is measured beside the main rows, as `--only` names it.
-const PARTS: [&str; 4] = ["sizes", "memory", "instructions", "bundles"];
+const PARTS: [&str; 5] = ["sizes", "memory", "people", "instructions", "bundles"];
 
 /// The report's place in the repository.
 fn default_out() -> PathBuf {

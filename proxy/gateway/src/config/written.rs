@@ -105,7 +105,7 @@ pub(super) struct ApprovalsTable {
     /// After how many seconds a request that nobody decides expires: 1 to 2592000, 3600 unless said.
     #[schemars(with = "Option<u64>", range(min = 1, max = 2_592_000))]
     pub(super) pending_s: Option<Spanned<u64>>,
-    /// Within how many seconds what is granted must be used: 1 to 86400, 540 unless said: some clients give up after ten minutes, whatever they see.
+    /// Within how many seconds what is granted must be used: 1 to 86400, 600 unless said.
     #[schemars(with = "Option<u64>", range(min = 1, max = 86_400))]
     pub(super) granted_s: Option<Spanned<u64>>,
     /// For how many seconds a no answers the same call again: 0 to 2592000, 3600 unless said.
