@@ -1,13 +1,17 @@
 //! The console's door on a real gate: its files without a credential, browsers signed in and out, requests that somebody
 //! else's page makes a browser send.
 
+use std::process::Command;
+
 use serde_json::{Value, json};
 
 use crate::gate::bundle::Bundle;
 use crate::gate::client::{Answer, Request};
-use crate::gate::{ADA, Gate, OPERATOR, ROLES, events};
+use crate::gate::{ADA, Gate, OPERATOR, ROLES, events, until};
 
 const VIEWER: &str = ROLES[0].1;
+/// Who acted, where that was the command line.
+const MACHINE: &str = "the command line";
 const COOKIE: &str = "wicketgate_session";
 
 struct House {
@@ -25,6 +29,15 @@ struct Browser {
 impl House {
     async fn new() -> Self {
         Self { gate: Gate::start(&Bundle::new()).await }
+    }
+
+    /// `wicketgate passkeys` on the gate's machine: how it ended, and what it said.
+    fn machine(&self, asked: &[&str]) -> (i32, String) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_wicketgate-under-test"));
+        command.arg("--config").arg(self.gate.folder.path().join("wicketgate.toml")).arg("passkeys").args(asked);
+        let done = command.output().unwrap();
+        let said = [done.stdout, done.stderr].concat();
+        (done.status.code().unwrap_or(-1), String::from_utf8(said).unwrap())
     }
 
     async fn send(&self, request: Request) -> Answer {
@@ -61,13 +74,15 @@ impl Browser {
         Request::post(path, "").verb(verb).without("authorization").set("host", &self.host).with("cookie", &self.cookie)
     }
 
+    /// A request with the session's text, which only a page of the console can have.
+    fn looked(&self, verb: &str, path: &str) -> Request {
+        self.led(verb, path).with("x-wicketgate-csrf", &self.csrf)
+    }
+
     /// A request of the console's own page.
     fn meant(&self, verb: &str, path: &str) -> Request {
         let origin = format!("http://{}", self.host);
-        self.led(verb, path)
-            .with("origin", &origin)
-            .with("sec-fetch-site", "same-origin")
-            .with("x-wicketgate-csrf", &self.csrf)
+        self.looked(verb, path).with("origin", &origin).with("sec-fetch-site", "same-origin")
     }
 }
 
@@ -137,14 +152,15 @@ async fn a_browser_signs_in_works_and_signs_out() {
     );
 
     let browser = house.browser(OPERATOR).await;
-    let you = house.send(browser.led("GET", "/v1/session")).await;
-    assert_eq!((you.status, you.message()["csrf"].as_str()), (200, Some(browser.csrf.as_str())));
-    assert_eq!(house.send(browser.led("GET", "/v1/health")).await.status, 200);
+    let you = house.send(browser.looked("GET", "/v1/session")).await;
+    assert_eq!((you.status, you.message()["principal"].as_str()), (200, Some("default/a-operator")));
+    assert_eq!(you.message()["csrf"], Value::Null, "it is told at sign-in alone");
+    assert_eq!(house.send(browser.looked("GET", "/v1/health")).await.status, 200);
     assert_eq!(house.send(browser.meant("POST", "/v1/reload")).await.status, 200);
     let out = house.send(browser.meant("DELETE", "/v1/session")).await;
     assert_eq!(out.status, 204);
     assert!(out.header("set-cookie").unwrap().contains("Max-Age=0"));
-    assert_eq!(house.status(browser.led("GET", "/v1/session")).await, (401, "unauthenticated".into()));
+    assert_eq!(house.status(browser.looked("GET", "/v1/session")).await, (401, "unauthenticated".into()));
 
     // A bearer token says who it belongs to, and has no session.
     let bearer = house.send(Request::bare("GET", "/v1/session").token(VIEWER)).await.message();
@@ -158,6 +174,36 @@ async fn a_browser_signs_in_works_and_signs_out() {
     assert_eq!((of("signed_in"), of("signed_out")), (2, 1));
 }
 
+/// A browser hands its cookies to every port of a name: a page's server on another port of this machine is given ours.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_got_hold_of_the_cookie_alone_sees_and_does_nothing() {
+    let house = House::new().await;
+    let browser = house.browser(OPERATOR).await;
+    for (verb, path) in [
+        ("GET", "/v1/session"),
+        ("GET", "/v1/approvals"),
+        ("GET", "/v1/approvals/stream"),
+        ("GET", "/v1/live"),
+        ("GET", "/v1/records"),
+        ("GET", "/v1/snapshots"),
+        ("HEAD", "/v1/health"),
+    ] {
+        // A program says of itself what it likes, but for what it does not know.
+        let origin = format!("http://{}", browser.host);
+        let forged = browser.led(verb, path).with("origin", &origin).with("sec-fetch-site", "same-origin");
+        let mut wire = forged.open(house.gate.control()).await;
+        assert_eq!(wire.head().await.0, 403, "{verb} {path}");
+        let guessed = browser.led(verb, path).with("x-wicketgate-csrf", "guess");
+        assert_eq!(guessed.open(house.gate.control()).await.head().await.0, 403, "{verb} {path}");
+    }
+    let asked = house.send(browser.led("GET", "/v1/session")).await;
+    assert!(!asked.body.contains(&browser.csrf) && asked.header("set-cookie").is_none(), "{asked:?}");
+    // Nor does signing in with it tell anything: that takes a token, and makes another session.
+    let planted = house.send(House::sign_in("guess").with("cookie", &browser.cookie)).await;
+    assert!(planted.status == 401 && !planted.body.contains(&browser.csrf), "{planted:?}");
+    assert_eq!(house.send(browser.looked("GET", "/v1/approvals")).await.status, 200);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn each_sign_in_is_a_new_session_and_ends_the_one_it_came_with() {
     let house = House::new().await;
@@ -165,7 +211,7 @@ async fn each_sign_in_is_a_new_session_and_ends_the_one_it_came_with() {
     let again = house.send(House::sign_in(OPERATOR).with("cookie", &first.cookie)).await;
     let second = again.header("set-cookie").unwrap().split(';').next().unwrap();
     assert_ne!(first.cookie, second);
-    assert_eq!(house.send(first.led("GET", "/v1/session")).await.status, 401);
+    assert_eq!(house.send(first.looked("GET", "/v1/session")).await.status, 401);
     // A value that somebody set beforehand is never taken up.
     let planted = format!("{COOKIE}=planted");
     let answer = house.send(House::sign_in(OPERATOR).with("cookie", &planted)).await;
@@ -250,7 +296,8 @@ async fn a_request_shows_one_credential() {
     let in_one = browser.led("GET", "/v1/health").set("cookie", &format!("{}; {COOKIE}=x", browser.cookie));
     assert_eq!(house.status(in_one).await, (400, "two_credentials".into()));
     // Cookies of others are none of ours.
-    let among = browser.led("GET", "/v1/health").set("cookie", &format!("a=b; {} ; c=d; x{COOKIE}=e", browser.cookie));
+    let among =
+        browser.looked("GET", "/v1/health").set("cookie", &format!("a=b; {} ; c=d; x{COOKIE}=e", browser.cookie));
     assert_eq!(house.send(among).await.status, 200);
     assert_eq!(house.status(House::bare("GET", "/v1/health").with("cookie", "a=b")).await.0, 401);
 }
@@ -272,15 +319,38 @@ async fn behind_a_name_of_its_own_the_cookie_travels_over_tls_alone() {
 async fn passkeys_are_listed_and_begun_by_whoever_has_a_role() {
     let house = House::new().await;
     let browser = house.browser(VIEWER).await;
-    let listed = house.send(browser.led("GET", "/v1/passkeys")).await.message();
+    let listed = house.send(browser.looked("GET", "/v1/passkeys")).await.message();
     assert_eq!(listed, json!({ "passkeys": [], "unusable": null }));
-    let begun = house.send(browser.meant("POST", "/v1/passkeys/begin")).await;
+    let begin = |body: &str| Request { body: body.as_bytes().to_vec(), ..browser.meant("POST", "/v1/passkeys/begin") };
+    // A token alone, which may be stolen, makes no passkey.
+    assert_eq!(house.status(begin("")).await, (403, "code_needed".into()));
+    assert_eq!(house.status(begin(r#"{"code":"abcd"}"#)).await, (403, "wrong_code".into()));
+    // What the command line writes beside the running gate counts at once.
+    let who = format!("default/a-{}", ROLES[0].0);
+    let (code, words) = house.machine(&["invite", "nobody"]);
+    assert!(code == 1 && words.contains(&who), "{words}");
+    let (code, words) = house.machine(&["invite", &who]);
+    assert_eq!(code, 0, "{words}");
+    let code = words.lines().next().unwrap();
+    let begun = house.send(begin(&json!({ "code": code }).to_string())).await;
     let options = begun.message();
     assert_eq!((begun.status, options["rp"]["id"].as_str()), (200, Some("localhost")), "{begun:?}");
     assert_eq!(options["authenticatorSelection"]["userVerification"], "required");
+    let (_, listed) = house.machine(&["list"]);
+    assert!(listed.starts_with(&format!("{who}: no passkey, invited until ")), "{listed}");
+    assert_eq!(house.machine(&["remove", &who]).0, 0);
+    assert_eq!(house.status(begin(&json!({ "code": code }).to_string())).await, (403, "wrong_code".into()));
     let nonsense = browser.meant("POST", "/v1/passkeys");
     let nonsense = Request { body: br#"{"name":"x","credential":{}}"#.to_vec(), ..nonsense };
     assert_eq!(house.status(nonsense).await, (403, "passkey_refused".into()));
     assert_eq!(house.status(browser.meant("DELETE", "/v1/passkeys/none")).await, (404, "unknown_passkey".into()));
     assert_eq!(house.status(Request::bare("GET", "/v1/passkeys").token(ADA)).await, (403, "role".into()));
+    let told = || events(house.gate.entries()).iter().any(|event| event.what == "passkeys_removed").then_some(());
+    until("the ledger hears of it", told).await;
+    let entries = house.gate.close().await;
+    let acts = events(entries).into_iter().filter(|event| event.what.starts_with("passkey"));
+    let acts: Vec<(String, Option<String>)> = acts.map(|event| (event.what, event.by)).collect();
+    let count = |what: &str, by: &str| acts.iter().filter(|(w, b)| w == what && b.as_deref() == Some(by)).count();
+    assert_eq!(count("passkey_code_refused", &who), 2, "{acts:?}");
+    assert_eq!((count("passkey_invited", MACHINE), count("passkeys_removed", MACHINE)), (1, 1), "{acts:?}");
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use pdp::record::{Entry, Event};
 use pep::ports::{Clock, Entropy, Gate, Ledger, Limits, Ports};
-use pep::{Channels, Propagation, Quarantine, Tasks};
+use pep::{Channels, Propagation, Quarantine, Slips, Tasks};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
@@ -127,6 +127,7 @@ pub async fn start(config: &Config, environment: Environment) -> anyhow::Result<
             memories: crate::memory::open(&config.data).await?,
             slots: Arc::new(Semaphore::new(config.limits.calls_max)),
             held: Arc::new(Semaphore::new(config.limits.calls_held_max)),
+            slips: Slips::default(),
             limits: pipeline_limits(config),
             propagation: Propagation {
                 trace_context: telemetry.propagation.trace_context,
@@ -246,6 +247,9 @@ impl Running {
         self.event("stopped", "asked to stop");
         self.stop.cancel();
         self.watch.take();
+        if tokio::time::timeout(UNATTENDED, self.gate.ports.slips.close()).await.is_err() {
+            tracing::error!("calls that went on without their clients did not end in time");
+        }
         self.upstreams.close().await;
         for task in self.tasks.drain(..) {
             if let Err(e) = task.await {
@@ -295,6 +299,9 @@ impl Drop for Running {
         self.stop.cancel();
     }
 }
+
+/// How long calls may take to end that go on without their clients.
+const UNATTENDED: Duration = Duration::from_secs(2);
 
 /// How often unused child processes are looked for, and tasks whose time is up.
 const SWEEP: Duration = Duration::from_secs(5);

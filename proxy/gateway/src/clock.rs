@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::time::Instant;
 
 use jiff::Timestamp;
+pub use pdp::moment::rfc3339;
 use pep::ports::{Clock, Entropy};
 
 /// Wall-clock time that never goes backwards: the time of start plus a monotonic clock.
@@ -72,11 +73,4 @@ const POOL_SIZE: usize = 32;
 thread_local! {
     /// Bytes of the system's that nobody has been given yet. Each is handed out once.
     static POOL: RefCell<Vec<[u8; 16]>> = const { RefCell::new(Vec::new()) };
-}
-
-/// A time as people and records write it: RFC 3339, to the millisecond, in UTC.
-#[must_use]
-pub fn rfc3339(us: i64) -> String {
-    Timestamp::from_microsecond(us)
-        .map_or_else(|_| us.to_string(), |t| t.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string())
 }

@@ -1,7 +1,7 @@
 //! The control plane: for operators and approvers, on a listener of its own, under the same authentication baseline.
 //!
-//! Nothing here can send to a server or approve a call for its own caller; it looks, reloads, opens tasks, stops and halts.
-//! One table holds its routes and describes them.
+//! It looks, reloads, stages and reviews, opens tasks, stops, halts, and takes people's decisions. Of servers it asks only what
+//! they offer, for a scan; no call of an agent's is sent from here. One table holds its routes and describes them.
 
 mod admit;
 mod approvals;
@@ -116,6 +116,7 @@ fn routes() -> Routes {
 /// When the listener fails.
 pub async fn serve(socket: TcpListener, control: Arc<Control>) -> std::io::Result<()> {
     let stop = control.stop.clone();
+    let told = passkeys::watch(Arc::clone(&control));
     let served = routes()
         .router()
         .merge(assets::routes())
@@ -128,7 +129,8 @@ pub async fn serve(socket: TcpListener, control: Arc<Control>) -> std::io::Resul
         .layer(middleware::from_fn_with_state(Arc::clone(&control), admit::admit))
         .with_state(control);
     let service = served.into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(socket, service).with_graceful_shutdown(async move { stop.cancelled().await }).await
+    let serve = axum::serve(socket, service).with_graceful_shutdown(async move { stop.cancelled().await });
+    tokio::join!(serve, told).0
 }
 
 fn refusal(refused: &Refusal) -> Response {

@@ -6,6 +6,7 @@
 
 pub mod fault;
 pub mod json;
+pub mod moment;
 pub mod digest;
 pub mod label;
 pub mod flow;

@@ -8,7 +8,7 @@ use pdp::refusal::Refusal;
 use pdp::snapshot::Snapshot;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::approval::{Bell, Retry, Told};
+use crate::approval::{Bell, Offer, Retry, Slip, Told};
 use crate::channel::{Channel, Underway};
 use crate::effect::Errand;
 use crate::entry::OpenRecord;
@@ -49,6 +49,12 @@ pub(crate) struct Head {
     pub(crate) errand: Option<Errand>,
     /// By which the client is told that it waits, if it can be.
     pub(crate) bell: Option<Bell>,
+    /// By which the client is given a slip if it waits, if it may take one.
+    pub(crate) offer: Option<Offer>,
+    /// What the client was given in place of the answer, which it comes back for.
+    pub(crate) slip: Option<Arc<Slip>>,
+    /// Whether this is a message of the gate's own to the client.
+    pub(crate) own: bool,
     /// What its client was sent to people with, if it comes back from there.
     pub(crate) retry: Option<Retry>,
 }
@@ -203,6 +209,14 @@ impl<S> Call<S> {
         }
     }
 
+    /// Its client has been answered with this slip, and does not wait any more: its request is over, and only the slip can be
+    /// cancelled.
+    pub(crate) fn goes_on_for(&mut self, slip: Arc<Slip>) {
+        self.head.slip = Some(slip);
+        self.head.bell.take();
+        self.head.underway.take();
+    }
+
     pub(crate) fn elapsed_us(&self) -> u64 {
         self.entry.elapsed_us()
     }
@@ -219,9 +233,10 @@ impl<S> Call<S> {
 impl Head {
     /// Returns when the client has cancelled this request; never for what cannot be cancelled.
     pub(crate) async fn cancelled(&self) {
-        match &self.underway {
-            Some(underway) => underway.cancelled().await,
-            None => std::future::pending().await,
+        match (&self.slip, &self.underway) {
+            (Some(slip), _) => slip.cancelled().await,
+            (None, Some(underway)) => underway.cancelled().await,
+            (None, None) => std::future::pending().await,
         }
     }
 
@@ -235,7 +250,8 @@ impl Head {
 
     /// Whether the client has cancelled this request.
     pub(crate) fn is_cancelled(&self) -> bool {
-        self.underway.as_ref().is_some_and(Underway::is_cancelled)
+        let given_up = self.slip.as_ref().is_some_and(|slip| slip.is_cancelled());
+        given_up || self.underway.as_ref().is_some_and(Underway::is_cancelled)
     }
 
     /// Whether this asks for a stream of a server's own messages as the modern era does.

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use pdp::principal::Principal;
 use pdp::refusal::Refusal;
 
-use crate::approval::Bell;
+use crate::approval::{Bell, Offer};
 use crate::channel::Channel;
 use crate::effect::Errand;
 use crate::task::{Task, Token};
@@ -33,6 +33,8 @@ pub struct Frame {
     pub(crate) errand: Option<Errand>,
     /// By which its client is told that it waits, if its client can be.
     pub(crate) bell: Option<Bell>,
+    /// By which its client is given a slip if it waits, if its client may take one.
+    pub(crate) offer: Option<Offer>,
     pub(crate) content: Content,
 }
 
@@ -69,8 +71,8 @@ pub(crate) struct EventOf {
     pub(crate) task: Arc<Task>,
     pub(crate) channel: Arc<Channel>,
     pub(crate) parent_span: String,
-    /// Whether the gate made it, and no server.
-    pub(crate) own: bool,
+    /// What its record says of it where the gate made it, and no server.
+    pub(crate) own: Option<&'static str>,
 }
 
 // Written by hand: a derived `Debug` would print bodies into logs.
@@ -137,6 +139,7 @@ impl Frame {
             belongs: Belongs::UNSAID,
             errand: None,
             bell: None,
+            offer: None,
             content,
         }
     }
@@ -157,9 +160,9 @@ impl Frame {
         Self { errand: Some(errand), ..self.within(task) }
     }
 
-    /// A frame whose client can be told that it waits.
-    pub(crate) fn with_bell(self, bell: Bell) -> Self {
-        Self { bell: Some(bell), ..self }
+    /// A frame whose client can be told that it waits, or be given a slip.
+    pub(crate) fn watched(self, bell: Option<Bell>, offer: Option<Offer>) -> Self {
+        Self { bell, offer, ..self }
     }
 
     /// The value of a header, by lower-case name.

@@ -31,7 +31,7 @@ mod task;
 mod trace;
 mod validation;
 
-pub use approval::Held;
+pub use approval::{Held, SlipBounds, Slips, asker};
 pub use call::{Call, Stopped};
 pub use channel::{Channel, Channels};
 pub use effect::{Quarantine, ReleaseFault, Withheld};
@@ -67,8 +67,8 @@ use stages::{
 
 /// Carries one frame from arrival to reply. The only way in, and the only way out.
 pub async fn run(frame: Frame, gate: &Arc<Gate>) -> Reply {
-    if approval::asks_progress(&frame) {
-        return approval::run(frame, gate).await;
+    if let Some(watched) = approval::Watched::of(&frame) {
+        return approval::run(frame, gate, watched).await;
     }
     // Boxed once: the stages' future is large, and the listener moves it.
     let ending = Box::pin(flow(frame, gate)).await;

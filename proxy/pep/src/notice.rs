@@ -19,6 +19,9 @@ use crate::envelope::member;
 /// Where a listen request names what it wants, and its acknowledgement what it gets (MCP 2026-07-28, subscriptions).
 const WANTED: &str = "toolsListChanged";
 
+/// What the record says of such a notice.
+pub(crate) const RELISTED: &str = "made by the gate: by its registry the tools that may be listed have changed";
+
 /// What one stream is to be told of.
 #[derive(Debug)]
 pub(crate) struct Notices {

@@ -14,6 +14,7 @@ use pdp::registry::{Server, Tool};
 use pdp::snapshot::Snapshot;
 use tokio::sync::Semaphore;
 
+use crate::approval::Slips;
 use crate::channel::Channels;
 use crate::effect::Quarantine;
 use crate::memories::Memories;
@@ -66,6 +67,8 @@ pub struct Ports {
     pub slots: Arc<Semaphore>,
     /// How many may wait for people beside them.
     pub held: Arc<Semaphore>,
+    /// What clients hold whose calls wait for people without them.
+    pub slips: Slips,
     /// The other bounds.
     pub limits: Limits,
     /// Which trace context is passed on.
@@ -269,6 +272,8 @@ pub struct Hold {
     pub server: Arc<Server>,
     /// Which tool; nothing for a method.
     pub tool: Option<Arc<Tool>>,
+    /// What a method acts on, as policies see it; empty for a tool.
+    pub target: String,
     /// The call itself.
     pub identity: Identity,
     /// What is shown with it.

@@ -66,7 +66,12 @@ impl Reply {
         (self.status, self.headers, self.body)
     }
 
-    /// Reads an answer to its end. For the gate's own requests.
+    /// Whether it is one message.
+    pub(crate) fn is_message(&self) -> bool {
+        matches!(self.body, Body::Json(_))
+    }
+
+    /// Reads an answer to its end. For the gate's own requests, and for what its client comes back for.
     pub(crate) async fn into_answer(self) -> Option<String> {
         match self.body {
             Body::Json(text) => Some(text),

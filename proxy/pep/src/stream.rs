@@ -10,7 +10,7 @@ use pdp::refusal::{Code, Refusal};
 use crate::call::Head;
 use crate::entry::OpenRecord;
 use crate::frame::{EventOf, Frame};
-use crate::notice::Notices;
+use crate::notice::{Notices, RELISTED};
 use crate::ports::{BoxFuture, Gate};
 use crate::reply::Body;
 use crate::stages::s7_action::CANCELLED;
@@ -84,7 +84,7 @@ impl EventStream {
                     return None;
                 }
                 () = self.notices.due(&self.head.channel) => {
-                    if let Some(event) = self.passed_on(Event::default(), self.notices.text(), true).await {
+                    if let Some(event) = self.passed_on(Event::default(), self.notices.text(), Some(RELISTED)).await {
                         return Some(event);
                     }
                     continue;
@@ -98,7 +98,7 @@ impl EventStream {
                 Step::Answer(event, told) => return Some(self.answered(event, told).await),
                 Step::Message(event, text) => {
                     self.numbered(&event);
-                    let passed = self.passed_on(event, text, false).await;
+                    let passed = self.passed_on(event, text, None).await;
                     if let Some(event) = passed {
                         self.notices.heard(event.data.as_deref().unwrap_or_default());
                         return Some(event);
@@ -157,7 +157,7 @@ impl EventStream {
     }
 
     /// A message of the server's own, or a notice of the gate's: a frame like any other.
-    async fn passed_on(&mut self, mut event: Event, text: String, own: bool) -> Option<Event> {
+    async fn passed_on(&mut self, mut event: Event, text: String, own: Option<&'static str>) -> Option<Event> {
         let of = EventOf {
             text,
             task: Arc::clone(&self.head.task),

@@ -170,6 +170,7 @@ fn gate(size: Size, text: &str, law: &str, read_first: usize) -> anyhow::Result<
         memories: Memories::unkept(100),
         slots: Arc::new(Semaphore::new(100)),
         held: Arc::new(Semaphore::new(100)),
+        slips: Default::default(),
         limits: Limits::STANDARD,
         propagation: Propagation::ALL,
     };

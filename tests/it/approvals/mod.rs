@@ -2,7 +2,9 @@
 //! said, whatever happens in between.
 
 mod law;
+mod passkeys;
 mod people;
+mod port;
 mod races;
 
 use std::path::Path;
@@ -336,8 +338,54 @@ async fn a_sensitive_argument_is_shown_and_not_stored() {
     let request = house.one().await;
     let text = request["arguments"]["text"].as_str().unwrap();
     assert!(!text.contains("secret-place") && text.contains("withheld"), "{text}");
-    assert_eq!(request["arguments"]["whole"], false);
-    house.approve(APPROVER, &request, json!({})).await;
-    assert_eq!(code(&house.sent("secret-place").await), "served", "the same call finds it all the same");
+    assert_eq!((&request["arguments"]["whole"], &request["grants"][0]["you_may"]), (&json!(false), &json!(false)));
+    // Nobody says yes to what nobody sees, until the same call brings it again.
+    assert_eq!(error_of(&house.approve(APPROVER, &request, json!({})).await), (409, "withheld".to_owned()));
+    assert_eq!(code(&house.sent("another-place").await), "approval_pending");
+    assert_eq!(house.show(request["id"].as_str().unwrap()).await["arguments"]["whole"], false);
+    assert_eq!(code(&house.sent("secret-place").await), "approval_pending");
+    let again = house.show(request["id"].as_str().unwrap()).await;
+    assert_eq!(
+        (&again["arguments"]["text"], &again["digest"]),
+        (&json!(r#"{"to":"secret-place"}"#), &request["digest"])
+    );
+    assert_eq!((&again["arguments"]["whole"], &again["grants"][0]["you_may"]), (&json!(true), &json!(true)));
+    for file in ["state/approvals.db", "state/approvals.db-wal"] {
+        let bytes = std::fs::read(house.gate.folder.path().join(file)).unwrap();
+        assert!(!bytes.windows(12).any(|part| part == b"secret-place"), "{file}");
+    }
+    assert_eq!(house.approve(APPROVER, &again, json!({})).await.status, 200);
+    assert_eq!(code(&house.sent("secret-place").await), "served");
+    // What cannot be seen can be refused.
+    let house = house.again().await;
+    let other = house.one().await;
+    assert_eq!(other["arguments"]["whole"], false);
+    assert_eq!(house.deny(APPROVER, &other, "nobody knows what it is").await.status, 200);
+    house.close().await;
+}
+
+/// What a task did before is found behind whatever else was recorded of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_went_before_is_shown_however_much_was_said_since() {
+    let house = House::new("hold_s = 0").await;
+    let agent = house.agent(ADA).await;
+    agent.call("echo", json!({ "text": "read" })).await;
+    let notice = json!({ "jsonrpc": "2.0", "method": "notifications/roots/list_changed" }).to_string();
+    for _ in 0..150 {
+        agent.posting(notice.clone()).send(agent.to).await;
+    }
+    // That it asked, and asks again, is no news to whoever decides on it.
+    for _ in 0..12 {
+        assert_eq!(code(&agent.call("send", json!({ "to": "jane" })).await), "approval_pending");
+    }
+    let request = house.one().await;
+    let actions: Vec<&str> =
+        request["before"].as_array().unwrap().iter().map(|call| call["action"].as_str().unwrap()).collect();
+    assert_eq!(actions, ["echo"], "{request}");
+    // What cannot be read is not shown as nothing.
+    let (ledger, away) = (house.gate.ledger(), house.gate.folder.path().join("away.db"));
+    std::fs::rename(&ledger, &away).unwrap();
+    assert_eq!(house.show(request["id"].as_str().unwrap()).await["before"], Value::Null);
+    std::fs::rename(&away, &ledger).unwrap();
     house.close().await;
 }

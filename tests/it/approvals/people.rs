@@ -54,6 +54,44 @@ async fn nobody_approves_their_own_request_and_strangers_see_none() {
     house.close().await;
 }
 
+/// Whoever opens a task holds its token, and may make the calls of its agent.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_approves_in_a_task_that_they_opened() {
+    for owner in [false, true] {
+        let house = house(&format!("hold_s = 0\n[approvals.grants.owner]\nowner = {owner}")).await;
+        let tasks = house.gate.folder.path().join("registry/tasks");
+        std::fs::create_dir_all(&tasks).unwrap();
+        std::fs::write(
+            tasks.join("errand.toml"),
+            "name = \"errand\"\ndescription = \"An errand.\"\nlifetime_s = 600\n",
+        )
+        .unwrap();
+        house.gate.running.store.reload("test").unwrap();
+        let body = json!({ "profile": "errand", "agent": "ada", "goal": "x" });
+        let opened = house.ask(PHONE, "POST", "/v1/tasks", Some(body)).await;
+        assert_eq!(opened.status, 201, "{opened:?}");
+        let path = format!("/t/{}/web/mcp", opened.message()["token"].as_str().unwrap());
+        let sent = Request::post(&path, call(1, "send", json!({ "to": "x" }))).without("authorization");
+        assert_eq!(code(&sent.send(house.gate.at()).await.message()), "approval_pending");
+        let request = house.one().await;
+        // Not by another principal of the same person either, save where owners may.
+        for own in [PHONE, LAPTOP] {
+            let answer = house.approve(own, &request, json!({})).await;
+            let expected = if owner { (200, String::new()) } else { (403, "own_request".to_owned()) };
+            assert_eq!(error_of(&answer), expected, "{own}");
+            if owner {
+                break;
+            }
+        }
+        if !owner {
+            assert_eq!(house.approve(APPROVER, &request, json!({})).await.status, 200);
+        }
+        let served = sent.send(house.gate.at()).await.message();
+        assert_eq!((code(&served), house.acted()), ("served".to_owned(), 1), "{served}");
+        house.close().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_grant_is_given_by_those_who_are_named_and_by_as_many() {
     let rules = "hold_s = 0\n[approvals.grants.owner]\nquorum = 2\napprovers = [\"phone\", \"laptop\", \"a-admin\"]";
@@ -69,9 +107,12 @@ async fn a_grant_is_given_by_those_who_are_named_and_by_as_many() {
         "the same person"
     );
     assert_eq!(code(&house.sent("x").await), "approval_pending");
-    assert_eq!(house.approve(ADMIN, &request, json!({})).await.message()["state"], "granted");
+    assert_eq!(house.approve(ADMIN, &request, json!({ "uses": 2 })).await.message()["state"], "granted");
     assert_eq!((code(&house.sent("x").await), house.acted()), ("served".to_owned(), 1));
+    assert_eq!(code(&house.sent("x").await), "approval_pending", "the strictest says for how many");
     let events = house.close().await;
+    let granted = events.iter().find(|event| event.what == "approval_granted").unwrap();
+    assert!(granted.detail.contains("for 1 of the calls"), "{}", granted.detail);
     let decided = names(&events).into_iter().filter(|name| name.starts_with("approval_g")).collect::<Vec<_>>();
     assert_eq!(decided, ["approval_given", "approval_granted"]);
 }
@@ -104,6 +145,8 @@ async fn an_approval_is_for_these_arguments_and_for_once() {
     let stale = json!({ "id": request["id"], "digest": format!("sha256:{}", "0".repeat(64)) });
     assert_eq!(error_of(&house.approve(APPROVER, &stale, json!({})).await), (409, "changed".to_owned()));
     assert_eq!(error_of(&house.deny(APPROVER, &stale, "no").await), (409, "changed".to_owned()));
+    let nothing = house.approve(APPROVER, &request, json!({ "grants": [] })).await;
+    assert_eq!(error_of(&nothing), (400, "bad_request".to_owned()), "whoever names no grant gives none");
     house.approve(APPROVER, &request, json!({})).await;
     for other in ["joe", "jane ", "Jane"] {
         assert_eq!(code(&house.sent(other).await), "approval_pending", "{other}");

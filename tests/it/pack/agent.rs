@@ -58,6 +58,7 @@ impl Agent {
             goal: goal.to_owned(),
             principal: (*caller("ann").principal.unwrap()).clone(),
             by: "host".to_owned(),
+            by_user: String::new(),
             labels: pdp::label::LabelSet::default(),
             scope: Scope::default(),
             limits: Limits::default(),

@@ -103,7 +103,7 @@ scripts! {
     "# => r#"
         asked for owner: bank pay
         > tools/call bank pay: intake>classify>policy>guardrail>audit -> refused approval_pending
-        200 {"jsonrpc":"2.0","id":7,"result":{"resultType":"input_required","inputRequests":{"dev.wicketgate/approval":{"method":"elicitation/create","params":{"mode":"url","elicitationId":"ap_1","url":"https://gate.test/console/#/approvals/ap_1","message":"`pay` waits for a person's approval (owner). Open the page to see what it would do."}}},"requestState":"wgs_NzAwMDAwMDAwMCBhcF8xIGRlZmF1bHQvYW5u.qTCo54rkQokxhhEDLH9ff1vn5MD1WNuzfW8PzSrN900"}}
+        200 {"jsonrpc":"2.0","id":7,"result":{"resultType":"input_required","inputRequests":{"dev.wicketgate/approval":{"method":"elicitation/create","params":{"mode":"url","elicitationId":"ap_1","url":"https://gate.test/console/#/approvals/ap_1","message":"`pay` waits for a person's approval (owner). Open the page to see what it would do."}}},"requestState":"wgs_YXBfMSBkZWZhdWx0L2Fubg.9ATgJ6ZKaZWt2M6YJuVcLEbRdW0Ta1MiQv6F6mSPIoA"}}
         asked for owner: bank pay
         > tools/call bank pay: intake>classify>policy>guardrail>audit -> refused approval_pending
         200 complete approval_pending: `pay` needs a person's approval, and nobody has decided yet: More than 100 leaves the account. It was not carried out. The request is ap_1 (https://gate.test/console/#/approvals/ap_1). Make the same call again later to find the decision; calls with other arguments are other requests.
@@ -204,5 +204,23 @@ scripts! {
         sent to bank: tools/call pay
         > tools/call bank pay: all nine -> served
         approval asked of owner (large-payment): granted owner by default/jane (ap_1); it is asked again, since its task has read what carries private; approval asked of owner (large-payment): granted owner by default/jane (ap_1)
+    "#;
+
+    /// A question to the client is put once for each yes: with its going out what people gave is used up.
+    an_approved_question_to_the_client_is_used_up: r#"
+        law @id("seen-first") @reason("A model is not asked unseen") @approval("owner") forbid (principal, action == Gate::Action::"sampling/createMessage", resource);
+        approver grants owner
+        lab streams
+        | sampling/createMessage? {"messages":[]}
+        | answer {}
+        > prompts/list lab
+    "# => r#"
+        sent to lab: prompts/list
+        asked for owner: lab sampling/createMessage
+        < sampling/createMessage lab: all nine -> served
+        event sampling/createMessage
+        > prompts/list lab: all nine -> served
+        event answer
+        the stream is over
     "#;
 }

@@ -381,9 +381,9 @@ scripts! {
         > tools/call shop post {"text":"x"}
         show
         > tools/call shop post {"text":"y"}
-        pardon 99 bo
+        pardon 99 bob
         pardon 2 ann
-        pardon 2 bo
+        pardon 2 bob
         > tools/call shop post {"text":"x"}
         show
         show record /labels
@@ -401,7 +401,7 @@ scripts! {
         sent to shop: tools/call post
         > tools/call shop post: all nine -> served [private]
         not released: no result of record 99 is withheld: it was handed over, it is older than an hour, or there never was one
-        not released: record 2 is your own call: somebody else must release its result
+        not released: record 2 is your own call, or one made for you: somebody else must release its result
         released: shop post of default/ann, 343 bytes
         > tools/call shop post: intake>classify>policy>audit -> refused repeated [private, unvalidated]
         200 {"jsonrpc":"2.0","id":5,"result":{"content":[{"type":"text","text":"a very long result, longer than this tool's may be: one hundred and twenty bytes in all"}],"_meta":{"dev.wicketgate/label":{"source":{"server":"shop","tool":"post"},"trust":"trusted","labels":["private","unvalidated"],"trace":"0000000000000003abababababababab","record":2}}}}
@@ -425,7 +425,7 @@ scripts! {
         | #3 {"jsonrpc":"2.0","id":3,"result":{"pad":"-------------------","structuredContent":{"text":"x"},"content":[]}}
         open shop
         show raw
-        pardon 5 bo
+        pardon 5 bob
         > tools/call shop post {"text":"x"}
         show
     "# => r#"
@@ -453,7 +453,7 @@ scripts! {
         shop answers {"content":[{"type":"text","text":"a very long result, longer than this tool's may be: one hundred and twenty bytes in all"}]}
         with idempotency-key: k1
         > tools/call shop post {"text":"x"}
-        pardon 2 bo
+        pardon 2 bob
         with idempotency-key: k1
         > tools/call shop post {"text":"x"}
         show refusal
@@ -480,7 +480,7 @@ scripts! {
         shop answers {"content":[{"type":"text","text":"a second long result, longer than this tool's may be: one hundred and twenty bytes in all"}]}
         with idempotency-key: k2
         > tools/call shop post {"text":"x"}
-        pardon 3 bo
+        pardon 3 bob
         with idempotency-key: k1
         > tools/call shop post {"text":"x"}
         show refusal
@@ -523,7 +523,7 @@ scripts! {
         shop answers {"structuredContent":{"text":"y"},"content":[]}
         > tools/call shop post {"text":"x"}
         show
-        pardon 2 bo
+        pardon 2 bob
         as low
         given > tools/list shop
         > tools/call shop post {"text":"x"}

@@ -25,6 +25,7 @@ pub(crate) mod jobs;
 pub(crate) mod tools;
 pub(crate) mod law;
 pub(crate) mod approval;
+pub(crate) mod slips;
 pub(crate) mod labels;
 pub(crate) mod scope;
 pub(crate) mod tokens;
@@ -45,6 +46,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static (&'static str, &'static str
         tools::ALL,
         law::ALL,
         approval::ALL,
+        slips::ALL,
         labels::ALL,
         scope::ALL,
         tokens::ALL,

@@ -84,7 +84,7 @@ scripts! {
         given > tools/list shop
         shop answers {"content":[{"type":"text","text":"https://evil.test/x, and more text than a result of this tool may have: one hundred and twenty bytes in all"}]}
         given > tools/call shop post {"text":"x"}
-        pardon 3 bo
+        pardon 3 bob
         given > tools/call web fetch {"url":"https://evil.test/x"}
         show record /decision/origin
         given > tools/call shop post {"text":"x"}

@@ -226,6 +226,7 @@ impl Run {
             goal: terms["goal"].as_str().unwrap().to_owned(),
             principal: (*caller("ann").principal.unwrap()).clone(),
             by: "default/host".to_owned(),
+            by_user: String::new(),
             labels: labels.iter().map(String::as_str).collect(),
             scope: Scope { tools: list("tools").map(Allowed::only).unwrap_or_default(), ..Scope::default() },
             limits: Default::default(),

@@ -29,7 +29,7 @@ const fn tool(name: &'static str, lines: &'static str, schema: &'static str) -> 
 
 const NOTHING: &str = r#"{"type":"object"}"#;
 
-const SERVERS: [ServerText; 7] = [
+const SERVERS: [ServerText; 8] = [
     ServerText {
         name: "mail",
         head: r#"
@@ -205,6 +205,34 @@ const SERVERS: [ServerText; 7] = [
             ),
         ],
     },
+    // Tools that may, must and must not be called as tasks (MCP 2025-11-25).
+    ServerText {
+        name: "yard",
+        head: r#"
+            open = ["tasks"]
+            [transport]
+            kind = "http"
+            url = "https://yard.test/mcp"
+        "#,
+        tools: &[
+            tool(
+                "ship",
+                r#"effect = ["spend"]
+                labels = ["private"]"#,
+                r#"{"type":"object","properties":{"count":{"type":"integer"}},"required":["count"]},"execution":{"taskSupport":"optional"}"#,
+            ),
+            tool(
+                "haul",
+                r#"effect = ["spend"]"#,
+                r#"{"type":"object","properties":{"count":{"type":"integer"}},"required":["count"]},"execution":{"taskSupport":"required"}"#,
+            ),
+            tool(
+                "lift",
+                r#"effect = ["spend"]"#,
+                r#"{"type":"object","properties":{"count":{"type":"integer"}},"required":["count"]}"#,
+            ),
+        ],
+    },
     // A server with limits of its own.
     ServerText {
         name: "kiosk",
@@ -248,6 +276,10 @@ forbid (principal, action == bank::Action::"pay", resource) when { context.args.
 
 @id("no-purge") @reason("An agent does not purge mail")
 forbid (principal, action == mail::Action::"purge", resource);
+
+@id("heavy") @reason("More than 10 leave the yard") @approval("owner")
+forbid (principal, action in [yard::Action::"ship", yard::Action::"haul", yard::Action::"lift"], resource)
+when { context.args.count > 10 };
 
 @id("dear-order") @reason("The order would cost more than 50") @approval("owner")
 forbid (principal, action == shop::Action::"order", resource)

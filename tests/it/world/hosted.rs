@@ -93,6 +93,7 @@ impl Hosted {
             goal: "what the user said".to_owned(),
             principal,
             by: "default/host".to_owned(),
+            by_user: String::new(),
             labels: labels.iter().map(String::as_str).collect(),
             scope,
             limits: terms

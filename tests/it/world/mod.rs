@@ -16,7 +16,7 @@ use pdp::refusal::{Code, Refusal};
 use pdp::snapshot::Snapshot;
 use pdp::task::Limits as Budget;
 use pep::ports::{Gate, Limits, Ports};
-use pep::{Body, Caller, Channels, Event, Frame, Key, Memories, Propagation, Tasks};
+use pep::{Body, Caller, Channels, Event, Frame, Key, Memories, Propagation, SlipBounds, Slips, Tasks};
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
@@ -77,6 +77,7 @@ impl World {
             memories: Memories::unkept(1000),
             slots: Arc::new(Semaphore::new(100)),
             held: Arc::new(Semaphore::new(100)),
+            slips: Slips::new(SlipBounds { all: 3, each: 2, bytes: 1000 }),
             limits: Limits { depth_max: 16, arguments_bytes_max: 200, ..Limits::STANDARD },
             propagation: Propagation::ALL,
         };

@@ -45,6 +45,7 @@ pub(super) async fn run(world: &Arc<World>, script: &str) {
         hosted: Hosted::default(),
         carried: Vec::new(),
         state: String::new(),
+        slip: String::new(),
     };
     for line in script.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
         stage.step(line).await;
@@ -69,8 +70,9 @@ struct Stage {
     /// What hosts opened, and whose tokens come with every frame.
     hosted: Hosted,
     carried: Vec<String>,
-    /// The state that the client is to come back with.
+    /// The state that the client is to come back with, and the task it is to come back for.
     state: String,
+    slip: String,
 }
 
 fn cut(text: &str) -> (&str, &str) {
@@ -162,7 +164,7 @@ impl Stage {
                 let (record, by) = cut(rest);
                 let ports = &world.gate.ports;
                 let now_us = pep::ports::Clock::now_us(&*world.clock);
-                let by = format!("default/{by}");
+                let by = caller(by).principal.unwrap();
                 let said = match ports.quarantine.release(record.parse().unwrap(), &by, now_us) {
                     Ok(one) => format!("released: {} {} of {}, {} bytes", one.server, one.tool, one.owner, one.bytes),
                     Err(fault) => format!("not released: {fault}"),
@@ -189,6 +191,7 @@ impl Stage {
             "refuses:" => *lock(&approvals.verdict) = Verdict::Refused(rest.to_owned()),
             "waits" => *lock(&approvals.waits) = true,
             "answers" => *lock(&approvals.waits) = false,
+            "expires" => *lock(&approvals.verdict) = Verdict::Expired,
             "is" => match rest.split_once(": ") {
                 None => *lock(&approvals.known) = rest == "asked before",
                 Some(("flooded", why)) => *lock(&approvals.verdict) = Verdict::Full(why.to_owned()),
@@ -322,7 +325,7 @@ impl Stage {
             }
             _ => return None,
         };
-        let body = self.hosted.filled_in(body).replace("{{state}}", &self.state());
+        let body = self.hosted.filled_in(body).replace("{{state}}", &self.state()).replace("{{slip}}", &self.slip());
         // `\xff` stands for a byte that is no UTF-8.
         let mut bytes = body.replace("\\xff", "\u{fffe}").into_bytes();
         if let Some(at) = bytes.windows(3).position(|w| w == "\u{fffe}".as_bytes()) {
@@ -340,6 +343,15 @@ impl Stage {
             self.state = rest.split('"').next().unwrap().to_owned();
         }
         self.state.clone()
+    }
+
+    /// The task that the client was told last to come back for.
+    fn slip(&mut self) -> String {
+        let told = lock(&self.world.told).clone();
+        if let Some((_, rest)) = told.split_once(r#""taskId":"wgk_"#) {
+            self.slip = format!("wgk_{}", rest.split('"').next().unwrap());
+        }
+        self.slip.clone()
     }
 
     /// Who calls: one of the callers by name, or whoever a task's token stands for.

@@ -89,6 +89,7 @@ impl House {
             memories: Memories::unkept(100),
             slots: Arc::new(Semaphore::new(8)),
             held: Arc::new(Semaphore::new(8)),
+            slips: Default::default(),
             limits: Limits { depth_max: 16, ..Limits::STANDARD },
             propagation: Propagation::ALL,
         };

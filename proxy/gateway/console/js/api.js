@@ -1,4 +1,4 @@
-// The control API as this console uses it: JSON, the session's CSRF value, streams that say whether they are live.
+// The control API as this console uses it: JSON, the session's CSRF text, streams that say whether they are live.
 
 /** The roles, each with all that stands before it. */
 const ROLES = ["viewer", "member", "operator", "approver", "admin"];
@@ -6,6 +6,8 @@ const TIMEOUT_MS = 30_000;
 /** The gate sends something at least each 15 s; a stream silent for longer is not live. */
 const SILENCE_MS = 40_000;
 const RETRY_MS = [500, 1000, 2000, 5000, 10_000, 30_000];
+/** Where the session's CSRF text lies. The cookie goes to every port of this host name; storage is this origin's alone. */
+export const KEPT = "wicketgate.csrf";
 
 /** What the gate refused, or why it was not reached: `status` 0. `body` is the whole answer. */
 export class Refused extends Error {
@@ -23,7 +25,7 @@ export class Refused extends Error {
   }
 }
 
-/** @typedef {{ principal: string, tenant: string, user: string, teams: string[], role: string, csrf: string, passkeys: number, expires: string }} Session */
+/** @typedef {{ principal: string, tenant: string, user: string, teams: string[], role: string, csrf: string | null, passkeys: number, expires: string }} Session */
 /** @typedef {{ state: "connecting" | "live" | "lost", since: number, retry: number | null, error: Refused | null }} Liveness */
 
 export class Api {
@@ -31,6 +33,8 @@ export class Api {
   constructor(signedOut) {
     /** @type {Session | null} */
     this.session = null;
+    /** What goes along with each request; empty where nobody is signed in. */
+    this.csrf = "";
     this.signedOut = signedOut;
     /** How far this machine's clock is behind the gate's, in milliseconds. */
     this.skew = 0;
@@ -39,6 +43,47 @@ export class Api {
   /** The gate's clock, as far as it is known here. */
   now() {
     return Date.now() + this.skew;
+  }
+
+  /**
+   * Somebody signed in: the gate tells this session's CSRF text now and never again.
+   * @param {Session} session
+   */
+  begin(session) {
+    this.session = session;
+    this.csrf = session.csrf ?? "";
+    try {
+      localStorage.setItem(KEPT, this.csrf);
+    } catch {
+      // Storage is closed to us: the session holds until the page is left.
+    }
+  }
+
+  /** Who is signed in here already, if anybody. */
+  async resume() {
+    this.session = null;
+    try {
+      this.csrf = localStorage.getItem(KEPT) ?? this.csrf;
+    } catch {
+      // Storage is closed to us.
+    }
+    if (!this.csrf) return;
+    try {
+      this.session = await this.get("/v1/session");
+    } catch (error) {
+      if (!isOver(/** @type {Refused} */ (error))) throw error;
+    }
+  }
+
+  /** The visitor signed out. */
+  end() {
+    this.session = null;
+    this.csrf = "";
+    try {
+      localStorage.removeItem(KEPT);
+    } catch {
+      // Storage is closed to us: nothing is there.
+    }
   }
 
   /**
@@ -92,7 +137,7 @@ export class Api {
     try {
       response = await fetch(path, {
         method,
-        headers: this.headers(method, body !== undefined),
+        headers: this.headers("application/json", body !== undefined),
         body: body === undefined ? null : JSON.stringify(body),
         credentials: "same-origin",
         signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
@@ -111,14 +156,14 @@ export class Api {
   }
 
   /**
-   * @param {string} method
-   * @param {boolean} json
+   * @param {string} accept
+   * @param {boolean} [json] whether JSON is sent
    */
-  headers(method, json) {
+  headers(accept, json = false) {
     /** @type {Record<string, string>} */
-    const headers = { Accept: "application/json" };
+    const headers = { Accept: accept };
     if (json) headers["Content-Type"] = "application/json";
-    if (method !== "GET" && this.session) headers["X-Wicketgate-CSRF"] = this.session.csrf;
+    if (this.csrf) headers["X-Wicketgate-CSRF"] = this.csrf;
     return headers;
   }
 
@@ -135,11 +180,12 @@ export class Api {
    */
   refused(response, json) {
     const error = json?.error ?? {};
-    if (response.status === 401 && this.session) {
+    const refused = new Refused(response.status, String(error.code ?? "http"), String(error.message ?? `The gate answered ${response.status}.`), json);
+    if (isOver(refused) && this.session) {
       this.session = null;
       this.signedOut();
     }
-    return new Refused(response.status, String(error.code ?? "http"), String(error.message ?? `The gate answered ${response.status}.`), json);
+    return refused;
   }
 
   /**
@@ -164,7 +210,7 @@ export class Api {
         } catch (thrown) {
           error = thrown instanceof Refused ? thrown : new Refused(0, "unreachable", "The connection to the gate broke.");
         }
-        if (signal.aborted || error?.status === 401) return;
+        if (signal.aborted || (error && isOver(error))) return;
         const wait = RETRY_MS[Math.min(tries, RETRY_MS.length - 1)] ?? 30_000;
         tries += 1;
         state({ state: "lost", since: Date.now(), retry: Date.now() + wait, error });
@@ -191,7 +237,7 @@ export class Api {
     let timer = setTimeout(() => silent.abort(), SILENCE_MS);
     try {
       const response = await fetch(path, {
-        headers: { Accept: "text/event-stream" }, credentials: "same-origin", cache: "no-store",
+        headers: this.headers("text/event-stream"), credentials: "same-origin", cache: "no-store",
         signal: AbortSignal.any([signal, silent.signal]),
       });
       this.setClock(response);
@@ -212,6 +258,14 @@ export class Api {
       clearTimeout(timer);
     }
   }
+}
+
+/**
+ * Whether the session is over, or is another than the one that this page began.
+ * @param {Refused} refused
+ */
+function isOver(refused) {
+  return refused.status === 401 || (refused.status === 403 && refused.code === "csrf");
 }
 
 /**

@@ -2,14 +2,12 @@
 // ordinary textarea: what is drawn lies under it, and is left away where colours are forced or the text is long.
 
 import { count, el, put } from "./dom.js";
+import { HIDES } from "./shown.js";
 
 /** @typedef {{ line?: number, column?: number, length?: number, kind: "fault" | "remark" }} Mark line and column count from one */
 
 /** How long a text is coloured, in characters. */
 const COLOUR_MAX = 120_000;
-
-/** What hides or reorders text: shown as it is in the source, it could mislead whoever reads it. */
-const HIDES = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0]|[\u{e0000}-\u{e0fff}]/u;
 
 /** @type {Record<string, RegExp>} */
 const WORDS = {
@@ -18,7 +16,8 @@ const WORDS = {
 };
 
 /**
- * Characters of a text that cannot be seen, by line.
+ * Characters of a text that hide or reorder it, by line: in the source they stand as they are and could mislead whoever
+ * reads it. Tabs are none of them.
  * @param {string} text
  * @returns {{ line: number, column: number, code: string }[]}
  */
@@ -27,11 +26,11 @@ export function hidden(text) {
   const lines = text.split("\n");
   for (let n = 0; n < lines.length && out.length < 50; n += 1) {
     const line = lines[n] ?? "";
-    if (!HIDES.test(line)) continue;
+    if (!HIDES.test(line.replaceAll("\t", " "))) continue;
     let column = 0;
     for (const character of line) {
       column += 1;
-      if (HIDES.test(character)) out.push({ line: n + 1, column, code: `U+${(character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0")}` });
+      if (character !== "\t" && HIDES.test(character)) out.push({ line: n + 1, column, code: `U+${(character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0")}` });
     }
   }
   return out;

@@ -15,7 +15,7 @@ export async function story(api, id, signal) {
   /** @type {Response} */
   let response;
   try {
-    response = await fetch(path, { headers: { Accept: "application/json" }, credentials: "same-origin", signal });
+    response = await fetch(path, { headers: api.headers("application/json"), credentials: "same-origin", signal });
     text = await response.text();
   } catch (error) {
     if (signal.aborted) throw error;

@@ -2,9 +2,20 @@
 // arguments and where each value came from; the rules and their reasons; what came before.
 
 import { badge, count, el, facts, head, labels, panel, table, verdict, when } from "./dom.js";
-import { shown, shownJson } from "./shown.js";
+import { length, shown, shownJson } from "./shown.js";
 
-const DANGER = new Set(["destroy", "execute", "delete"]);
+/** The effects that a reviewer's mistake about cannot be taken back. */
+export const DANGEROUS = new Set(["destructive", "egress", "spend", "execute"]);
+const HARMLESS = new Set(["read", "memory_read"]);
+
+/**
+ * Whether the arguments that stand in a request are those that will be sent. After a restart of the gate the values that may
+ * not be stored are gone: nobody can see what would be sent, so nobody can approve it.
+ * @param {any} request
+ */
+export function isWhole(request) {
+  return request.arguments.whole !== false;
+}
 
 /**
  * The request in one sentence.
@@ -21,7 +32,7 @@ export function summary(request, actions) {
 
 /** @param {string[]} list */
 export function effects(list) {
-  return list.map((effect) => [badge(shown(effect), DANGER.has(effect) ? "bad" : effect === "read" ? "" : "warn"), " "]);
+  return list.map((effect) => [badge(shown(effect), DANGEROUS.has(effect) ? "bad" : HARMLESS.has(effect) ? "" : "warn"), " "]);
 }
 
 /** @param {any} request */
@@ -41,7 +52,9 @@ export function argumentsOf(request) {
   const whole = covers(fields, text);
   const lone = fields.length === 0;
   const canonical = shownJson(text, { what: "the canonical arguments" });
-  return panel("Arguments, exactly as they will be sent", { id: "arguments", note: lone ? null : `${count(fields.length, "argument")}, ${count([...text].length, "character")} of JSON` },
+  const kept = isWhole(request);
+  return panel(kept ? "Arguments, exactly as they will be sent" : "Arguments, not all of them", { id: "arguments", note: lone ? null : `${count(fields.length, "argument")}, ${count(length(text), "character")} of JSON` },
+    kept ? null : el("p", { class: "alarm", role: "alert" }, "Not all of this is what will be sent: values that may not be stored were lost when the gate restarted. Only their size and digest stand here."),
     whole ? null : el("p", { class: "alarm", role: "alert" }, "The list below is not the whole of what will be sent. Read the JSON under it."),
     lone && text === "{}" ? el("p", { class: "none" }, "No arguments are sent.") : null,
     el("ol", { class: "arguments" }, fields.map(argument)),
@@ -52,7 +65,7 @@ export function argumentsOf(request) {
 }
 
 /** @param {any} field */
-function argument({ name, value, origin, sink }) {
+function argument({ name, value, origin, sink, sensitive }) {
   const from = !origin || origin.length === 0
     ? el("span", { class: "none" }, "found in nothing that this task read")
     : origin.map((/** @type {string} */ each) => each === "user"
@@ -62,6 +75,7 @@ function argument({ name, value, origin, sink }) {
     el("div", { class: "argument-head" },
       el("h3", { class: "argument-name" }, shown(name, { max: 400 })),
       sink ? badge("says where it goes", "warn") : null,
+      sensitive ? badge("sensitive", "info") : null,
       el("span", { class: "argument-from" }, el("span", { class: "sr" }, "Origin: "), from)),
     el("div", { class: "value" }, shownJson(value, { what: name })));
 }
@@ -86,9 +100,8 @@ export function verified(request) {
     ["Task", [el("a", { href: `#/tasks/${encodeURIComponent(task.id)}` }, shown(task.id)), task.profile ? [el("span", { class: "soft" }, ", profile "), shown(task.profile)] : null,
       el("span", { class: "soft" }, task.explicit ? ", opened explicitly" : ", not opened explicitly")]],
     ["The task has read", labels(task.labels, "nothing that carries labels")],
-    ["This call carries", labels(request.labels, "no labels")],
     ["May be read by", request.readers ? request.readers.map((/** @type {string} */ reader, /** @type {number} */ n) => [n > 0 ? ", " : "", shown(reader)]) : null],
-    ["Server", [shown(server.name), el("span", { class: "soft" }, ", "), badge(shown(server.trust), server.trust === "trusted" ? "good" : "warn")]],
+    ["Server", [shown(server.name), el("span", { class: "soft" }, ", its results carry "), server.trust ? badge(shown(server.trust), "warn") : badge("no labels", "good")]],
     ["Reached at", el("span", { class: "mono" }, shown(server.transport))],
     ["Belongs to", [shown(server.owner || "nobody named"), server.system && server.system !== server.name ? [el("span", { class: "soft" }, ", system "), shown(server.system)] : null]],
     ["Definition", [action.reviewed_by ? [el("span", { class: "soft" }, "reviewed by "), shown(action.reviewed_by), el("span", { class: "soft" }, ", "), when(action.reviewed_at)] : badge("never reviewed", "warn"),
@@ -122,14 +135,15 @@ export function preview(request) {
 
 /** @param {any} request */
 export function before(request) {
-  const rows = request.before ?? [];
+  const rows = request.before;
   const trace = request.task.trace;
   return panel("Before this, in the same task", { note: trace ? el("a", { href: `#/traces/${encodeURIComponent(trace)}` }, "The whole trace") : null },
-    rows.length === 0 ? el("p", { class: "none" }, "Nothing: it is the first call of the task.")
+    !rows ? el("p", { class: "alarm" }, "What came before could not be read: see the gate's log.")
+      : rows.length === 0 ? el("p", { class: "none" }, "Nothing: it is the first call of the task.")
       : table([
         { name: "When", cell: (row) => when(row.at) },
         { name: "Call", cell: (row) => [shown(row.action, { max: 120 }), el("span", { class: "soft" }, " on "), shown(row.server, { max: 80 })] },
-        { name: "Decision", cell: (row) => [verdict(row.decision), row.ending ? [" ", el("span", { class: "soft" }, shown(row.ending))] : null] },
+        { name: "Decision", cell: (row) => [row.decision ? verdict(row.decision) : el("span", { class: "none" }, "refused before policy"), row.ending ? [" ", el("span", { class: "soft" }, shown(row.ending))] : null] },
         { name: "Labels after it", cell: (row) => labels(row.labels) },
       ], rows, { caption: "Calls of this task before the request" }));
 }
@@ -147,9 +161,9 @@ export function decisions(request) {
 /** What of a request is compared when it changed, and what each is called. */
 const PARTS = /** @type {[string, (request: any) => any][]} */ ([
   ["the caller", (r) => [r.caller.agent, r.caller.user, r.caller.teams, r.caller.method]], ["the task", (r) => [r.task.id, r.task.profile]],
-  ["the task's labels", (r) => r.task.labels], ["the server", (r) => [r.server.name, r.server.transport, r.server.trust]],
+  ["what the task has read", (r) => r.task.labels], ["the server", (r) => [r.server.name, r.server.transport, r.server.trust]],
   ["the tool's definition", (r) => r.action.pin], ["the tool's effects", (r) => r.action.effects],
-  ["the labels of this call", (r) => r.labels], ["the preview", (r) => r.impact], ["the rules", (r) => r.rules.map((/** @type {any} */ rule) => rule.id)],
+  ["the preview", (r) => r.impact], ["the rules", (r) => r.rules.map((/** @type {any} */ rule) => rule.id)],
   ["the grants required", (r) => r.grants.map((/** @type {any} */ g) => [g.name, g.quorum])], ["the law in force", (r) => r.snapshot], ["the expiry", (r) => r.expires],
 ]);
 

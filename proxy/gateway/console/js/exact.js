@@ -28,7 +28,7 @@ function valueEnd(text, at) {
  * @param {string} text
  * @param {number} at
  */
-function stringEnd(text, at) {
+export function stringEnd(text, at) {
   for (let i = at + 1; i < text.length; i += 1) {
     if (text[i] === "\\") i += 1;
     else if (text[i] === '"') return i + 1;

@@ -1,8 +1,9 @@
 // The console's frame: who is signed in, which page is open, the bar. Each page is a module (see README.md).
 
-import { Api } from "./api.js";
+import { Api, KEPT } from "./api.js";
 import { el, failed, loading, put, say, svg } from "./dom.js";
 import * as keys from "./keys.js";
+import { plain } from "./shown.js";
 import { Waiting } from "./waiting.js";
 
 /** @typedef {{ signal: AbortSignal, waiting: Waiting, title: (words: string) => void, keys: (list: keys.Key[]) => void, again: () => void, signedIn: (session: any) => void, signOut: () => Promise<void> }} Page */
@@ -125,7 +126,7 @@ function arrive(root) {
 /** @param {string} words */
 function title(words) {
   const n = waiting.items.size;
-  document.title = `${n > 0 ? `(${n}) ` : ""}${words} · Wicketgate`;
+  document.title = `${n > 0 ? `(${n}) ` : ""}${plain(words)} · Wicketgate`;
   titled = words;
 }
 let titled = "";
@@ -161,7 +162,7 @@ function tally() {
 
 /** @param {any} session */
 function signedIn(session) {
-  api.session = session;
+  api.begin(session);
   waiting.start();
   open();
 }
@@ -169,7 +170,7 @@ function signedIn(session) {
 async function signOut() {
   await api.delete("/v1/session");
   waiting.stop();
-  api.session = null;
+  api.end();
   location.hash = "#/queue";
   bar("");
   open();
@@ -222,16 +223,16 @@ async function start() {
   keys.bind("Go to", TABS.map(([path, word, key]) => ({ keys: `g ${key}`, words: word, act: () => { location.hash = `#/${path}`; } })));
   waiting.subscribe(tally);
   addEventListener("hashchange", open);
+  // Whoever signs in or out in another tab does so in this one: a browser has one session here.
+  addEventListener("storage", (event) => { if (event.key === KEPT) location.reload(); });
   bar("");
   try {
-    api.session = await api.get("/v1/session");
-    waiting.start();
+    await api.resume();
   } catch (error) {
-    if (/** @type {any} */ (error).status !== 401) {
-      main.replaceChildren(el("div", { class: "page" }, failed(error, () => location.reload())));
-      return;
-    }
+    main.replaceChildren(el("div", { class: "page" }, failed(error, () => location.reload())));
+    return;
   }
+  if (api.session) waiting.start();
   open();
 }
 

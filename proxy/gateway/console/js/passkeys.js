@@ -39,7 +39,7 @@ export async function proved(send, signal, waits = () => {}) {
     const asked = error.body?.step_up;
     if (error.status !== 428 || !asked) throw error;
     if (!possible()) throw stopped("This browser has no passkeys at this address: they need https, or localhost.");
-    if (((asked.publicKey ?? asked).allowCredentials ?? []).length === 0) throw stopped("A passkey is asked for and you have none. Add one under your account first.");
+    if (((asked.publicKey ?? asked).allowCredentials ?? []).length === 0) throw stopped("A passkey is asked for and you have none here. Add one under your account first.");
     waits();
     return send({ step_up: await prove(asked, signal) });
   }

@@ -6,8 +6,10 @@
 // folded says exactly how much it holds.
 
 import { el } from "./dom.js";
+import { stringEnd } from "./exact.js";
 
-const HIDES = /[\p{C}\p{Zl}\p{Zp}\p{Grapheme_Extend}\u115f\u1160\u3164\uffa0\u2800]|(?! )\p{Zs}/u;
+/** A character that hides, reorders or looks like nothing. */
+export const HIDES = /[\p{C}\p{Zl}\p{Zp}\p{Grapheme_Extend}\u115f\u1160\u3164\uffa0\u2800]|(?! )\p{Zs}/u;
 const HIDES_ALL = new RegExp(HIDES.source, "gu");
 const HIDES_OR_BACKSLASH = new RegExp(`\\\\|${HIDES.source}`, "gu");
 /** In a JSON text that is laid out: what JSON escaped already, and what hides; its line ends are ours. */
@@ -16,6 +18,10 @@ const SHORT = new Map([["\n", "\\n"], ["\r", "\\r"], ["\t", "\\t"], ["\0", "\\0"
 
 /** More marks than this in one text are written without colour, so that a hostile text cannot fill the page's memory. */
 const MARKS_MAX = 2000;
+/** Of so many different reasons why words are odd it is said which; of the others, how many. */
+const REASONS_MAX = 3;
+/** Letters that are written from right to left. */
+const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u;
 
 /** @param {string} character */
 function escape(character) {
@@ -128,22 +134,74 @@ function pieces(text, json) {
 }
 
 /**
- * A text's nodes. Odd words are marked, and a tag after the text says why, once for each reason.
- * @param {string} text
- * @param {boolean} json
+ * Nodes of pieces. Odd words are marked; a text with very many marks is one node without colour.
+ * @param {Piece[]} parts
+ * @param {boolean} marked
+ * @returns {Node[]}
  */
-function nodes(text, json) {
-  const parts = pieces(text, json);
-  if (parts.length > MARKS_MAX) return [document.createTextNode(parts.map((part) => part.text).join(""))];
-  /** @type {Set<string>} */
-  const reasons = new Set();
-  const out = parts.map((part) => {
-    if (part.kind === "plain") return document.createTextNode(part.text);
-    if (part.why) reasons.add(part.why);
-    return el("span", { class: part.kind === "odd" ? "odd" : "esc" }, part.text);
-  });
-  for (const why of [...reasons].slice(0, 3)) out.push(el("span", { class: "odd-why" }, why));
+function drawn(parts, marked) {
+  if (!marked) return [document.createTextNode(parts.map((part) => part.text).join(""))];
+  return parts.map((part) => part.kind === "plain" ? document.createTextNode(part.text)
+    : el("span", { class: part.kind === "odd" ? "odd" : "esc" }, part.text));
+}
+
+/**
+ * Tags that say why words are odd, once for each reason. However many marks a text has, and whether they are coloured or
+ * not, they are there.
+ * @param {Piece[]} parts
+ * @returns {Node[]}
+ */
+function tags(parts) {
+  const reasons = [...new Set(parts.flatMap((part) => part.why ?? []))];
+  const out = reasons.slice(0, REASONS_MAX).map((why) => el("span", { class: "odd-why" }, why));
+  const more = reasons.length - out.length;
+  if (more > 0) out.push(el("span", { class: "odd-why" }, `and ${count(more, "more such reason")}`));
   return out;
+}
+
+/**
+ * A text's nodes, and after it why words of it are odd.
+ * @param {string} text
+ */
+function nodes(text) {
+  const parts = pieces(text, false);
+  return [...drawn(parts, parts.length <= MARKS_MAX), ...tags(parts)];
+}
+
+/**
+ * The nodes of a JSON text that is laid out. What holds letters that are written from right to left stands by itself, so
+ * that it cannot take the structure around it along.
+ * @param {string} text
+ */
+function jsonNodes(text) {
+  /** @type {{ parts: Piece[], alone: boolean }[]} */
+  const runs = [];
+  const take = (/** @type {number} */ from, /** @type {number} */ to) => {
+    if (from < to) runs.push({ parts: pieces(text.slice(from, to), true), alone: RIGHT_TO_LEFT.test(text.slice(from, to)) });
+  };
+  let at = 0;
+  if (RIGHT_TO_LEFT.test(text)) {
+    let to = 0;
+    for (let from = text.indexOf('"'); from >= 0; from = text.indexOf('"', to)) {
+      to = stringEnd(text, from);
+      if (!RIGHT_TO_LEFT.test(text.slice(from, to))) continue;
+      take(at, from);
+      take(from, to);
+      at = to;
+    }
+  }
+  take(at, text.length);
+  const all = runs.flatMap((run) => run.parts);
+  const marked = all.length + runs.length <= MARKS_MAX;
+  /** @type {Node[]} */
+  const out = [];
+  for (const { parts, alone } of runs) {
+    if (!alone) out.push(...drawn(parts, marked));
+    else if (marked) out.push(el("bdi", {}, drawn(parts, true)));
+    // As `bdi` does, without an element for each: U+2068 and U+2069, which no text of others can hold, as they are escaped.
+    else out.push(document.createTextNode(`\u2068${parts.map((part) => part.text).join("")}\u2069`));
+  }
+  return [...out, ...tags(all)];
 }
 
 /**
@@ -208,7 +266,7 @@ function foldable(text, max, draw, what, tag, total) {
  */
 export function shown(text, { max = 400, what = "", tag = "span" } = {}) {
   const all = String(text ?? "");
-  return foldable(all, max, (part) => nodes(part, false), what, tag, length(all));
+  return foldable(all, max, nodes, what, tag, length(all));
 }
 
 /**
@@ -220,8 +278,9 @@ export function shown(text, { max = 400, what = "", tag = "span" } = {}) {
  */
 export function shownJson(text, { max = 4000, what = "" } = {}) {
   const laid = layOut(text);
-  const box = foldable(laid, max, (part) => nodes(part, true), what, "div", length(text));
+  const box = foldable(laid, max, jsonNodes, what, "div", length(text));
   box.classList.add("json");
+  box.dir = "ltr";
   return box;
 }
 
@@ -282,19 +341,6 @@ export function layOut(text) {
  */
 function inString(text) {
   return text.replaceAll("\n", "\\u{a}");
-}
-
-/**
- * The place after a string that begins at `at`.
- * @param {string} text
- * @param {number} at
- */
-function stringEnd(text, at) {
-  for (let i = at + 1; i < text.length; i += 1) {
-    if (text[i] === "\\") i += 1;
-    else if (text[i] === '"') return i + 1;
-  }
-  return text.length;
 }
 
 /**

@@ -80,6 +80,8 @@ export class Waiting {
     this.late = late;
     try {
       const { approvals } = await this.api.get("/v1/approvals", { query: { state: "pending", limit: 10_000 }, signal });
+      // Another load began meanwhile: it takes what came since.
+      if (this.late !== late) return;
       this.items = new Map(approvals.sort(byAge).map((/** @type {any} */ each) => [each.id, each]));
       this.loaded = true;
       this.error = null;
@@ -87,7 +89,7 @@ export class Waiting {
       this.tell({ kind: "all" });
       for (const each of late) this.take(each);
     } catch (error) {
-      if (signal.aborted) return;
+      if (signal.aborted || this.late !== late) return;
       this.late = null;
       this.error = error;
       this.tell({ kind: "failed", error });

@@ -7,12 +7,10 @@ use pdp::effect::Effect;
 use pdp::json::Json;
 use pdp::principal::Principal;
 use pdp::record::DecisionNote;
-use pdp::registry::Tool;
 use pep::ports::Hold;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use pdp::approval::Asker;
 use pdp::digest::Digest;
 
 /// How many characters of a task's goal are shown. A host may send a goal with all that its user pasted into it.
@@ -55,7 +53,7 @@ pub struct AboutTask {
 }
 
 /// The server of a call, as the registry has it.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AboutServer {
     /// Its name.
     pub name: String,
@@ -70,12 +68,14 @@ pub struct AboutServer {
 }
 
 /// What a call would do, as it was reviewed.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AboutAction {
     /// The tool, or the method.
     pub name: String,
     /// Whether it is a method rather than a tool.
     pub is_method: bool,
+    /// What a method acts on, as policies see it; empty for a tool.
+    pub target: String,
     /// What the world sees of it.
     pub effects: BTreeSet<Effect>,
     /// The digest of the reviewed definition.
@@ -97,13 +97,6 @@ impl About {
     #[must_use]
     pub fn of(hold: &Hold) -> Self {
         let task = &hold.task;
-        let server = AboutServer {
-            name: hold.server.name.clone(),
-            system: hold.server.system.clone(),
-            owner: hold.server.owner.clone(),
-            transport: hold.identity.reached.clone(),
-            trust: hold.server.labels.iter().map(|label| label.as_str()).collect::<Vec<_>>().join(", "),
-        };
         Self {
             number: hold.number,
             principal: (*hold.principal).clone(),
@@ -115,10 +108,16 @@ impl About {
                 explicit: task.is_explicit(),
                 goal: task.goal().map(cut),
             },
-            server,
-            action: AboutAction::of(&hold.identity.action, hold.tool.as_deref()),
+            server: AboutServer::of(hold),
+            action: AboutAction::of(hold),
             decision: hold.decision.clone(),
         }
+    }
+
+    /// Whether the server and the tool are still as people were shown them.
+    #[must_use]
+    pub fn shows(&self, hold: &Hold) -> bool {
+        self.server == AboutServer::of(hold) && self.action == AboutAction::of(hold)
     }
 
     /// The arguments as they may be stored: a sensitive one as its size and digest.
@@ -141,12 +140,26 @@ impl About {
     }
 }
 
+impl AboutServer {
+    fn of(hold: &Hold) -> Self {
+        Self {
+            name: hold.server.name.clone(),
+            system: hold.server.system.clone(),
+            owner: hold.server.owner.clone(),
+            transport: hold.identity.reached.clone(),
+            trust: hold.server.labels.iter().map(|label| label.as_str()).collect::<Vec<_>>().join(", "),
+        }
+    }
+}
+
 impl AboutAction {
-    fn of(name: &str, tool: Option<&Tool>) -> Self {
+    fn of(hold: &Hold) -> Self {
+        let tool = hold.tool.as_deref();
         let review = tool.and_then(|tool| tool.review.as_ref());
         Self {
-            name: name.to_owned(),
+            name: hold.identity.action.clone(),
             is_method: tool.is_none(),
+            target: hold.target.clone(),
             effects: tool.map(|tool| tool.effects.clone()).unwrap_or_default(),
             pin: tool.map(|tool| tool.pin),
             reviewed_by: review.map(|review| review.by.clone()),
@@ -172,17 +185,4 @@ fn cut(goal: &str) -> String {
     }
     let kept: String = goal.chars().take(GOAL_CHARS_MAX).collect();
     format!("{kept} [{left} characters left out]")
-}
-
-/// Who asks, with everybody on whose errand it is.
-#[must_use]
-pub(super) fn asker(hold: &Hold) -> Asker {
-    let above = || hold.task.lineage();
-    let owners = above().map(|task| task.owner()).filter(|owner| !owner.is_empty()).map(str::to_owned);
-    let users = above().filter_map(|task| task.principal()).map(|principal| principal.user.clone());
-    Asker {
-        tenant: hold.identity.tenant.clone(),
-        keys: owners.chain([hold.principal.key()]).collect(),
-        users: users.chain([hold.principal.user.clone()]).filter(|user| !user.is_empty()).collect(),
-    }
 }

@@ -7,14 +7,15 @@ use std::pin::pin;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use pdp::approval::{Request, Shown, State, When};
+use pdp::approval::{Request, State, When};
+use pep::asker;
 use pep::ports::{Approvals, BoxFuture, Given, Hold, Pending, Verdict};
 use tokio::sync::watch;
 
-use super::about::{About, asker};
-use super::book::{Book, Entry};
+use super::Requests;
+use super::about::About;
+use super::book::{ARGUMENTS_BYTES_MAX, Book, Entry};
 use super::store::{Kept, durable};
-use super::{Requests, Sight};
 use crate::notices::{Outcome, Told};
 
 /// A call that waits. While it lives, it is counted.
@@ -74,9 +75,7 @@ impl Approvals for Requests {
     fn knows(&self, hold: &Hold) -> bool {
         let (call, now_us) = (hold.identity.digest(), self.now_us());
         let book = self.locked();
-        let Some(request) = book.of_call(call).map(|entry| &entry.request) else { return false };
-        let counts = matches!(request.state(), State::Pending(_) | State::Granted(_) | State::Refused(_));
-        counts && request.until_us().is_some_and(|until_us| until_us > now_us)
+        book.of_call(call).is_some_and(|entry| entry.request.counts(now_us))
     }
 
     fn ask<'a>(&'a self, hold: &'a Hold, patience: Duration) -> BoxFuture<'a, Verdict> {
@@ -90,12 +89,15 @@ impl Approvals for Requests {
             return;
         }
         self.report(&book, id, "approval_given_back", None, &format!("the call {number} was not made"));
-        // Of one call there is one request that lives. People were asked anew meanwhile, and what they are asked counts.
-        let Some(request) = book.get(id).map(|entry| &entry.request) else { return };
-        let latest = book.of_call(request.call()).map(|entry| (entry.request.id() == id, entry.request.is_live()));
-        if request.is_live() && latest == Some((false, true)) {
-            self.close(&mut book, id, "the same call was asked for anew meanwhile");
-        } else if request.is_live() {
+        // Of one call there is one request that counts. Where people were asked anew meanwhile, that is what counts, and a no
+        // is not undone.
+        let Some(request) = book.get(id).map(|entry| &entry.request).filter(|request| request.is_live()) else {
+            return;
+        };
+        let newer = book.of_call(request.call()).map(|entry| &entry.request).filter(|newer| newer.id() != id);
+        if newer.is_some_and(|newer| newer.counts(now_us)) {
+            self.close(&mut book, id, "people were asked of the same call anew meanwhile");
+        } else {
             book.is_latest(id);
         }
     }
@@ -169,6 +171,10 @@ impl Requests {
         match request.state() {
             State::Refused(refused) if refused.until_us > now_us => Look::Say(Verdict::Refused(refused.reason.clone())),
             State::Pending(_) => {
+                if let Some(verdict) = self.stale(hold) {
+                    return Look::Say(verdict);
+                }
+                self.made_whole(&mut book, &id, hold);
                 self.shown_as_now(&mut book, &request, hold);
                 self.seat(&mut book, &id).map_or(Look::Gone, Look::Wait)
             }
@@ -205,20 +211,34 @@ impl Requests {
         }
     }
 
+    /// Why a call is judged anew before people are asked of it: it was judged by another law than that of this moment.
+    fn stale(&self, hold: &Hold) -> Option<Verdict> {
+        let is_stale = hold.shown.snapshot != self.world.snapshots.current().digest();
+        is_stale.then(|| Verdict::Overtaken("the policies or the registry have changed".to_owned()))
+    }
+
     /// Makes a request, where the call was judged by the law of this moment and there is room.
     fn make(&self, book: &mut Book, hold: &Hold, now_us: i64) -> Look<'_> {
-        if hold.shown.snapshot != self.world.snapshots.current().digest() {
-            return Look::Say(Verdict::Overtaken("the policies or the registry have changed".to_owned()));
+        if let Some(verdict) = self.stale(hold) {
+            return Look::Say(verdict);
         }
-        let about = Arc::new(About::of(hold));
-        if let Some(words) = book.full(&about, hold.identity.arguments.len(), &self.settings.bounds) {
-            return Look::Say(Verdict::Full(words));
+        let bytes = hold.identity.arguments.len();
+        if bytes > ARGUMENTS_BYTES_MAX {
+            return Look::Say(Verdict::Full(format!(
+                "its arguments have {bytes} bytes, which is more than people are asked to read ({ARGUMENTS_BYTES_MAX}): \
+                 make it smaller"
+            )));
         }
         let when = When { at_us: now_us, until_us: now_us.saturating_add(self.settings.pending_us) };
         let id = self.fresh_id();
-        let request = Request::new(id.clone(), hold.identity.clone(), hold.shown.clone(), asker(hold), when);
-        let entries = Some((Arc::clone(&hold.server), hold.tool.clone()));
-        book.insert(Entry { entries, ..Entry::new(request, about) });
+        let asker = asker(&hold.task, &hold.principal);
+        let request = Request::new(id.clone(), hold.identity.clone(), hold.shown.clone(), asker, when);
+        let mut entry = Entry::new(request, Arc::new(About::of(hold)));
+        if let Some(words) = book.full(&entry, &self.settings.bounds) {
+            return Look::Say(Verdict::Full(words));
+        }
+        entry.entries = Some((Arc::clone(&hold.server), hold.tool.clone()));
+        book.insert(entry);
         let by = hold.principal.key();
         let kept = self.report(book, &id, "approval_asked", Some(&by), &format!("asked by the call {}", hold.number));
         self.notify(book, &id, Told::Asked, None, None);
@@ -229,7 +249,15 @@ impl Requests {
         }
     }
 
-    /// Something may have come to the call while its request waits: people are to see it.
+    /// After a restart the sensitive arguments of a request are gone: the same call brings them again.
+    fn made_whole(&self, book: &mut Book, id: &str, hold: &Hold) {
+        if book.restored(id, hold) {
+            self.report(book, id, "approval_changed", Some(&hold.principal.key()), "its arguments are whole again");
+        }
+    }
+
+    /// Something may have come to the call while its request waits: people are to see it, as it stands in the task that the
+    /// call is now of.
     fn shown_as_now(&self, book: &mut Book, request: &Request, hold: &Hold) {
         let same_grants = request.shown().grants == hold.shown.grants;
         let since = match request.shown().covers(&hold.shown) {
@@ -237,12 +265,10 @@ impl Requests {
             Ok(()) => "other grants are needed".to_owned(),
             Err(since) => since,
         };
-        let shown: Shown = hold.shown.clone();
-        if book.step(request.id(), |request| request.change(shown)) != Some(true) {
+        if !book.changed(request.id(), hold.shown.clone(), Arc::new(About::of(hold))) {
             return;
         }
         if let Some(entry) = book.get_mut(request.id()) {
-            entry.about = Arc::new(About { decision: hold.decision.clone(), ..(*entry.about).clone() });
             entry.entries = Some((Arc::clone(&hold.server), hold.tool.clone()));
         }
         self.report(book, request.id(), "approval_changed", Some(&hold.principal.key()), &since);
@@ -257,8 +283,12 @@ impl Requests {
         Some(Seat { requests: self, id: id.to_owned(), turn })
     }
 
-    /// Takes a use for this call.
+    /// Takes a use for this call, where the registry has its server and tool as people were shown them.
     fn take(&self, book: &mut Book, id: &str, hold: &Hold, now_us: i64) -> Result<(Taken<'_>, Kept), Option<String>> {
+        let entry = book.get(id).ok_or(None)?;
+        if entry.request.shown().snapshot != hold.shown.snapshot && !entry.is_of(hold) {
+            return Err(Some(format!("the registry entry of `{}` has changed", hold.identity.server)));
+        }
         let granted = book.step(id, |request| request.spend(hold.number, &hold.shown, now_us)).ok_or(None)??;
         let given = Given { id: id.to_owned(), grants: granted.grants().clone(), by: granted.by().clone() };
         let (by, words) = (hold.principal.key(), format!("used by the call {}", hold.number));
@@ -277,7 +307,7 @@ impl Requests {
     /// Records a step that was made, keeps it, and tells who looks. Nothing where there is no such request.
     pub(super) fn report(&self, book: &Book, id: &str, what: &str, by: Option<&str>, words: &str) -> Option<Kept> {
         let entry = book.get(id)?;
-        self.record(&Sight::of(entry), what, by, words);
+        self.record(self.event(&entry.request, &entry.about, what, by, words));
         Some(self.keep(entry))
     }
 

@@ -4,9 +4,10 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use pdp::approval::{Request, State};
+use pdp::approval::{Identity, Request, Shown, State};
 use pdp::digest::Digest;
 use pdp::registry::{Server, Tool};
+use pep::ports::Hold;
 use tokio::sync::watch;
 
 use super::about::About;
@@ -20,6 +21,10 @@ pub(super) struct Entry {
     pub(super) entries: Option<(Arc<Server>, Option<Arc<Tool>>)>,
     /// Whether the arguments are all there: after a restart the sensitive ones are not.
     pub(super) whole: bool,
+    /// The call as it is stored, where it is not stored whole.
+    stored: Option<Arc<Identity>>,
+    /// About how much memory it takes.
+    bytes: usize,
     /// How many calls wait for it now.
     pub(super) waiting: u32,
     /// How many calls have asked for it.
@@ -33,8 +38,32 @@ pub(super) struct Entry {
 impl Entry {
     pub(super) fn new(request: Request, about: Arc<About>) -> Self {
         let (turn, _) = watch::channel(());
-        let (entries, whole) = (None, true);
-        Self { request, about, entries, whole, waiting: 0, asked: 0, viewed: BTreeSet::new(), turn }
+        let (stored, bytes) = (stored(&request, &about), bytes(&request, &about));
+        let (waiting, asked, viewed) = (0, 0, BTreeSet::new());
+        Self { request, about, entries: None, whole: true, stored, bytes, waiting, asked, viewed, turn }
+    }
+
+    /// A request as it was stored.
+    pub(super) fn read(request: Request, about: Arc<About>, whole: bool, asked: u32) -> Self {
+        // What was stored of it is what may be stored.
+        Self { stored: None, whole, asked, ..Self::new(request, about) }
+    }
+
+    /// The call as it is stored, where it is not stored whole.
+    pub(super) fn stored(&self) -> Option<&Arc<Identity>> {
+        self.stored.as_ref()
+    }
+
+    /// Whether the registry has the server and the tool of this call as they were when people were shown it.
+    pub(super) fn is_of(&self, hold: &Hold) -> bool {
+        // After a restart there is what was shown of them, and nothing else.
+        let Some((server, tool)) = &self.entries else { return self.about.shows(hold) };
+        let same_tool = match (tool, &hold.tool) {
+            (Some(was), Some(now)) => Arc::ptr_eq(was, now) || was.is_same_as(now),
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        same_tool && (Arc::ptr_eq(server, &hold.server) || server.is_same_as(&hold.server))
     }
 
     fn is_pending(&self) -> bool {
@@ -42,9 +71,22 @@ impl Entry {
     }
 
     /// About how much memory it takes.
-    fn bytes(&self) -> usize {
-        self.request.identity().arguments.len().saturating_add(self.about.task.goal.as_ref().map_or(0, String::len))
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
+}
+
+/// The call as it is stored, where something of it must not be.
+fn stored(request: &Request, about: &About) -> Option<Arc<Identity>> {
+    let arguments = about.storable(&request.identity().arguments)?;
+    Some(Arc::new(Identity { arguments, ..(**request.identity()).clone() }))
+}
+
+/// About how much memory a request takes: what a client, a host and a server may make long.
+fn bytes(request: &Request, about: &About) -> usize {
+    let goal = about.task.goal.as_ref().map_or(0, String::len);
+    let claims = about.action.claimed.to_string().len();
+    [goal, claims].into_iter().fold(request.identity().arguments.len(), usize::saturating_add)
 }
 
 /// How many requests may wait.
@@ -58,8 +100,12 @@ pub struct Bounds {
     pub task: usize,
 }
 
-/// How many bytes of arguments and goals the requests that wait may hold.
-const BYTES_MAX: usize = 64 << 20;
+/// How many bytes the requests that wait may hold, and those that are over beside them.
+pub(super) const BYTES_MAX: usize = 64 << 20;
+/// How many of them one principal's may.
+const PRINCIPAL_BYTES_MAX: usize = BYTES_MAX / 8;
+/// How long the arguments of one may be: nobody reads more before they decide.
+pub(super) const ARGUMENTS_BYTES_MAX: usize = 1 << 20;
 
 #[derive(Debug, Default)]
 pub(super) struct Book {
@@ -68,7 +114,8 @@ pub(super) struct Book {
     by_call: HashMap<Digest, String>,
     pending: usize,
     pending_bytes: usize,
-    of_principal: HashMap<String, usize>,
+    /// How many wait of each principal, and how many bytes they hold.
+    of_principal: HashMap<String, (usize, usize)>,
     of_task: HashMap<String, usize>,
 }
 
@@ -100,11 +147,11 @@ impl Book {
         self.pending
     }
 
-    /// Why no further request may wait, if so, in words.
-    pub(super) fn full(&self, about: &About, bytes: usize, bounds: &Bounds) -> Option<String> {
-        let held = |of: &HashMap<String, usize>, name: &str| of.get(name).copied().unwrap_or(0);
-        let key = about.principal.key();
-        let (own, task) = (held(&self.of_principal, &key), held(&self.of_task, &about.task.id));
+    /// Why this one may not wait beside the others, if so, in words.
+    pub(super) fn full(&self, entry: &Entry, bounds: &Bounds) -> Option<String> {
+        let key = entry.about.principal.key();
+        let (own, own_bytes) = self.of_principal.get(&key).copied().unwrap_or_default();
+        let task = self.of_task.get(&entry.about.task.id).copied().unwrap_or_default();
         if task >= bounds.task {
             return Some(format!("{task} requests of this task wait for people already; none is asked beside them"));
         }
@@ -114,7 +161,12 @@ impl Book {
         if self.pending >= bounds.all {
             return Some(format!("{} requests wait for people already; none is asked beside them", self.pending));
         }
-        (self.pending_bytes.saturating_add(bytes) > BYTES_MAX)
+        if own_bytes.saturating_add(entry.bytes) > PRINCIPAL_BYTES_MAX {
+            return Some(format!(
+                "the requests of `{key}` that wait hold {own_bytes} bytes already, and at most {PRINCIPAL_BYTES_MAX} may"
+            ));
+        }
+        (self.pending_bytes.saturating_add(entry.bytes) > BYTES_MAX)
             .then(|| "the requests that wait hold as much as the gate has room for".to_owned())
     }
 
@@ -148,6 +200,45 @@ impl Book {
         Some(done)
     }
 
+    /// A request that waits is shown as this call is now, and whoever said yes says it again. Answers whether it waits.
+    pub(super) fn changed(&mut self, id: &str, shown: Shown, about: Arc<About>) -> bool {
+        self.recounted(id, |entry| {
+            let changed = entry.request.change(shown);
+            if changed {
+                entry.about = about;
+            }
+            changed
+        })
+    }
+
+    /// The arguments of a request that was stored without some of them are there again, from the same call.
+    pub(super) fn restored(&mut self, id: &str, hold: &Hold) -> bool {
+        self.recounted(id, |entry| {
+            let restored = !entry.whole && entry.request.restore(&hold.identity);
+            entry.whole |= restored;
+            restored
+        })
+    }
+
+    /// Makes a step that changes what is counted of a request.
+    fn recounted(&mut self, id: &str, step: impl FnOnce(&mut Entry) -> bool) -> bool {
+        let Some(mut entry) = self.entries.remove(id) else { return false };
+        if entry.is_pending() {
+            self.count(&entry, false);
+        }
+        let done = step(&mut entry);
+        entry.bytes = bytes(&entry.request, &entry.about);
+        if entry.whole {
+            entry.stored = stored(&entry.request, &entry.about);
+        }
+        if entry.is_pending() {
+            self.count(&entry, true);
+        }
+        entry.turn.send_replace(());
+        self.entries.insert(id.to_owned(), entry);
+        done
+    }
+
     pub(super) fn remove(&mut self, id: &str) {
         let Some(entry) = self.entries.remove(id) else { return };
         if entry.is_pending() {
@@ -160,20 +251,23 @@ impl Book {
     }
 
     fn count(&mut self, entry: &Entry, more: bool) {
-        let change = |count: &mut usize| {
-            *count = if more { count.saturating_add(1) } else { count.saturating_sub(1) };
-            *count
+        let change = |count: &mut usize, by: usize| {
+            *count = if more { count.saturating_add(by) } else { count.saturating_sub(by) };
         };
-        change(&mut self.pending);
-        let bytes = entry.bytes();
-        self.pending_bytes =
-            if more { self.pending_bytes.saturating_add(bytes) } else { self.pending_bytes.saturating_sub(bytes) };
-        let names =
-            [(&mut self.of_principal, entry.about.principal.key()), (&mut self.of_task, entry.about.task.id.clone())];
-        for (of, name) in names {
-            if change(of.entry(name.clone()).or_default()) == 0 {
-                of.remove(&name);
-            }
+        change(&mut self.pending, 1);
+        change(&mut self.pending_bytes, entry.bytes);
+        let key = entry.about.principal.key();
+        let (own, own_bytes) = self.of_principal.entry(key.clone()).or_default();
+        change(own, 1);
+        change(own_bytes, entry.bytes);
+        if *own == 0 {
+            self.of_principal.remove(&key);
+        }
+        let task = &entry.about.task.id;
+        let of_task = self.of_task.entry(task.clone()).or_default();
+        change(of_task, 1);
+        if *of_task == 0 {
+            self.of_task.remove(task);
         }
     }
 }

@@ -26,6 +26,12 @@ pub enum DecideFault {
         /// How many have asked.
         asked: u32,
     },
+    /// Nobody can see what they would say yes to.
+    #[error(
+        "its sensitive arguments were not kept over a restart, so nobody can see what it would do; it can be approved once \
+         the call comes again, and refused now"
+    )]
+    Withheld,
     /// It cannot be recorded, and what is not recorded does not count.
     #[error("the ledger cannot take the decision ({0}), so it does not count")]
     Ledger(LedgerFault),
@@ -51,6 +57,9 @@ impl Requests {
         let sight = book.get(id).map(Sight::of).filter(|sight| sight.request.asker().tenant == who.tenant);
         let sight = sight.ok_or_else(|| DecideFault::Unknown(id.to_owned()))?;
         drop(book);
+        if !sight.whole && matches!(sight.request.state(), State::Pending(_)) {
+            return Err(DecideFault::Withheld);
+        }
         let grants = sight.request.would_give(who, granting, self.rules())?;
         if granting.uses > sight.asked.max(1) {
             return Err(DecideFault::Uses { asked: sight.asked });
@@ -72,10 +81,14 @@ impl Requests {
             let grants: Vec<&str> = grants.iter().map(String::as_str).collect();
             let grants = grants.join(", ");
             let note = if granting.note.is_empty() { String::new() } else { format!(": {}", granting.note) };
-            let (what, more) = if matches!(request.state(), State::Pending(_)) {
-                ("approval_given", ", and more is needed".to_owned())
-            } else {
-                ("approval_granted", format!(", for {} of the calls that ask", granting.uses))
+            // Of several who give it, the strictest says for how many calls.
+            let (what, more) = match request.state() {
+                State::Granted(granted) => {
+                    ("approval_granted", format!(", for {} of the calls that ask", granted.uses()))
+                }
+                State::Pending(_) | State::Spent(_) | State::Refused(_) | State::Expired(_) | State::Closed(_) => {
+                    ("approval_given", ", and more is needed".to_owned())
+                }
             };
             Ok((what, format!("gave {grants}{more}{note}")))
         })?;
@@ -109,7 +122,8 @@ impl Requests {
         let sight = book.get(id).map(Sight::of).filter(|sight| sight.request.asker().tenant == who.tenant);
         let mut sight = sight.ok_or_else(unknown)?;
         let (what, words) = step(&mut sight.request, now_us)?;
-        self.recorded(&sight, what, Some(&who.key()), &words).map_err(DecideFault::Ledger)?;
+        let event = self.event(&sight.request, &sight.about, what, Some(&who.key()), &words);
+        self.recorded(event).map_err(DecideFault::Ledger)?;
         book.step(id, |request| *request = sight.request);
         let outcome = book.get(id).and_then(|entry| match entry.request.state() {
             State::Granted(_) => Some(Outcome::Granted),

@@ -102,11 +102,20 @@ impl Sight {
     }
 }
 
-/// A row of the file.
-#[derive(Serialize, Deserialize)]
+/// A row of the file, as it is read.
+#[derive(Deserialize)]
 struct Row {
     request: Request,
     about: About,
+    whole: bool,
+    asked: u32,
+}
+
+/// The same, as it is written.
+#[derive(Serialize)]
+struct RowOf<'a> {
+    request: &'a Request,
+    about: &'a About,
     whole: bool,
     asked: u32,
 }
@@ -129,7 +138,7 @@ impl Requests {
         kept.sort_by(|a, b| (a.request.created_us(), a.request.id()).cmp(&(b.request.created_us(), b.request.id())));
         let mut book = Book::default();
         for Row { request, about, whole, asked } in kept {
-            book.insert(Entry { whole, asked, ..Entry::new(request, Arc::new(about)) });
+            book.insert(Entry::read(request, Arc::new(about), whole, asked));
         }
         let (changes, _) = broadcast::channel(BEHIND_MAX);
         Ok(Self {
@@ -212,9 +221,9 @@ impl Requests {
         let mut book = self.locked();
         let Some(entry) = book.get_mut(id) else { return };
         if entry.viewed.insert(by.to_owned()) {
-            let sight = Sight::of(entry);
+            let event = self.event(&entry.request, &entry.about, "approval_viewed", Some(by), "looked at");
             drop(book);
-            self.record(&sight, "approval_viewed", Some(by), "looked at");
+            self.record(event);
         }
     }
 
@@ -239,10 +248,10 @@ impl Requests {
     }
 
     /// What the ledger says of a step, in the trace of the task that asked. It names no argument.
-    fn event(&self, sight: &Sight, what: &str, by: Option<&str>, words: &str) -> Event {
-        let About { task, server, action, .. } = &*sight.about;
-        let grants: Vec<&str> = sight.request.shown().grants.iter().map(String::as_str).collect();
-        let (id, grants) = (sight.request.id(), grants.join(", "));
+    fn event(&self, request: &Request, about: &About, what: &str, by: Option<&str>, words: &str) -> Event {
+        let About { task, server, action, .. } = about;
+        let grants: Vec<&str> = request.shown().grants.iter().map(String::as_str).collect();
+        let (id, grants) = (request.id(), grants.join(", "));
         Event {
             by: by.map(str::to_owned),
             snapshot: Some(self.world.snapshots.current().digest()),
@@ -257,27 +266,24 @@ impl Requests {
     }
 
     /// Records a step that counts whether or not it can be recorded.
-    fn record(&self, sight: &Sight, what: &str, by: Option<&str>, words: &str) {
-        if let Err(e) = self.recorded(sight, what, by, words) {
+    fn record(&self, event: Event) {
+        let what = event.what.clone();
+        if let Err(e) = self.recorded(event) {
             tracing::error!("`{what}` could not be recorded: {e}");
         }
     }
 
     /// Records a step that counts only if it can be recorded. It stands in the ledger before whatever follows from it.
-    fn recorded(&self, sight: &Sight, what: &str, by: Option<&str>, words: &str) -> Result<(), LedgerFault> {
-        self.world.ledger.append(LedgerEntry::Event(self.event(sight, what, by, words)))
+    fn recorded(&self, event: Event) -> Result<(), LedgerFault> {
+        self.world.ledger.append(LedgerEntry::Event(event))
     }
 
     /// Hands a request as it stands to the disk, and tells whoever looks at requests.
     fn keep(&self, entry: &Entry) -> Kept {
         let Entry { request, about, whole, asked, .. } = entry;
-        let storable = about.storable(&request.identity().arguments);
-        let row = Row {
-            whole: *whole && storable.is_none(),
-            request: storable.map_or_else(|| request.clone(), |arguments| request.with_arguments(arguments)),
-            about: (**about).clone(),
-            asked: *asked,
-        };
+        let (whole, asked) = (*whole && entry.stored().is_none(), *asked);
+        let without = entry.stored().map(|identity| request.stored_as(identity));
+        let row = RowOf { request: without.as_ref().unwrap_or(request), about, whole, asked };
         self.tell(request.id());
         // Plain data with ordered maps: it can always be written.
         self.file.keep(request.id(), Some(serde_json::to_string(&row).unwrap_or_default()))

@@ -53,12 +53,12 @@ impl Requests {
     pub fn judge_again(&self) {
         let law = self.world.snapshots.current();
         let now_ms = self.now_us() / 1000;
+        // Nobody joins a request but under the law of the moment, so what comes to one from here on came under this one.
         let live: Vec<Put> = self.locked().all().filter(|entry| entry.request.is_live()).map(Put::of).collect();
         let mut same = Same::default();
         for put in live {
             let Some(why) = why_over(&put, &law, &mut same, now_ms) else { continue };
             let mut book = self.locked();
-            // What has come to it meanwhile came under the new law.
             if book.get(&put.id).is_some_and(|entry| entry.request.digest() == put.digest) {
                 self.close(&mut book, &put.id, &why);
             }
@@ -146,8 +146,7 @@ fn recorded(put: &Put, now_ms: i64) -> Recorded {
         facts.origin.entry(argument.clone()).or_insert_with(|| labels.clone());
     }
     let asked = if about.action.is_method {
-        let target = serde_json::from_str(&identity.arguments).unwrap_or_default();
-        Asked::Method { name: identity.action.clone(), target }
+        Asked::Method { name: identity.action.clone(), target: about.action.target.clone() }
     } else {
         Asked::Tool { name: identity.action.clone(), arguments: identity.arguments.clone() }
     };

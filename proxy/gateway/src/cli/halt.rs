@@ -101,7 +101,7 @@ async fn carried_out(gate: &Gate, asked: &Halt) -> Result<(), String> {
             let switch = gate.delete_of("/v1/halts", &query).await?;
             print::line(&format!("goes on: {}", line(&switch)));
         }
-        Halt::List { json: true, .. } => print::line(&gate.get("/v1/halts").await?.to_string()),
+        Halt::List { json: true, .. } => print::json(&gate.get("/v1/halts").await?),
         Halt::List { json: false, .. } => {
             let all = gate.get("/v1/halts").await?;
             let on = all.get("halts").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);

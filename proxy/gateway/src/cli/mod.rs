@@ -6,6 +6,7 @@ mod client;
 mod demo;
 mod live;
 mod notices;
+mod passkeys;
 mod difference;
 mod explain;
 mod halt;
@@ -124,6 +125,9 @@ enum Command {
     /// See what waits for people on a running gate, and decide it
     #[command(subcommand)]
     Approvals(approvals::Approvals),
+    /// Invite somebody to a first passkey; list and remove passkeys, on the gate's own machine
+    #[command(subcommand)]
+    Passkeys(passkeys::Passkeys),
     /// Try the channels over which people are told that something waits
     #[command(subcommand)]
     Notices(notices::Notices),
@@ -182,6 +186,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Task(asked) => Ok(task::run(&places, &asked).await),
         Command::Halt(asked) => Ok(halt::run(&places, &asked).await),
         Command::Approvals(asked) => Ok(approvals::run(&places, &asked).await),
+        Command::Passkeys(asked) => Ok(passkeys::run(&places, &asked)),
         Command::Notices(asked) => Ok(notices::run(&places, &asked).await),
         Command::Trace { id, json } => trace::run(&places, &id, json),
         Command::Health => serve::health(&places).await,

@@ -187,12 +187,12 @@ async fn carried_out(gate: &Gate, asked: &Task) -> Result<(), String> {
             let path = format!("/v1/tasks/{}/children", segment(id)?);
             opened(terms, &gate.post(&path, &body(terms, named)?).await?);
         }
-        Task::List { json: true, .. } => print::line(&gate.get("/v1/tasks").await?.to_string()),
+        Task::List { json: true, .. } => print::json(&gate.get("/v1/tasks").await?),
         Task::List { all, json: false, .. } => listed(&gate.get("/v1/tasks").await?, *all),
         Task::Show { id, .. } => {
             let task = gate.get(&format!("/v1/tasks/{}", segment(id)?)).await?;
             let text = serde_json::to_string_pretty(&task).map_err(|e| e.to_string())?;
-            text.lines().for_each(|line| print::line(&visible::text(line)));
+            print::line(&visible::json_exact(&text));
         }
         Task::End { id, result, .. } => {
             let path = format!("/v1/tasks/{}/end", segment(id)?);

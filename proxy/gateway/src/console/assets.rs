@@ -44,11 +44,10 @@ const HEADERS: [(HeaderName, &str); 7] = [
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
     (
         HeaderName::from_static("permissions-policy"),
-        "accelerometer=(), autoplay=(), bluetooth=(), camera=(), display-capture=(), encrypted-media=(), fullscreen=(), \
-         gamepad=(), geolocation=(), gyroscope=(), hid=(), idle-detection=(), local-fonts=(), magnetometer=(), \
-         microphone=(), midi=(), payment=(), picture-in-picture=(), publickey-credentials-create=(self), \
-         publickey-credentials-get=(self), screen-wake-lock=(), serial=(), usb=(), web-share=(), \
-         xr-spatial-tracking=()",
+        "accelerometer=(), autoplay=(), camera=(), display-capture=(), encrypted-media=(), fullscreen=(), gamepad=(), \
+         geolocation=(), gyroscope=(), hid=(), idle-detection=(), local-fonts=(), magnetometer=(), microphone=(), \
+         midi=(), payment=(), picture-in-picture=(), publickey-credentials-create=(self), \
+         publickey-credentials-get=(self), screen-wake-lock=(), serial=(), usb=(), xr-spatial-tracking=()",
     ),
     (CACHE_CONTROL, "no-cache"),
 ];

@@ -1,19 +1,21 @@
 //! Passkeys (WebAuthn level 3) of the people who decide: a second proof, asked for where a grant wants it and before the
-//! passkeys themselves are changed. Kept in the data directory, readable by its owner alone.
+//! passkeys themselves are changed. A first one needs a one-time code, which is made on the gate's machine: a token alone,
+//! which may be stolen, makes no passkey.
 //!
 //! A challenge is random and known here alone; it stands for one principal, one thing and that thing's digest, is used once
 //! and dies after two minutes. What is approved is the caller's to know.
 
-use std::collections::BTreeMap;
-use std::fs::File;
-use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+mod invite;
+mod kept;
+
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use pdp::digest::Digest;
 use pdp::principal::Principal;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use url::Url;
@@ -24,7 +26,9 @@ use webauthn_rs::prelude::{
 use webauthn_rs::{Webauthn, WebauthnBuilder};
 
 use super::{Origin, StepUp};
-use crate::import::disk;
+pub(crate) use invite::{Desk, Person};
+pub(crate) use kept::Act;
+use kept::{Disk, Kept, One};
 
 /// How long a challenge may be answered: long enough to find the key, too short to be kept.
 const CHALLENGE_US: i64 = 120 * 1_000_000;
@@ -35,7 +39,7 @@ const PASSKEYS_MAX: usize = 16;
 /// How many characters a passkey's name may have.
 const NAME_CHARS_MAX: usize = 100;
 
-/// What a first passkey, or a further one, is stepped up for.
+/// What a further passkey is stepped up for.
 const ADD: &str = "passkeys/add";
 /// What a removal is stepped up for.
 const REMOVE: &str = "passkeys/remove";
@@ -47,8 +51,35 @@ pub enum StepUpFault {
     #[error("there can be no passkeys here: {0}")]
     Unusable(String),
     /// The principal has none.
-    #[error("`{0}` has no passkey; add one in the console first")]
+    #[error(
+        "`{0}` has no passkey: have `wicketgate passkeys invite {0}` run on the gate's machine, and add one in the console with \
+         the code that it prints"
+    )]
     NoPasskey(String),
+    /// All of them were made for a console of another name.
+    #[error(
+        "every passkey of `{principal}` was made for a console at another name than `{site}`, and no browser finds it here: have \
+         `console_url` set back, or `wicketgate passkeys remove {principal}` and then `wicketgate passkeys invite {principal}` \
+         run on the gate's machine"
+    )]
+    Elsewhere {
+        /// Whose.
+        principal: String,
+        /// The console's name now.
+        site: String,
+    },
+    /// A first one needs a code.
+    #[error(
+        "a first passkey needs a one-time code: have `wicketgate passkeys invite {0}` run on the gate's machine, and give what it \
+         prints as `code`"
+    )]
+    CodeNeeded(String),
+    /// The code is none.
+    #[error(
+        "the code does not count: it is another, was used, or has run out; have `wicketgate passkeys invite {0}` run anew on the \
+         gate's machine"
+    )]
+    WrongCode(String),
     /// There is nothing that this would answer.
     #[error(
         "no challenge is open for this: two minutes have passed, it was answered before, or what it was for has changed; begin again"
@@ -69,20 +100,9 @@ pub enum StepUpFault {
     /// There is none of this id.
     #[error("you have no passkey `{0}`")]
     Unknown(String),
-    /// The file cannot be written.
+    /// The file cannot be read or written.
     #[error("passkeys cannot be kept: {0}")]
     Unkept(String),
-}
-
-/// A passkey as it is kept.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct Kept {
-    name: String,
-    added_us: i64,
-    used_us: Option<i64>,
-    /// The highest counter seen; nought for keys that do not count.
-    counter: u32,
-    key: Passkey,
 }
 
 /// A passkey as it is looked at.
@@ -96,10 +116,9 @@ pub struct PasskeyNote {
     pub added_us: i64,
     /// When it was used last.
     pub used_us: Option<i64>,
+    /// The name of the console it was made for.
+    pub site: String,
 }
-
-/// Every principal's passkeys, by its key.
-type Everybody = BTreeMap<String, Vec<Kept>>;
 
 /// What a challenge is for.
 #[derive(Debug, PartialEq, Eq)]
@@ -110,9 +129,34 @@ enum Purpose {
 
 #[derive(Debug)]
 enum State {
-    /// And whether it was stepped up to.
-    Register(PasskeyRegistration, bool),
-    StepUp(PasskeyAuthentication),
+    Register(Box<PasskeyRegistration>, Warrant),
+    StepUp(Box<PasskeyAuthentication>),
+}
+
+/// By what a passkey may be added.
+#[derive(Debug, Clone)]
+enum Warrant {
+    /// A proof by one that is there.
+    Proof,
+    /// The code of an invitation, as its digest.
+    Code(String),
+}
+
+impl Warrant {
+    /// Whether it counts, by what is kept now.
+    fn check(&self, kept: &Kept, key: &str, now_us: i64) -> Result<(), StepUpFault> {
+        let there = !kept.of(key).is_empty();
+        match self {
+            Self::Proof if there => Ok(()),
+            // The one that proved it is gone.
+            Self::Proof => Err(StepUpFault::CodeNeeded(key.to_owned())),
+            Self::Code(_) if there => Err(StepUpFault::StepUpNeeded),
+            Self::Code(digest) => {
+                let invited = kept.invited.get(key).filter(|one| one.until_us >= now_us && one.code_sha256 == *digest);
+                invited.map(|_| ()).ok_or_else(|| StepUpFault::WrongCode(key.to_owned()))
+            }
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -123,44 +167,51 @@ struct Challenge {
     state: State,
 }
 
-/// Everybody's passkeys, and the challenges that are open.
+/// Everybody's passkeys, and the challenges that are open. What looks at the file or changes it waits for the disk.
 #[derive(Debug)]
 pub struct Passkeys {
-    site: Result<Webauthn, String>,
-    path: PathBuf,
-    kept: Mutex<Everybody>,
+    site: Result<Site, String>,
+    disk: Disk,
     open: Mutex<Vec<Challenge>>,
+}
+
+/// The console as a relying party.
+#[derive(Debug)]
+struct Site {
+    party: Webauthn,
+    /// Its id: the name by which the console is reached.
+    name: String,
 }
 
 /// The passkeys that are kept cannot be read: who was to prove more than a token must not be let off.
 #[derive(Debug, thiserror::Error)]
-#[error("{} cannot be read: {why}; mend the file, or take it away, and everybody registers anew", path.display())]
+#[error("{why}; mend the file, or take it away, and everybody is invited anew")]
 pub struct PasskeysUnreadable {
-    path: PathBuf,
     why: String,
 }
 
 impl Passkeys {
-    /// The passkeys of a data directory, for a console that is reached at `origin`.
+    /// The passkeys of a data directory, for a console that is reached at `origin`. Warns of those that were made for a
+    /// console of another name.
     ///
     /// # Errors
     /// When the file is there and cannot be read.
     pub fn open(data: &Path, origin: &Origin) -> Result<Self, PasskeysUnreadable> {
-        let path = data.join("passkeys.json");
-        let unreadable = |why: String| PasskeysUnreadable { path: path.clone(), why };
-        let kept = match std::fs::read_to_string(&path) {
-            Ok(text) => serde_json::from_str(&text).map_err(|e| unreadable(e.to_string()))?,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Everybody::new(),
-            Err(e) => return Err(unreadable(e.to_string())),
-        };
-        Ok(Self { site: site(origin), path, kept: Mutex::new(kept), open: Mutex::default() })
+        let all = Self { site: site(origin), disk: Disk::of(data), open: Mutex::default() };
+        let kept = all.disk.read().map_err(|fault| PasskeysUnreadable { why: fault.to_string() })?;
+        let elsewhere =
+            kept.passkeys.values().flatten().filter(|one| origin.domain() != Some(one.site.as_str())).count();
+        if elsewhere > 0 {
+            let (path, base) = (all.disk.path().display(), origin.base());
+            tracing::warn!(
+                "{elsewhere} of the passkeys in {path} were made for a console of another name than {base}, and no browser \
+                 finds them there: set `console_url` back, or `wicketgate passkeys remove` them and invite anew"
+            );
+        }
+        Ok(all)
     }
 
-    fn kept(&self) -> MutexGuard<'_, Everybody> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn site(&self) -> Result<&Webauthn, StepUpFault> {
+    fn site(&self) -> Result<&Site, StepUpFault> {
         self.site.as_ref().map_err(|words| StepUpFault::Unusable(words.clone()))
     }
 
@@ -171,38 +222,52 @@ impl Passkeys {
     }
 
     /// Those of one principal.
-    #[must_use]
-    pub fn of(&self, principal: &Principal) -> Vec<PasskeyNote> {
-        self.kept().get(&principal.key()).into_iter().flatten().map(note).collect()
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn of(&self, principal: &Principal) -> Result<Vec<PasskeyNote>, StepUpFault> {
+        Ok(self.disk.read()?.of(&principal.key()).iter().map(note).collect())
     }
 
-    /// Begins to add a passkey. Where there is one already, `proof` answers the challenge of [`Self::begin_to_add`].
+    /// Begins to add a passkey. For a first one `code` is that of an invitation; where there is one already, `proof` answers
+    /// the challenge of [`Self::begin_to_add`].
     ///
     /// Answers `PublicKeyCredentialCreationOptions`.
     ///
     /// # Errors
-    /// When a proof is needed or does not count, or there are too many.
-    pub fn register(&self, principal: &Principal, proof: Option<&Value>, now_us: i64) -> Result<Value, StepUpFault> {
-        let site = self.site()?;
-        let there = self.of(principal);
-        match proof {
-            Some(proof) => self.finish(principal, ADD, Digest::of_bytes(b""), proof, now_us)?,
-            None if there.is_empty() => {}
-            None => return Err(StepUpFault::StepUpNeeded),
-        }
+    /// When a code or a proof is needed or does not count, or there are too many.
+    pub fn register(
+        &self,
+        principal: &Principal,
+        code: Option<&str>,
+        proof: Option<&Value>,
+        now_us: i64,
+    ) -> Result<Value, StepUpFault> {
+        let (site, key) = (self.site()?, principal.key());
+        let kept = self.disk.read()?;
+        let there = kept.of(&key);
+        let warrant = match (proof, code) {
+            (Some(proof), _) => {
+                self.finish(principal, ADD, Digest::of_bytes(b""), proof, now_us)?;
+                Warrant::Proof
+            }
+            (None, _) if !there.is_empty() => return Err(StepUpFault::StepUpNeeded),
+            (None, Some(code)) => Warrant::Code(invite::digest(code)),
+            (None, None) => return Err(StepUpFault::CodeNeeded(key)),
+        };
+        warrant.check(&kept, &key, now_us)?;
         if there.len() >= PASSKEYS_MAX {
             let words = format!("you have {PASSKEYS_MAX} passkeys, and nobody needs more; remove one first");
             return Err(StepUpFault::Unfit(words));
         }
-        let key = principal.key();
-        let ids = self.kept().get(&key).into_iter().flatten().map(|one| one.key.cred_id().clone()).collect();
-        let begun = site.start_passkey_registration(handle(&key), &key, &key, Some(ids));
+        let ids = there.iter().map(|one| one.key.cred_id().clone()).collect();
+        let begun = site.party.start_passkey_registration(handle(&key), &key, &key, Some(ids));
         let (options, state) = begun.map_err(|e| refused(&e))?;
-        self.put(&key, Purpose::Register, State::Register(state, proof.is_some()), now_us);
+        self.put(&key, Purpose::Register, State::Register(Box::new(state), warrant), now_us);
         inner(&options)
     }
 
-    /// Adds the passkey whose creation was begun.
+    /// Adds the passkey whose creation was begun. A code that it was begun with is spent by it.
     ///
     /// # Errors
     /// When nothing was begun, the answer does not fit, or it cannot be kept.
@@ -218,25 +283,25 @@ impl Passkeys {
             let words = format!("give the passkey a name of at most {NAME_CHARS_MAX} characters");
             return Err(StepUpFault::Unfit(words));
         }
-        let key = principal.key();
-        let site = self.site()?;
-        let Some(State::Register(state, stepped_up)) = self.take(&key, &Purpose::Register, now_us) else {
+        let (site, key) = (self.site()?, principal.key());
+        let Some(State::Register(state, warrant)) = self.take(&key, &Purpose::Register, now_us) else {
             return Err(StepUpFault::NoChallenge);
         };
         let credential: RegisterPublicKeyCredential = read(credential)?;
-        let made = site.finish_passkey_registration(&credential, &state).map_err(|e| refused(&e))?;
-        let mut kept = self.kept();
-        // Somebody with the same token may have been faster with the first one.
-        if !stepped_up && kept.get(&key).is_some_and(|all| !all.is_empty()) {
-            return Err(StepUpFault::StepUpNeeded);
-        }
-        if kept.values().flatten().any(|one| one.key.cred_id() == made.cred_id()) {
-            return Err(StepUpFault::Unfit("this passkey is registered already".to_owned()));
-        }
-        let fresh = Kept { name: name.to_owned(), added_us: now_us, used_us: None, counter: 0, key: made };
-        let told = note(&fresh);
-        self.change(&mut kept, |all| all.entry(key).or_default().push(fresh))?;
-        Ok(told)
+        let made = site.party.finish_passkey_registration(&credential, &state).map_err(|e| refused(&e))?;
+        self.disk.change(now_us, |kept| {
+            // Somebody else may have been faster, or the invitation may have run out or been taken back.
+            warrant.check(kept, &key, now_us)?;
+            if kept.passkeys.values().flatten().any(|one| one.key.cred_id() == made.cred_id()) {
+                return Err(StepUpFault::Unfit("this passkey is registered already".to_owned()));
+            }
+            kept.invited.remove(&key);
+            let (name, site) = (name.to_owned(), site.name.clone());
+            let fresh = One { name, added_us: now_us, used_us: None, site, counter: 0, key: made };
+            let told = note(&fresh);
+            kept.passkeys.entry(key).or_default().push(fresh);
+            Ok(told)
+        })
     }
 
     /// Removes a passkey, after a proof by one that is there.
@@ -250,15 +315,20 @@ impl Passkeys {
         proof: Option<&Value>,
         now_us: i64,
     ) -> Result<(), StepUpFault> {
-        if self.of(principal).iter().all(|one| one.id != id) {
+        if self.of(principal)?.iter().all(|one| one.id != id) {
             return Err(StepUpFault::Unknown(id.to_owned()));
         }
         let proof = proof.ok_or(StepUpFault::StepUpNeeded)?;
         self.finish(principal, REMOVE, Digest::of_bytes(id.as_bytes()), proof, now_us)?;
-        let mut kept = self.kept();
-        self.change(&mut kept, |all| {
-            all.entry(principal.key()).or_default().retain(|one| note(one).id != id);
+        self.disk.change(now_us, |kept| {
+            kept.passkeys.entry(principal.key()).or_default().retain(|one| note(one).id != id);
+            Ok(())
         })
+    }
+
+    /// Hands over what was done on this machine and the ledger has not heard of; `hear` says whether it was taken.
+    pub(crate) fn tell(&self, now_us: i64, hear: impl FnMut(&Act) -> bool) -> Result<(), StepUpFault> {
+        self.disk.tell(now_us, hear)
     }
 
     /// The challenge of a proof that a further passkey may be added.
@@ -298,31 +368,21 @@ impl Passkeys {
         let challenge = open.remove(at);
         (now_us.saturating_sub(challenge.since_us) <= CHALLENGE_US).then_some(challenge.state)
     }
-
-    /// Changes what is kept, on disk first: what cannot be written does not count.
-    fn change(&self, kept: &mut Everybody, change: impl FnOnce(&mut Everybody)) -> Result<(), StepUpFault> {
-        let mut next = kept.clone();
-        change(&mut next);
-        next.retain(|_, all| !all.is_empty());
-        let unkept = |e: String| StepUpFault::Unkept(e);
-        let text = serde_json::to_string_pretty(&next).map_err(|e| unkept(e.to_string()))?;
-        disk::write(&self.path, format!("{text}\n").as_bytes(), 0o600).map_err(|e| unkept(e.to_string()))?;
-        let folder = self.path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all());
-        folder.map_err(|e: std::io::Error| unkept(e.to_string()))?;
-        *kept = next;
-        Ok(())
-    }
 }
 
 impl StepUp for Passkeys {
     fn begin(&self, principal: &Principal, what: &str, digest: Digest, now_us: i64) -> Result<Value, StepUpFault> {
         let (site, key) = (self.site()?, principal.key());
-        let keys: Vec<Passkey> = self.kept().get(&key).into_iter().flatten().map(|one| one.key.clone()).collect();
-        if keys.is_empty() {
-            return Err(StepUpFault::NoPasskey(key));
+        let kept = self.disk.read()?;
+        let there = kept.of(&key);
+        let keys: Vec<Passkey> = there.iter().filter(|one| one.site == site.name).map(|one| one.key.clone()).collect();
+        match (keys.is_empty(), there.is_empty()) {
+            (_, true) => return Err(StepUpFault::NoPasskey(key)),
+            (true, false) => return Err(StepUpFault::Elsewhere { principal: key, site: site.name.clone() }),
+            (false, false) => {}
         }
-        let (options, state) = site.start_passkey_authentication(&keys).map_err(|e| refused(&e))?;
-        self.put(&key, Purpose::StepUp(what.to_owned(), digest), State::StepUp(state), now_us);
+        let (options, state) = site.party.start_passkey_authentication(&keys).map_err(|e| refused(&e))?;
+        self.put(&key, Purpose::StepUp(what.to_owned(), digest), State::StepUp(Box::new(state)), now_us);
         inner(&options)
     }
 
@@ -339,34 +399,33 @@ impl StepUp for Passkeys {
             return Err(StepUpFault::NoChallenge);
         };
         let credential: PublicKeyCredential = read(credential)?;
-        let shown = site.finish_passkey_authentication(&credential, &state).map_err(|e| match e {
+        let shown = site.party.finish_passkey_authentication(&credential, &state).map_err(|e| match e {
             WebauthnError::CredentialPossibleCompromise => StepUpFault::Copied,
             other => refused(&other),
         })?;
         if !shown.user_verified() {
             return Err(StepUpFault::Refused("the authenticator did not verify who used it".to_owned()));
         }
-        let mut kept = self.kept();
-        // It may have been removed, or used elsewhere, since its challenge was made.
-        let own = kept.get(&key).into_iter().flatten().find(|one| one.key.cred_id() == shown.cred_id());
-        let own = own.ok_or_else(|| StepUpFault::Refused("it is not registered any more".to_owned()))?;
-        let counter = shown.counter();
-        if (counter > 0 || own.counter > 0) && counter <= own.counter {
-            return Err(StepUpFault::Copied);
-        }
-        self.change(&mut kept, |all| {
-            for one in all.entry(key).or_default() {
-                if one.key.update_credential(&shown).is_some() {
-                    one.counter = counter;
-                    one.used_us = Some(now_us);
-                }
+        self.disk.change(now_us, |kept| {
+            // It may have been removed, or used elsewhere, since its challenge was made.
+            let own =
+                kept.passkeys.get_mut(&key).into_iter().flatten().find(|one| one.key.cred_id() == shown.cred_id());
+            let own = own.ok_or_else(|| StepUpFault::Refused("it is not registered any more".to_owned()))?;
+            let counter = shown.counter();
+            if (counter > 0 || own.counter > 0) && counter <= own.counter {
+                return Err(StepUpFault::Copied);
             }
+            // Whether that changed anything of the key is of no interest: the count and the time change in any case.
+            let _changed = own.key.update_credential(&shown);
+            own.counter = counter;
+            own.used_us = Some(now_us);
+            Ok(())
         })
     }
 }
 
 /// The console as a relying party; its id is the console's own name.
-fn site(origin: &Origin) -> Result<Webauthn, String> {
+fn site(origin: &Origin) -> Result<Site, String> {
     let base = origin.base();
     let remedy = "set `console_url` under `[approvals]` to the name by which people reach the console, such as \
                   https://gate.example, or http://localhost with its port";
@@ -377,7 +436,8 @@ fn site(origin: &Origin) -> Result<Webauthn, String> {
     }
     let url = Url::parse(base).map_err(|e| format!("`{base}` cannot be read: {e}"))?;
     let built = WebauthnBuilder::new(name, &url).and_then(|site| site.rp_name("Wicketgate").build());
-    built.map_err(|e| format!("`{base}` cannot have passkeys: {e}; {remedy}"))
+    let party = built.map_err(|e| format!("`{base}` cannot have passkeys: {e}; {remedy}"))?;
+    Ok(Site { party, name: name.to_owned() })
 }
 
 /// What an authenticator knows a principal by: always the same, and no name that it would have to store.
@@ -388,9 +448,9 @@ fn handle(key: &str) -> Uuid {
     Uuid::from_bytes(half)
 }
 
-fn note(one: &Kept) -> PasskeyNote {
+fn note(one: &One) -> PasskeyNote {
     let id = URL_SAFE_NO_PAD.encode(one.key.cred_id());
-    PasskeyNote { id, name: one.name.clone(), added_us: one.added_us, used_us: one.used_us }
+    PasskeyNote { id, name: one.name.clone(), added_us: one.added_us, used_us: one.used_us, site: one.site.clone() }
 }
 
 fn refused(fault: &WebauthnError) -> StepUpFault {

@@ -60,7 +60,7 @@ pub struct Signed {
 }
 
 impl Signed {
-    /// What a page of the console sends along with whatever changes something.
+    /// What a page of the console sends along with each request.
     #[must_use]
     pub fn csrf(&self) -> &str {
         &self.csrf.0

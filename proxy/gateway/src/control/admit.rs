@@ -1,5 +1,6 @@
-//! Who comes in: borders first, then one credential, a bearer token or a browser's session, and never both. A session that
-//! changes something must prove that a page of the console sent it. Every route stands behind this.
+//! Who comes in: borders first, then one credential, a bearer token or a browser's session, and never both. With a session
+//! each request carries a text that its cookie does not buy, and what changes something must prove that a page of the console
+//! sent it. Every route stands behind this.
 //!
 //! What a visitor may do once inside is the routes' to say.
 
@@ -53,7 +54,11 @@ pub(super) async fn admit(
     if path == session::PATH && method == Method::POST {
         // The credential stands in the body. Nobody is to be signed in by a page of somebody else's.
         if control.console.origin.is_foreign(provenance(headers, request.uri())) {
-            return forged("a browser signs in from the console's own pages alone");
+            let words = format!(
+                "the console is at {}/console/: sign in there, or set `console_url` under `[approvals]` to the address you use",
+                control.console.origin.base()
+            );
+            return forged(&words);
         }
         return guarded(next.run(request).await);
     }
@@ -131,7 +136,9 @@ pub(super) fn session_cookies(headers: &HeaderMap) -> impl Iterator<Item = &str>
     pairs.filter_map(|pair| pair.trim().strip_prefix(session::COOKIE)?.strip_prefix('='))
 }
 
-/// Whether the person meant what their browser sends. What changes nothing needs no proof: no other page can read the answer.
+/// Whether the person meant what their browser sends. A browser hands its cookies to every port of a name (RFC 6265, section
+/// 8.5), so another program of this machine may well be given ours. The session's csrf text it is not given: that is told at
+/// sign-in alone, and a page keeps it where only pages of the same origin, port included, can read it. So looking needs it too.
 fn meant(
     control: &Control,
     signed: &Signed,
@@ -139,18 +146,16 @@ fn meant(
     headers: &HeaderMap,
     uri: &Uri,
 ) -> Result<(), Box<Response>> {
-    if matches!(*method, Method::GET | Method::HEAD) {
-        return Ok(());
-    }
-    let ours = control.console.origin.sent(provenance(headers, uri));
+    let changes = !matches!(*method, Method::GET | Method::HEAD);
+    let ours = !changes || control.console.origin.sent(provenance(headers, uri));
     let known = one(headers, &HeaderName::from_static(CSRF)).is_some_and(|given| signed.is_csrf(given));
     if ours && known {
         return Ok(());
     }
     let why = if ours { "its csrf text is missing or wrong" } else { "no page of the console sent it" };
     tell(control, &signed.visitor, "csrf_refused", format!("{method} {}: {why}", uri.path()));
-    let words = "with a session, what changes something is sent by a page of the console, with the session's `csrf` in the \
-                 header `X-Wicketgate-CSRF`; load the console anew, or use a bearer token";
+    let words = "with a session, each request has the session's `csrf` in the header `X-Wicketgate-CSRF`, and what changes \
+                 something is sent by a page of the console; sign in anew, or use a bearer token";
     Err(Box::new(forged(words)))
 }
 

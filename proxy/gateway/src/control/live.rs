@@ -3,8 +3,9 @@
 
 mod counts;
 
+use std::collections::HashMap;
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::extract::State;
@@ -21,6 +22,7 @@ use utoipa_axum::routes;
 use super::health::{Health, report};
 use super::table::Routes;
 use super::{Asked, Control, error, needs};
+use crate::approvals::Requests;
 use crate::auth::Visitor;
 use crate::clock::rfc3339;
 use crate::config::Role;
@@ -34,16 +36,36 @@ const WATCHERS_MAX: usize = 256;
 /// How often those who watch are told.
 const EACH: Duration = Duration::from_secs(1);
 
+/// How long a count of what waits is told again.
+const FRESH_US: i64 = 250_000;
+
 /// The counts, and room for those who watch them.
 #[derive(Debug)]
 pub(crate) struct Live {
     pub(crate) counts: Arc<Counts>,
     watchers: Arc<Semaphore>,
+    /// When each tenant's requests were counted last, and how many waited.
+    counted: Mutex<HashMap<String, (i64, usize)>>,
 }
 
 impl Default for Live {
     fn default() -> Self {
-        Self { counts: Arc::default(), watchers: Arc::new(Semaphore::new(WATCHERS_MAX)) }
+        Self { counts: Arc::default(), watchers: Arc::new(Semaphore::new(WATCHERS_MAX)), counted: Mutex::default() }
+    }
+}
+
+impl Live {
+    /// How many requests of a tenant wait for a person. Counted anew at most four times a second, however many watch: who
+    /// asks for approval waits for the same lock.
+    fn pending(&self, requests: &Requests, tenant: &str, now_us: i64) -> usize {
+        // Tenants are those of the configuration, so this is bounded.
+        let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, pending)) = counted.get(tenant).filter(|(at_us, _)| now_us.saturating_sub(*at_us) < FRESH_US) {
+            return *pending;
+        }
+        let pending = requests.pending_of(tenant);
+        counted.insert(tenant.to_owned(), (now_us, pending));
+        pending
     }
 }
 
@@ -139,17 +161,11 @@ fn told(control: &Control, visitor: &Visitor) -> LiveTold {
             p95: ms(counted.took_us.map(|of| of.1)),
             p99: ms(counted.took_us.map(|of| of.2)),
         },
-        pending: pending(control, visitor),
+        pending: control.live.pending(&control.approvals, &visitor.principal.tenant, now_us),
         stops: counts.stops(STOPS, |one| sees(control, visitor, one)).into_iter().map(stop).collect(),
         health: report(control),
         series: counted.series.into_iter().map(second).collect(),
     }
-}
-
-/// How many requests of the visitor's tenant wait for a person.
-fn pending(_control: &Control, _visitor: &Visitor) -> usize {
-    // Nobody can be asked yet, so nothing waits.
-    0
 }
 
 /// What goes on now.

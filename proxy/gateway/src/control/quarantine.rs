@@ -90,7 +90,8 @@ struct Releasing {
 
 /// Release a result to whoever called.
 ///
-/// Nobody releases what was withheld from themselves. Needs `operator`.
+/// Nobody releases what was withheld from themselves, from an agent of theirs, or in a task that they opened. Needs
+/// `operator`.
 #[utoipa::path(
     post, path = "/v1/quarantine/{record}/release", tag = "quarantine",
     params(("record" = u64, Path, description = "The number of its record.")),
@@ -114,12 +115,12 @@ async fn release(
         Err(answer) => return *answer,
     };
     let ports = &control.gate.ports;
-    let (by, now_us) = (visitor.principal.key(), ports.clock.now_us());
+    let (by, now_us) = (&visitor.principal, ports.clock.now_us());
     let hidden = |one: &Withheld| one.record == record && !visitor.sees_key(&one.owner);
     if ports.quarantine.list(now_us).iter().any(hidden) {
         return refused(&ReleaseFault::Unknown(record));
     }
-    let (one, event) = match ports.quarantine.releasable(record, &by, &reason, now_us) {
+    let (one, event) = match ports.quarantine.releasable(record, by, &reason, now_us) {
         Ok(found) => found,
         Err(fault) => return refused(&fault),
     };
@@ -133,7 +134,7 @@ async fn release(
         let words = format!("the release cannot be recorded ({fault}), so it is not made");
         return error(StatusCode::SERVICE_UNAVAILABLE, "ledger_unavailable", &words);
     }
-    match ports.quarantine.release(record, &by, now_us) {
+    match ports.quarantine.release(record, by, now_us) {
         Ok(released) => Json(told(&released)).into_response(),
         Err(fault) => {
             tracing::warn!(trace_id = %one.trace, "record {record} was to be released: {fault}");

@@ -194,6 +194,7 @@ impl RecordsWanted {
             server: given("server", self.server)?,
             method: given("method", self.method)?,
             label: given("label", self.label)?,
+            names_target: false,
             from_us: given("from", self.from)?.map(|text| time("from", &text)).transpose()?,
             before: given("before", self.before)?.map(|text| place(&text)).transpose()?,
             tenant: Some(tenant),

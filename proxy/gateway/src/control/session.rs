@@ -1,5 +1,5 @@
 //! A browser signs in with an API token and gets a session for it: a cookie that no script reads, and a text that only the
-//! console's own pages know.
+//! console's own pages know. The text is told once, at sign-in: whoever has the cookie alone cannot have it told again.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 use utoipa_axum::routes;
 
 use super::admit::session_cookies;
-use super::snapshots::read;
+use super::snapshots::{aside, read};
 use super::table::Routes;
 use super::{Asked, Control, error, refusal, tell};
 use crate::auth::Visitor;
@@ -61,24 +61,26 @@ struct SessionTold {
     /// What it may do here; nothing where it has no role.
     #[schema(value_type = Option<String>)]
     role: Option<&'static str>,
-    /// What goes into `X-Wicketgate-CSRF`; nothing where a bearer token was shown.
+    /// What goes into `X-Wicketgate-CSRF` with each request of this session. Told at sign-in alone.
     csrf: Option<String>,
-    /// How many passkeys it has.
-    passkeys: usize,
+    /// How many passkeys it has; nothing where that cannot be read.
+    passkeys: Option<usize>,
     /// When the session ends at the latest, RFC 3339; nothing where a bearer token was shown.
     expires: Option<String>,
 }
 
-fn told(control: &Control, visitor: &Visitor, signed: Option<&Signed>) -> SessionTold {
+async fn told(control: &Control, visitor: &Visitor, signed: Option<&Signed>, csrf: Option<&str>) -> SessionTold {
     let principal = &visitor.principal;
+    let (all, whose) = (Arc::clone(&control.console.passkeys), Arc::clone(principal));
+    let passkeys = aside(move || all.of(&whose).ok().map(|own| own.len())).await.ok().flatten();
     SessionTold {
         principal: principal.key(),
         tenant: principal.tenant.clone(),
         user: principal.user.clone(),
         teams: principal.teams.clone(),
         role: visitor.role.map(Role::word),
-        csrf: signed.map(|signed| signed.csrf().to_owned()),
-        passkeys: control.console.passkeys.of(principal).len(),
+        csrf: csrf.map(str::to_owned),
+        passkeys,
         expires: signed.map(|signed| rfc3339(signed.expires_us)),
     }
 }
@@ -92,7 +94,7 @@ async fn show(
     visitor: Asked,
     signed: Option<axum::Extension<Signed>>,
 ) -> Response {
-    Json(told(&control, &visitor, signed.as_deref())).into_response()
+    Json(told(&control, &visitor, signed.as_deref(), None).await).into_response()
 }
 
 /// Sign in.
@@ -139,7 +141,8 @@ async fn sign_in(
     };
     let signed = opened.signed;
     tell(&control, &signed.visitor, "signed_in", format!("with a browser from {}{gave_way}", peer.ip()));
-    let answer = (StatusCode::CREATED, Json(told(&control, &signed.visitor, Some(&signed)))).into_response();
+    let body = told(&control, &signed.visitor, Some(&signed), Some(signed.csrf())).await;
+    let answer = (StatusCode::CREATED, Json(body)).into_response();
     with_cookie(answer, &opened.cookie, "", console.origin.is_secure())
 }
 

@@ -97,7 +97,7 @@ fn schemes() -> Value {
         },
         "csrf": {
             "type": "apiKey", "in": "header", "name": CSRF,
-            "description": "The session's `csrf`, with every method but GET and HEAD, from a page of the console's own origin.",
+            "description": "The session's `csrf`, which its sign-in told. What changes something must come from a page of the console's origin too.",
         },
     })
 }
@@ -113,7 +113,7 @@ pub(crate) fn document(routes: Routes) -> Value {
                         credential. What belongs to another tenant is answered as if it were not there.",
         "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
     });
-    whole["security"] = json!([{ "bearer": [] }, { "session": [] }]);
+    whole["security"] = json!([{ "bearer": [] }, { "session": [], "csrf": [] }]);
     whole["components"]["securitySchemes"] = schemes();
     whole["components"]["responses"]["Error"] = json!({
         "description": "What was wrong and what to do. Every status that is not listed answers so.",
@@ -158,8 +158,6 @@ fn complete(path: &str, verb: &str, operation: &mut Value) {
     if (path, verb) == ("/v1/session", "post") {
         // The credential stands in its body.
         operation["security"] = json!([]);
-    } else if verb != "get" {
-        operation["security"] = json!([{ "bearer": [] }, { "session": [], "csrf": [] }]);
     }
 }
 

@@ -191,6 +191,7 @@ fn opening(control: &Control, visitor: &Asked, asking: Asking, parent: Option<Ar
         goal: asking.goal,
         principal,
         by: visitor.principal.key(),
+        by_user: visitor.principal.user.clone(),
         labels: asking.labels.iter().map(String::as_str).collect(),
         scope: asking.scope.scope().map_err(|words| bad(&words))?,
         limits: asking.limits,

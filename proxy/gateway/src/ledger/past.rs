@@ -43,6 +43,8 @@ pub struct Past {
     pub method: Option<String>,
     /// A label of what the call was judged under, or of its answer.
     pub label: Option<String>,
+    /// Only what names what it acts on and is no notification, as calls do.
+    pub names_target: bool,
     /// Of this tenant's principals, and of nobody known. Nothing for everybody's.
     pub tenant: Option<String>,
     /// Not before, in microseconds since 1970-01-01T00:00Z.
@@ -99,6 +101,12 @@ impl Past {
         };
         if !is(2, "record")? || (self.tool.is_some() && !is(7, "tools/call")?) {
             return Ok(false);
+        }
+        if self.names_target {
+            let is_notice = matches!(row.get_ref(7)?, ValueRef::Text(method) if method.starts_with(b"notifications/"));
+            if is_notice || !matches!(row.get_ref(6)?, ValueRef::Text(_)) {
+                return Ok(false);
+            }
         }
         let texts = [
             (3, &self.principal),

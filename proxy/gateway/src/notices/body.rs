@@ -87,6 +87,8 @@ struct WebhookBody<'n> {
     reasons: Vec<String>,
     expires: String,
     decided_by: Option<String>,
+    /// Which words of all that look like others, and why.
+    look_twice: Option<String>,
     link: String,
 }
 
@@ -110,6 +112,7 @@ fn webhook(notice: &Notice, console: &str) -> String {
         reasons: list(&notice.reasons),
         expires: rfc3339(notice.expires_us),
         decided_by: notice.decided_by.as_deref().map(words::name),
+        look_twice: words::odd(notice),
         link: words::link(notice, console),
     };
     // Plain data of texts and numbers.

@@ -12,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpListener;
 
+use super::words::Words;
 use super::*;
 use crate::config::{Channel, Place};
 
@@ -100,6 +101,19 @@ fn harmless(name: &str, text: &str) {
         assert!(!text.contains(bad), "{name} holds {bad:?}: {text}");
     }
     assert!(text.contains("https://gate.example:8641/console/#/approvals/ap_aaaaaaaaaaaaaaaaaaaaaaaaaa"), "{name}");
+}
+
+#[test]
+fn names_that_imitate_others_are_told_to_be_looked_at_twice() {
+    let notice = Notice { server: "раypal".to_owned(), action: "send_mail".to_owned(), ..hostile() };
+    for channel in [Channel::Webhook, Channel::Slack, Channel::Teams, Channel::Discord, Channel::Ntfy] {
+        let told = |notice: &Notice| outgoing(&channel, notice).body.replace("\\", "");
+        assert!(told(&notice).contains("раypal: mixes Latin and Cyrillic letters"), "{channel:?}");
+        assert!(!told(&hostile()).contains("mixes"), "{channel:?}");
+    }
+    let reason = Notice { reasons: vec!["аррӏе ".repeat(100)], ..hostile() };
+    let words = Words::of(&reason, CONSOLE);
+    assert_eq!(words.facts.last().unwrap(), &("Look twice", "аррӏе: Cyrillic letters that look Latin".to_owned()));
 }
 
 #[test]

@@ -14,6 +14,9 @@ const GRANTS_MAX: usize = 240;
 /// Of the rules' reasons together.
 const REASONS_MAX: usize = 300;
 
+/// Of what is odd about names and reasons.
+const ODD_MAX: usize = 240;
+
 /// A notice in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Words {
@@ -40,6 +43,7 @@ impl Words {
             (Told::Decided, Some(by)) => facts.push(("Decided by", name(by))),
             (Told::Decided, None) => {}
         }
+        facts.extend(odd(notice).map(|words| ("Look twice", words)));
         Self { title: title(notice), facts, link: link(notice, console) }
     }
 
@@ -68,6 +72,14 @@ fn who(notice: &Notice) -> String {
 /// What is wanted, in one line.
 pub(super) fn wants(notice: &Notice) -> String {
     format!("{} on {}", name(&notice.action), name(&notice.server))
+}
+
+/// Which words of what is told look like others.
+pub(super) fn odd(notice: &Notice) -> Option<String> {
+    let names = [&notice.agent, &notice.user, &notice.action, &notice.server];
+    let all = names.into_iter().chain(&notice.decided_by).chain(&notice.grants).chain(&notice.reasons);
+    let words: Vec<String> = all.map(|text| visible::whole(text)).collect();
+    visible::odd(&words.join(" ")).map(|words| clipped(&words, ODD_MAX))
 }
 
 fn list(all: &[String], max: usize) -> String {

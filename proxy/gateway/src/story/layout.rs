@@ -267,7 +267,7 @@ impl Page {
             self.out.push_str(&format!("{last}\n{}", " ".repeat(indent + INDENT)));
             last = line;
         }
-        let used = last.chars().count() + verdict.chars().count() + 2;
+        let used = visible::columns(&last) + verdict.chars().count() + 2;
         let painted = self.paint(mood.colour(), verdict);
         if used <= room {
             let gap = " ".repeat(room - used + 2);
@@ -276,6 +276,7 @@ impl Page {
             let gap = " ".repeat(self.width.saturating_sub(verdict.chars().count()));
             self.out.push_str(&format!("{last}\n{gap}{painted}\n"));
         }
+        self.odd(indent + INDENT, title);
     }
 
     /// A labelled line, broken where it is too long.
@@ -287,6 +288,16 @@ impl Page {
             self.out.push_str(line.trim_end());
             self.out.push('\n');
             shown = "";
+        }
+        self.odd(indent, text);
+    }
+
+    /// Says which words of what was just written imitate others.
+    fn odd(&mut self, indent: usize, text: &str) {
+        let Some(words) = visible::odd(text) else { return };
+        let room = self.width.saturating_sub(indent + LABEL).max(20);
+        for part in visible::wrap(&format!("LOOK TWICE: {words}"), room) {
+            self.out.push_str(&format!("{}{part}\n", " ".repeat(indent + LABEL)));
         }
     }
 

@@ -6,6 +6,7 @@
 pub(crate) mod visible;
 mod frame;
 mod layout;
+mod odd;
 mod said;
 mod sight;
 #[cfg(test)]

@@ -332,6 +332,16 @@ fn a_narrow_terminal_and_another_day_are_respected() {
 }
 
 #[test]
+fn words_that_imitate_others_are_told_to_be_looked_at_twice() {
+    let mut record = call(1, 0, "раypal_send");
+    record.arguments = Some(json!({ "to": "\nаррӏе@example.net" }).into());
+    let story = tell(&[entry(record)], &Telling::default());
+    assert!(story.contains("LOOK TWICE: раypal: mixes Latin and Cyrillic letters\n"), "{story}");
+    assert!(story.contains("LOOK TWICE: аррӏе: Cyrillic letters that look Latin\n"), "{story}");
+    assert!(!tell(&[entry(call(1, 0, "read_mail"))], &Telling::default()).contains("TWICE"));
+}
+
+#[test]
 fn colours_come_only_when_asked_for() {
     let entries = [entry(call(1, 0, "read_mail")), entry(denied(2, 5000)), intent(3, 9000)];
     let plain = tell(&entries, &Telling::default());

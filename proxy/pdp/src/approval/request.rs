@@ -108,6 +108,9 @@ pub enum StepFault {
     /// A grant asks for a second proof.
     #[error("`{0}` asks for a second proof that it is you")]
     StepUp(String),
+    /// They name no grant.
+    #[error("it gives nothing: name a grant, or leave `grants` away to give all that you may")]
+    Nothing,
     /// The number of uses makes no sense.
     #[error("an approval is given for 1 to {USES_MAX} calls")]
     Uses,
@@ -194,12 +197,26 @@ impl Request {
         }
     }
 
-    /// The same request with other text in the place of its arguments, to be stored where they must not be. It stays the
-    /// request for the same call.
+    /// Whether it says something of the same call at this time: it waits, was granted, or is a no that is remembered.
     #[must_use]
-    pub fn with_arguments(&self, arguments: String) -> Self {
-        let identity = Arc::new(Identity { arguments, ..(*self.identity).clone() });
-        Self { identity, ..self.clone() }
+    pub fn counts(&self, now_us: i64) -> bool {
+        self.until_us().is_some_and(|until_us| until_us > now_us)
+    }
+
+    /// The same request with another identity, to be stored where its arguments must not be. It stays the request for the
+    /// same call.
+    #[must_use]
+    pub fn stored_as(&self, identity: &Arc<Identity>) -> Self {
+        Self { identity: Arc::clone(identity), ..self.clone() }
+    }
+
+    /// Puts the call back whole into a request that was stored without some of its arguments. Answers whether it is that call.
+    pub fn restore(&mut self, identity: &Identity) -> bool {
+        let same = identity.digest() == self.call;
+        if same {
+            self.identity = Arc::new(identity.clone());
+        }
+        same
     }
 
     /// Whether somebody may give this grant now.
@@ -245,9 +262,10 @@ impl Request {
             return Err(StepFault::Uses);
         }
         let barred = |grant: &String| self.may_give(grant, who, rules).err().map(|why| (grant.clone(), why));
-        if let Some(named) = &granting.grants
-            && !named.is_empty()
-        {
+        if let Some(named) = &granting.grants {
+            if named.is_empty() {
+                return Err(StepFault::Nothing);
+            }
             return match named.iter().find_map(barred) {
                 Some((grant, why)) => Err(StepFault::Barred { grant, why }),
                 None => Ok(named.clone()),

@@ -17,7 +17,7 @@ pub struct GrantRule {
     pub approvers: Option<Approvers>,
     /// Whether whoever gives it must prove themselves once more.
     pub step_up: bool,
-    /// Whether the person that the agent acts for may give it.
+    /// Whether the person that the agent acts for may give it, and whoever opened its task.
     pub owner: bool,
 }
 
@@ -74,6 +74,10 @@ pub struct Asker {
     pub keys: BTreeSet<String>,
     /// The persons they act for.
     pub users: BTreeSet<String>,
+    /// The keys of those who opened the tasks above: whoever opens one holds its token, and may have made the call.
+    pub openers: BTreeSet<String>,
+    /// The persons behind those.
+    pub opening_users: BTreeSet<String>,
 }
 
 impl Asker {
@@ -85,6 +89,17 @@ impl Asker {
     /// Whether this is a person that the caller acts for.
     fn acts_for(&self, who: &Principal) -> bool {
         !who.user.is_empty() && self.users.contains(&who.user)
+    }
+
+    /// Whether this is who opened a task above, or the same person.
+    fn opened_by(&self, who: &Principal) -> bool {
+        self.openers.contains(&who.key()) || (!who.user.is_empty() && self.opening_users.contains(&who.user))
+    }
+
+    /// Whether the call may be this one's own work, by whichever of its principals.
+    #[must_use]
+    pub fn is_own(&self, who: &Principal) -> bool {
+        self.is(who) || self.acts_for(who) || self.opened_by(who)
     }
 }
 
@@ -114,7 +129,7 @@ impl GrantRule {
         if who.tenant != asker.tenant {
             return Err(Barred::Tenant);
         }
-        if asker.is(who) || (asker.acts_for(who) && !self.owner) {
+        if asker.is(who) || (asker.is_own(who) && !self.owner) {
             return Err(Barred::Own);
         }
         match &self.approvers {

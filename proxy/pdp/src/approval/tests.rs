@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may panic")]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use proptest::prelude::*;
 
@@ -49,6 +50,8 @@ fn request(grants: &[&str]) -> Request {
         tenant: "default".into(),
         keys: ["default/claude".to_owned(), "default/above".to_owned()].into(),
         users: ["ann".to_owned()].into(),
+        openers: ["default/host".to_owned()].into(),
+        opening_users: ["hal".to_owned()].into(),
     };
     Request::new("ap_1".into(), identity, shown(grants), asker, When { at_us: 0, until_us: 100 })
 }
@@ -81,10 +84,17 @@ fn nobody_approves_their_own_request() {
         (&none, who("claude", ""), Err(Barred::Own)),
         (&none, who("above", ""), Err(Barred::Own)),
         (&none, who("phone", "ann"), Err(Barred::Own)),
+        // Whoever opened its task holds the task's token, by whichever principal they come.
+        (&none, who("host", ""), Err(Barred::Own)),
+        (&none, who("tablet", "hal"), Err(Barred::Own)),
         (&none, of_another, Err(Barred::Tenant)),
         // The person may where that is said, and the agent itself never.
         (&owner, who("phone", "ann"), Ok(())),
         (&owner, who("claude", "ann"), Err(Barred::Own)),
+        (&owner, who("host", ""), Ok(())),
+        (&owner, who("tablet", "hal"), Ok(())),
+        // Who opened a task is no person that its agent acts for, and gives no grant that is others' to give.
+        (&both, who("host", ""), Err(Barred::Unlisted)),
         (&named, who("alice", ""), Ok(())),
         (&named, who("bob", ""), Ok(())),
         (&named, who("carol", ""), Err(Barred::Unlisted)),
@@ -245,4 +255,41 @@ proptest! {
         let text = serde_json::to_string(&request).unwrap();
         prop_assert_eq!(serde_json::from_str::<Request>(&text).unwrap(), request);
     }
+}
+
+#[test]
+fn a_yes_that_names_no_grant_gives_nothing() {
+    let rules = GrantRules::default();
+    let mut request = request(&["owner"]);
+    let nothing = Granting { grants: Some([].into()), ..yes(&request) };
+    assert_eq!(request.grant(&who("bob", ""), &nothing, &rules, WHEN).unwrap_err(), StepFault::Nothing);
+    assert_eq!(request.state().word(), "pending");
+}
+
+#[test]
+fn what_was_stored_without_its_arguments_is_made_whole_by_the_same_call_alone() {
+    let whole = request(&["owner"]);
+    let without = Arc::new(Identity { arguments: "{\"withheld\":1}".into(), ..(**whole.identity()).clone() });
+    let mut stored = whole.stored_as(&without);
+    assert_eq!((stored.call(), stored.digest()), (whole.call(), whole.digest()));
+    assert!(!stored.restore(&without));
+    assert_eq!(stored.identity().arguments, without.arguments);
+    assert!(stored.restore(whole.identity()));
+    assert_eq!(stored, whole);
+}
+
+#[test]
+fn a_request_counts_while_it_waits_may_be_used_or_its_no_is_remembered() {
+    let rules = GrantRules::default();
+    let mut refused = request(&["owner"]);
+    assert!(refused.counts(99) && !refused.counts(100));
+    let refusing = no(&refused);
+    refused.refuse(&who("bob", ""), &refusing, &rules, WHEN).unwrap();
+    assert!(refused.counts(49) && !refused.counts(50));
+    let mut granted = request(&["owner"]);
+    let granting = yes(&granted);
+    granted.grant(&who("bob", ""), &granting, &rules, WHEN).unwrap();
+    assert!(granted.counts(49) && !granted.counts(50));
+    granted.close("x");
+    assert!(!granted.counts(20));
 }

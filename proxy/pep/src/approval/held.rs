@@ -7,9 +7,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use memchr::memmem;
 use pdp::json;
 use tokio::sync::mpsc;
 
+use super::SEARCHED_MAX;
+use super::offer::{Offer, may_take_a_slip};
+use super::slips::Awaited;
 use crate::call::Head;
 use crate::frame::{Content, EventOf, Frame};
 use crate::ports::{BoxFuture, Gate};
@@ -19,16 +23,14 @@ use crate::stream::{Event, EventStream};
 
 /// How many messages wait for a client that reads slowly. What comes beyond is left out: the next says the same.
 const RUNG_MAX: usize = 2;
-/// How long a message is searched for a token. In a longer one there may be one: searching costs more than being wrong.
-const SEARCHED_MAX: usize = 2048;
 /// The member of `_meta` that holds the token (MCP, utilities/progress).
 const TOKEN: &str = "progressToken";
 
 /// Whether a frame asks for progress and its client reads it. Cheap, and may be wrong for the better: what looks so in some
 /// argument is looked at once more where it counts.
-pub(crate) fn asks_progress(frame: &Frame) -> bool {
+fn asks_progress(frame: &Frame) -> bool {
     let Content::Message(bytes) = &frame.content else { return false };
-    let may_hold = bytes.len() > SEARCHED_MAX || bytes.windows(TOKEN.len()).any(|part| part == TOKEN.as_bytes());
+    let may_hold = bytes.len() > SEARCHED_MAX || memmem::find(bytes, TOKEN.as_bytes()).is_some();
     may_hold && frame.header("accept").is_some_and(|accepted| accepted.contains("text/event-stream"))
 }
 
@@ -60,7 +62,7 @@ impl Bell {
             task: Arc::clone(&head.task),
             channel: Arc::clone(&head.channel),
             parent_span: String::new(),
-            own: true,
+            own: Some("made by the gate: the call waits for people"),
         };
         let frame = Frame::event(head.caller.clone(), &head.server, of);
         if self.out.try_send(frame).is_ok() {
@@ -74,10 +76,27 @@ impl Bell {
     }
 }
 
-/// Runs a frame whose client asked for progress.
-pub(crate) fn run(frame: Frame, gate: &Arc<Gate>) -> BoxFuture<'_, Reply> {
+/// How a frame is to be run whose client may have to wait.
+pub(crate) struct Watched {
+    rings: bool,
+    takes_a_slip: bool,
+}
+
+impl Watched {
+    /// Nothing for a frame whose client waits in silence, which most do.
+    pub(crate) fn of(frame: &Frame) -> Option<Self> {
+        let watched = Self { rings: asks_progress(frame), takes_a_slip: may_take_a_slip(frame) };
+        (watched.rings || watched.takes_a_slip).then_some(watched)
+    }
+}
+
+/// Runs a frame whose client asked for progress, or takes a slip.
+pub(crate) fn run(frame: Frame, gate: &Arc<Gate>, watched: Watched) -> BoxFuture<'_, Reply> {
     let (out, mut told) = mpsc::channel(RUNG_MAX);
-    let frame = frame.with_bell(Bell { out, rung: AtomicBool::new(false) });
+    let (offered, mut taken) = mpsc::channel(1);
+    let bell = watched.rings.then(|| Bell { out, rung: AtomicBool::new(false) });
+    let offer = watched.takes_a_slip.then(|| Offer { out: offered, gate: Arc::clone(gate) });
+    let frame = frame.watched(bell, offer);
     let owned = Arc::clone(gate);
     let mut flow: BoxFuture<'static, Reply> = Box::pin(async move {
         let ending = crate::flow(frame, &owned).await;
@@ -87,11 +106,24 @@ pub(crate) fn run(frame: Frame, gate: &Arc<Gate>) -> BoxFuture<'_, Reply> {
         let first = tokio::select! {
             biased;
             reply = &mut flow => return reply,
+            Some((slip, awaited)) = taken.recv() => return given(slip, awaited, flow, gate).await,
             Some(first) = told.recv() => first,
         };
         let held = Held { gate: Arc::clone(gate), told, state: State::Waits { flow, next: Some(Box::new(first)) } };
         s9_audit::held(held)
     })
+}
+
+/// The client is given its slip, and the call goes on without it. A slip that cannot be told, since its record cannot be
+/// written, is none: its client waits for the call itself.
+async fn given(slip: Frame, awaited: Awaited, flow: BoxFuture<'static, Reply>, gate: &Arc<Gate>) -> Reply {
+    let reply = Box::pin(crate::run(slip, gate)).await;
+    if !reply.is_message() {
+        awaited.untold();
+        return flow.await;
+    }
+    gate.ports.background.run(Box::pin(awaited.run(async move { flow.await.into_answer().await })));
+    reply
 }
 
 /// The events of a held call, and then its answer.

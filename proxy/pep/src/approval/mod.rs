@@ -1,19 +1,26 @@
 //! Around the approval stage: how long a client is made to wait for people, how it is told meanwhile, and what it is told
 //! when nobody has decided yet. No decision is made here, and none is lost for a client's time-out: the same call finds it.
 //!
-//! The ladder (DESIGN section 8): a call is held while its client can wait, with progress where it asked for that; a client
-//! of 2026-07-28 that can send its user to a URL is told to at once; any other is told to ask again with the same call.
+//! The ladder: a client of 2026-07-28 that can send its user to a URL is told to at once; one that takes a task for its call
+//! is given a slip, and comes back for the result; for any other the call is held while it can wait, with progress where it
+//! asked for that, and then it is told to ask again with the same call.
 
+mod asker;
 mod held;
+mod offer;
 pub(crate) mod retry;
+mod slip;
+mod slips;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use pdp::digest::Digest;
+use pdp::json::{self, Json};
 use pdp::record::{Direction, FrameKind};
 use pdp::refusal::{Code, Refusal};
+use pdp::registry::Server;
 use serde_json::Value;
 
 use crate::call::Head;
@@ -22,14 +29,20 @@ use crate::stages::s2_classify::Subject;
 use crate::stages::s7_action::CANCELLED;
 use crate::task::WaitingCall;
 
+pub use asker::asker;
 pub use held::Held;
-pub(crate) use held::{Bell, asks_progress, run};
+pub(crate) use held::{Bell, Watched, run};
+pub(crate) use offer::{Offer, gave_a_slip, unattended};
 pub(crate) use retry::Retry;
+pub(crate) use slip::{PREFIX as SLIP, Slip};
+pub use slips::{SlipBounds, Slips};
 
 /// How often a client that asked for progress is told that its call waits. Clients give up after a minute without any.
 const TICK: Duration = Duration::from_secs(10);
 /// How many characters of what a client calls itself are kept.
 const CLIENT_CHARS_MAX: usize = 80;
+/// How long a message is searched for what its client asks. In a longer one it may be: searching costs more than being wrong.
+const SEARCHED_MAX: usize = 2048;
 /// Where a modern client says what it can do, and what it is called.
 const META_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
 const META_CLIENT: &str = "io.modelcontextprotocol/clientInfo";
@@ -39,6 +52,8 @@ const META_CLIENT: &str = "io.modelcontextprotocol/clientInfo";
 pub(crate) enum Rung {
     /// It sends its user to the request at once, and comes back.
     Url,
+    /// It is given a slip, and comes back for the result.
+    Task,
     /// It is told that the call waits while it does, for so long.
     Progress(Duration),
     /// It hears nothing until there is an answer, for so long.
@@ -47,11 +62,19 @@ pub(crate) enum Rung {
 
 impl Rung {
     /// The highest rung that the client of this call can stand on.
-    pub(crate) fn of(head: &Head, subject: &Subject, ports: &Ports) -> Self {
-        let millis = Duration::from_millis;
+    pub(crate) fn of(head: &Head, server: &Server, subject: &Subject, ports: &Ports) -> Self {
         if is_sent_to_a_url(head, subject) && ports.tasks.is_sealing() {
             return Self::Url;
         }
+        if offer::takes_a_slip(head, server, subject) {
+            return Self::Task;
+        }
+        Self::beside(head, ports)
+    }
+
+    /// The rung of a client that waits for its answer.
+    pub(crate) fn beside(head: &Head, ports: &Ports) -> Self {
+        let millis = Duration::from_millis;
         // A long message has a bell in case there is a token; here it is seen whether there is one.
         match &head.bell {
             Some(_) if held::token(head).is_some() => Self::Progress(millis(ports.limits.hold_progress_ms)),
@@ -63,6 +86,8 @@ impl Rung {
     pub(crate) fn patience(self) -> Duration {
         match self {
             Self::Url => Duration::ZERO,
+            // Whoever has a slip waits for nothing; the call waits as long as its slip says.
+            Self::Task => Duration::MAX,
             Self::Progress(time) | Self::Hold(time) => time,
         }
     }
@@ -103,6 +128,22 @@ fn named(info: &Value) -> String {
     let word = |name: &str| info.get(name).and_then(Value::as_str).unwrap_or_default();
     let whole = format!("{} {}", word("name"), word("version"));
     whole.trim().chars().take(CLIENT_CHARS_MAX).collect()
+}
+
+/// What a message says that calls no tool, in canonical form: its parameters, or an answer's result. All of it is bound and
+/// shown, but what only carries it.
+pub(crate) fn said(head: &Head) -> String {
+    let names: &[&str] = if head.kind == FrameKind::Response { &["result", "error"] } else { &["params"] };
+    let Some(part) = names.iter().find_map(|name| head.envelope.part(&head.text, name)) else { return "{}".to_owned() };
+    match Json::of(part, pdp::digest::DEPTH_MAX) {
+        Ok(Json::Object(members)) => {
+            let members = members.into_iter().filter(|(name, _)| name != "_meta");
+            json::canonical(&Json::Object(members.collect()))
+        }
+        Ok(value) => json::canonical(&value),
+        // What cannot be read is bound as it stands.
+        Err(_) => part.text().to_owned(),
+    }
 }
 
 /// Waits for people, at most as long as the client does.
@@ -178,7 +219,7 @@ pub(crate) fn told(head: &Head, ports: &Ports, rung: Rung, hold: &Hold, pending:
             let message = format!("{}. Open the page to see what it would do.", waits_for(hold));
             retry::question(&pending, &message, &state)
         }),
-        Rung::Progress(_) | Rung::Hold(_) => None,
+        Rung::Task | Rung::Progress(_) | Rung::Hold(_) => None,
     };
     Told { pending, answer: answer.map(Arc::from) }
 }

@@ -18,31 +18,29 @@ pub(crate) const PREFIX: &str = "wgs_";
 const STATE: &str = "requestState";
 const RESPONSES: &str = "inputResponses";
 
-/// What a state says: whose it is, of which request, and until when it holds.
+/// What a state says: whose it is, and of which request. It holds for as long as anything is known of that: a client that
+/// comes late is no worse than one that comes without a state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Retry {
     /// The request.
     pub(crate) id: String,
     /// The key of the principal it was given to.
     pub(crate) principal: String,
-    /// Until when, in microseconds since 1970-01-01T00:00Z.
-    pub(crate) until_us: i64,
 }
 
 impl Retry {
     pub(super) fn of(head: &Head, pending: &Pending) -> Self {
-        Self { id: pending.id.clone(), principal: head.principal.key(), until_us: pending.until_us }
+        Self { id: pending.id.clone(), principal: head.principal.key() }
     }
 
     /// As it is sealed. A request's id has no blanks.
     pub(crate) fn written(&self) -> String {
-        format!("{} {} {}", self.until_us, self.id, self.principal)
+        format!("{} {}", self.id, self.principal)
     }
 
     pub(crate) fn read(text: &str) -> Option<Self> {
-        let (until, rest) = text.split_once(' ')?;
-        let (id, principal) = rest.split_once(' ')?;
-        Some(Self { id: id.to_owned(), principal: principal.to_owned(), until_us: until.parse().ok()? })
+        let (id, principal) = text.split_once(' ')?;
+        Some(Self { id: id.to_owned(), principal: principal.to_owned() })
     }
 
     /// Takes our state and our question's answer out of a client's message. Answers the message without them and what the

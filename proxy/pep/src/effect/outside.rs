@@ -10,6 +10,7 @@ use pdp::registry::{Tool, UNVALIDATED};
 
 use super::quarantine::Kept;
 use super::{Life, rollback};
+use crate::approval::asker;
 use crate::call::Head;
 use crate::content::{Context, content, says_failed};
 use crate::entry::OpenRecord;
@@ -119,6 +120,7 @@ fn kept(head: &Head, entry: &OpenRecord, context: &Context, tool: &Tool, text: S
     Some(Kept {
         record,
         owner: head.principal.key(),
+        of: asker(&head.task, &head.principal),
         task: head.task.id().to_owned(),
         trace: head.task.trace().to_owned(),
         server: head.server.clone(),

@@ -8,8 +8,10 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use pdp::approval::Asker;
 use pdp::digest::Digest;
 use pdp::label::LabelSet;
+use pdp::principal::Principal;
 use pdp::record::Event;
 
 use crate::fair::{self, Held};
@@ -28,6 +30,8 @@ pub(crate) struct Kept {
     pub(crate) record: u64,
     /// The key of the principal that called.
     pub(crate) owner: String,
+    /// Everybody on whose errand it called, who release nothing of it.
+    pub(crate) of: Asker,
     pub(crate) task: String,
     pub(crate) trace: String,
     pub(crate) server: String,
@@ -87,7 +91,7 @@ pub enum ReleaseFault {
     #[error("the result of record {0} was released by {1} already, and waits for its call")]
     Already(u64, String),
     /// Nobody releases what was withheld from themselves.
-    #[error("record {0} is your own call: somebody else must release its result")]
+    #[error("record {0} is your own call, or one made for you: somebody else must release its result")]
     Own(u64),
 }
 
@@ -108,9 +112,9 @@ struct Entry {
 }
 
 impl Entry {
-    fn may_be_released(&self, by: &str) -> Result<(), ReleaseFault> {
+    fn may_be_released(&self, by: &Principal) -> Result<(), ReleaseFault> {
         match &self.released_by {
-            _ if self.kept.owner == by => Err(ReleaseFault::Own(self.kept.record)),
+            _ if self.kept.of.is_own(by) => Err(ReleaseFault::Own(self.kept.record)),
             Some(before) => Err(ReleaseFault::Already(self.kept.record, before.clone())),
             None => Ok(()),
         }
@@ -187,7 +191,7 @@ impl Quarantine {
     pub fn releasable(
         &self,
         record: u64,
-        by: &str,
+        by: &Principal,
         reason: &str,
         now_us: i64,
     ) -> Result<(Withheld, Event), ReleaseFault> {
@@ -197,7 +201,7 @@ impl Quarantine {
         let reason = if reason.is_empty() { String::new() } else { format!(": {reason}") };
         let Kept { server, tool, owner, .. } = &entry.kept;
         let event = Event {
-            by: Some(by.to_owned()),
+            by: Some(by.key()),
             task: Some(entry.kept.task.clone()),
             trace: Some(entry.kept.trace.clone()),
             ..Event::new(
@@ -213,11 +217,11 @@ impl Quarantine {
     ///
     /// # Errors
     /// As [`Self::releasable`].
-    pub fn release(&self, record: u64, by: &str, now_us: i64) -> Result<Withheld, ReleaseFault> {
+    pub fn release(&self, record: u64, by: &Principal, now_us: i64) -> Result<Withheld, ReleaseFault> {
         let mut all = self.current(now_us);
         let entry = all.get_mut(&record).ok_or(ReleaseFault::Unknown(record))?;
         entry.may_be_released(by)?;
-        entry.released_by = Some(by.to_owned());
+        entry.released_by = Some(by.key());
         Ok(shown(entry))
     }
 
@@ -257,7 +261,14 @@ mod tests {
     fn kept(record: u64, owner: &str, call: &str, bytes: usize) -> Kept {
         Kept {
             record,
-            owner: owner.to_owned(),
+            owner: format!("default/{owner}"),
+            of: Asker {
+                tenant: "default".to_owned(),
+                keys: [format!("default/{owner}")].into(),
+                users: ["jane".to_owned()].into(),
+                openers: ["default/host".to_owned()].into(),
+                opening_users: ["hal".to_owned()].into(),
+            },
             task: "t".to_owned(),
             trace: "0".repeat(32),
             server: "s".to_owned(),
@@ -270,6 +281,16 @@ mod tests {
         }
     }
 
+    fn who(agent: &str, user: &str) -> Principal {
+        Principal {
+            agent: agent.to_owned(),
+            teams: Vec::new(),
+            user: user.to_owned(),
+            tenant: "default".to_owned(),
+            method: "token".to_owned(),
+        }
+    }
+
     #[test]
     fn a_released_result_is_found_once_by_its_own_call() {
         let store = Quarantine::default();
@@ -277,16 +298,21 @@ mod tests {
         store.keep(kept(1, "ann", "a", 9), 0).unwrap();
         assert!(matches!(store.find("t", &one, None, 0), Some(Found::Withheld(1))));
         assert!(store.find("t", &other, None, 0).is_none() && store.find("u", &one, None, 0).is_none());
-        assert_eq!(store.release(1, "ann", 0).unwrap_err(), ReleaseFault::Own(1));
-        assert_eq!(store.release(2, "bo", 0).unwrap_err(), ReleaseFault::Unknown(2));
-        let (before, event) = store.releasable(1, "bo", "looked at", 5).unwrap();
-        assert!(event.detail.ends_with("for ann: looked at"), "{}", event.detail);
+        let (bo, cy) = (who("bo", ""), who("cy", ""));
+        // Not the caller, nor whom it acts for, nor who opened its task, by whichever principal.
+        for own in [who("ann", ""), who("phone", "jane"), who("host", ""), who("tablet", "hal")] {
+            assert_eq!(store.releasable(1, &own, "", 0).unwrap_err(), ReleaseFault::Own(1), "{own:?}");
+            assert_eq!(store.release(1, &own, 0).unwrap_err(), ReleaseFault::Own(1), "{own:?}");
+        }
+        assert_eq!(store.release(2, &bo, 0).unwrap_err(), ReleaseFault::Unknown(2));
+        let (before, event) = store.releasable(1, &bo, "looked at", 5).unwrap();
+        assert!(event.detail.ends_with("for default/ann: looked at"), "{}", event.detail);
         assert_eq!(before.released_by, None);
-        let shown = store.release(1, "bo", 5).unwrap();
-        assert_eq!((shown.released_by.as_deref(), event.what.as_str()), (Some("bo"), "quarantine_released"));
-        let again = ReleaseFault::Already(1, "bo".to_owned());
-        assert_eq!(store.releasable(1, "cy", "", 5).unwrap_err(), again, "it is released once");
-        assert_eq!(store.release(1, "cy", 5).unwrap_err(), again);
+        let shown = store.release(1, &bo, 5).unwrap();
+        assert_eq!((shown.released_by.as_deref(), event.what.as_str()), (Some("default/bo"), "quarantine_released"));
+        let again = ReleaseFault::Already(1, "default/bo".to_owned());
+        assert_eq!(store.releasable(1, &cy, "", 5).unwrap_err(), again, "it is released once");
+        assert_eq!(store.release(1, &cy, 5).unwrap_err(), again);
         assert!(store.find("t", &one, Some(2), 6).is_none(), "another call's is not this one's");
         assert!(matches!(store.find("t", &one, None, 6), Some(Found::Released(kept)) if kept.record == 1));
         assert!(store.find("t", &one, None, 6).is_none(), "it is handed out once");
@@ -302,7 +328,7 @@ mod tests {
         }
         let all = store.list(1);
         assert!(all.iter().map(|one| one.bytes).sum::<usize>() <= BYTES_MAX);
-        assert!(all.iter().any(|one| one.owner == "ann"), "who fills it pays alone");
+        assert!(all.iter().any(|one| one.owner == "default/ann"), "who fills it pays alone");
         for record in 40..400 {
             store.keep(kept(record, "loud", "b", 1), 2).unwrap();
         }

@@ -19,7 +19,7 @@ use crate::channel::{Channel, Channels};
 use crate::effect::Errand;
 use crate::entry::OpenRecord;
 use crate::envelope::Envelope;
-use crate::frame::{Belongs, Content, Frame};
+use crate::frame::{Belongs, Content, EventOf, Frame};
 use crate::headers::decoded;
 use crate::ports::{Gate, Ports};
 use crate::rewrite::forged;
@@ -105,6 +105,9 @@ pub(crate) fn admit(mut frame: Frame, gate: &Arc<Gate>) -> Result<Call<Proposed>
         underway,
         errand: frame.errand,
         bell: frame.bell,
+        offer: frame.offer,
+        slip: None,
+        own: matches!(&frame.content, Content::Event(event) if event.own.is_some()),
         retry,
     };
     Ok(Call::open(head, entry, Proposed { _made_here: () }))
@@ -277,8 +280,8 @@ fn open_record(frame: &Frame, snapshot: &Snapshot, ports: &Ports, now_us: i64) -
         refusal: None,
     };
     let mut entry = OpenRecord::new(record, Arc::clone(&ports.ledger), Arc::clone(&ports.clock));
-    if matches!(&frame.content, Content::Event(event) if event.own) {
-        entry.note("made by the gate: by its registry the tools that may be listed have changed");
+    if let Content::Event(EventOf { own: Some(why), .. }) = &frame.content {
+        entry.note(*why);
     }
     entry
 }

@@ -17,8 +17,9 @@ use pdp::label::{LabelSet, Readers};
 use pdp::method::{self, Feature, Method};
 use pdp::record::{CanonicalJson, Direction, FrameKind, TARGET_CHARS_MAX};
 use pdp::refusal::{Code, Refusal};
-use pdp::registry::{Deliver, Server, Tool, Transport, UNVALIDATED};
+use pdp::registry::{Deliver, Server, Tool, Transport};
 
+use crate::approval::Slip;
 use crate::asides::{self, spelt};
 use crate::call::{Call, Head, Stopped};
 use crate::carried::{self, Expected};
@@ -29,7 +30,7 @@ use crate::ports::{Gate, Ports};
 use crate::stages::s1_intake::Proposed;
 use crate::stages::s4_guardrail::ended;
 use crate::task::scope;
-use crate::{effect, envelope, validation};
+use crate::{effect, envelope, job, validation};
 
 /// A call whose tool, arguments and data classes are known.
 #[derive(Debug)]
@@ -68,6 +69,8 @@ pub(crate) enum Subject {
         expected: Option<Arc<Expected>>,
         /// How its text is handed over.
         deliver: Deliver,
+        /// The slip it asks about, where that is the gate's own: no server is asked.
+        slip: Option<Arc<Slip>>,
     },
 }
 
@@ -76,6 +79,7 @@ impl Subject {
     pub(crate) fn is_harmless(&self) -> bool {
         match self {
             Self::Tool { tool, .. } => tool.is_harmless(),
+            Self::Method { slip: Some(_), .. } => true,
             Self::Method { known: None, .. } => false,
             Self::Method { known: Some(known), .. } => !matches!(known.name, "tasks/cancel" | "tasks/update"),
         }
@@ -155,6 +159,14 @@ impl Subject {
         at.and_then(|at| head.text.get(at)).unwrap_or("{}")
     }
 
+    /// The slip it asks about, which the gate itself answers for.
+    pub(crate) fn slip(&self) -> Option<&Arc<Slip>> {
+        match self {
+            Self::Tool { .. } => None,
+            Self::Method { slip, .. } => slip.as_ref(),
+        }
+    }
+
     /// The tool that speaks in its result.
     pub(crate) fn tool(&self) -> Option<&Arc<Tool>> {
         match self {
@@ -227,6 +239,7 @@ fn subject(call: &Call<Proposed>, server: &Server, ports: &Ports) -> Result<Subj
     match (head.kind, head.direction, head.envelope.method.as_deref()) {
         (FrameKind::Request, Direction::ToServer, Some("tools/call")) => tool_subject(call, server),
         (FrameKind::Response, Direction::ToServer, _) => answer_subject(call, server),
+        (FrameKind::Response, Direction::ToClient, _) if head.own => Ok(response(server)),
         (FrameKind::Response, Direction::ToClient, _) => late_answer_subject(call, server),
         (_, _, Some(name)) => method_subject(call, server, name, ports),
         (_, _, None) => Err(Refusal::new(Code::NotJsonRpc, "the message names no method")),
@@ -296,7 +309,7 @@ fn method_subject(call: &Call<Proposed>, server: &Server, name: &str, ports: &Po
     }
     let target = known.and_then(|m| m.target).map_or_else(|| Ok(String::new()), |member| target(call, member))?;
     match known.filter(|m| m.feature == Feature::Tasks) {
-        Some(_) => work(call, server, plain(server, name, known, target), ports),
+        Some(_) => job::subject(call.head(), server, plain(server, name, known, target), ports),
         None => Ok(plain(server, name, known, target)),
     }
 }
@@ -309,50 +322,12 @@ fn plain(server: &Server, name: &str, known: Option<&'static Method>, target: St
         (true, _) => None,
     };
     let (name, deliver) = (name.to_owned(), server.deliver);
-    Subject::Method { name, known, target, tool: None, labels, readers, expected, deliver }
+    Subject::Method { name, known, target, tool: None, labels, readers, expected, deliver, slip: None }
 }
 
 /// An answer, which is judged as such: what it answers was judged when it was asked.
 fn response(server: &Server) -> Subject {
     plain(server, "response", method::find("response"), String::new())
-}
-
-/// What is said of long-running work: it is its owner's alone, and brings what its tool's own result would bring. Where
-/// the tool is not known, any of the server's may speak.
-fn work(call: &Call<Proposed>, server: &Server, subject: Subject, ports: &Ports) -> Result<Subject, Refusal> {
-    let Subject::Method { name, known, target, mut labels, mut readers, mut deliver, .. } = subject else {
-        return Ok(subject);
-    };
-    let head = call.head();
-    let job = ports.channels.jobs().known(&server.name, &target, ports.clock.now_us());
-    let of_another =
-        head.direction == Direction::ToServer && job.as_ref().is_some_and(|job| job.owner != head.principal.key());
-    if of_another || (job.is_none() && carried::may_bring_entries(head, server, &target)) {
-        let words = format!(
-            "there is no such task: `params.{}` names none of yours",
-            known.and_then(|m| m.target).unwrap_or("taskId")
-        );
-        return Err(Refusal::new(Code::BadParameters, words));
-    }
-    let (tool, begun) = match job {
-        Some(job) => (server.reviewed(&job.tool).cloned(), job.expected),
-        None => (None, None),
-    };
-    let expected = tool.as_ref().and_then(|tool| Expected::of_work(server, tool, begun));
-    let speakers = server.tools.values().filter(|one| tool.as_ref().is_none_or(|tool| Arc::ptr_eq(tool, one)));
-    for speaker in speakers.filter(|one| one.withheld.is_none()) {
-        let most = speaker.flow.rules.most().of(&speaker.carried());
-        labels.raise(&most.labels);
-        readers = readers.meet(&most.readers);
-        if speaker.deliver == Deliver::Quoted {
-            deliver = Deliver::Quoted;
-        }
-        // What cannot be held against the schema of one tool was held against none.
-        if tool.is_none() && speaker.is_validated() {
-            labels.raise(&[UNVALIDATED].into_iter().collect());
-        }
-    }
-    Ok(Subject::Method { name, known, target, tool, labels, readers, expected, deliver })
 }
 
 /// What a method acts on, exactly as the server will read it; nothing where the message names nothing.

@@ -40,6 +40,10 @@ impl Authorized {
         &self.server
     }
 
+    pub(super) fn subject(&self) -> &Subject {
+        &self.subject
+    }
+
     pub(super) fn into_parts(self) -> (Arc<Server>, Subject, BTreeSet<Obligation>) {
         (self.server, self.subject, self.obligations)
     }
@@ -161,11 +165,11 @@ async fn escalate(
             Again::Asks(Asked { rules, .. }) | Again::Denied(rules) => Err(forbidden_since(&what, &rules).into()),
         };
     }
-    let rung = Rung::of(call.head(), call.state().subject(), ports);
+    let mut rung = Rung::of(call.head(), call.state().server(), call.state().subject(), ports);
     for _ in 0..ROUNDS_MAX {
         let hold = hold(call, ports, &asked);
         count_question(call, ports, &hold)?;
-        let verdict = waited(call, ports, &hold, rung).await?;
+        let verdict = waited(call, ports, &hold, &mut rung).await?;
         call.entry().note(put_to_people(&hold, &verdict));
         let given = match verdict {
             Verdict::Granted(given) => Some(given),
@@ -207,18 +211,48 @@ async fn escalate(
 }
 
 /// Waits for people, beside the calls under way. Where too many wait already, the client asks again itself.
-async fn waited(call: &mut Call<Cleared>, ports: &Ports, hold: &Hold, rung: Rung) -> Result<Verdict, Refusal> {
+async fn waited(call: &mut Call<Cleared>, ports: &Ports, hold: &Hold, rung: &mut Rung) -> Result<Verdict, Refusal> {
     let seat = (!rung.patience().is_zero()).then(|| Arc::clone(&ports.held).try_acquire_owned().ok()).flatten();
-    let patience = if seat.is_some() { rung.patience() } else { Duration::ZERO };
     if seat.is_some() {
         call.step_aside();
     }
-    let verdict = approval::wait(call.head(), ports, hold, patience).await?;
+    let verdict = match (&seat, *rung) {
+        (None, _) => approval::wait(call.head(), ports, hold, Duration::ZERO).await?,
+        (Some(_), Rung::Task) => waited_for_a_slip(call, ports, hold, rung).await?,
+        (Some(_), Rung::Url | Rung::Progress(_) | Rung::Hold(_)) => {
+            approval::wait(call.head(), ports, hold, rung.patience()).await?
+        }
+    };
     drop(seat);
+    if let (Verdict::Granted(_), Some(slip)) = (&verdict, &call.head().slip) {
+        slip.says("approved, and under way".to_owned(), ports.clock.now_us());
+    }
     if matches!(verdict, Verdict::Granted(_) | Verdict::Overtaken(_)) {
         call.step_back(&ports.slots).await;
     }
     Ok(verdict)
+}
+
+/// Gives the client a slip, unless people have decided already, and waits as long as that says. Where there is no room for
+/// one more slip the client waits as it would without.
+async fn waited_for_a_slip(
+    call: &mut Call<Cleared>,
+    ports: &Ports,
+    hold: &Hold,
+    rung: &mut Rung,
+) -> Result<Verdict, Refusal> {
+    let pending = match approval::wait(call.head(), ports, hold, Duration::ZERO).await? {
+        Verdict::Pending(pending) => pending,
+        decided => return Ok(decided),
+    };
+    if !approval::gave_a_slip(call, hold, &pending) {
+        *rung = Rung::beside(call.head(), ports);
+    }
+    let patience = match &call.head().slip {
+        Some(slip) => slip.patience(ports.clock.now_us()),
+        None => rung.patience(),
+    };
+    approval::wait(call.head(), ports, hold, patience).await
 }
 
 /// Whether everything that is still lacking was asked for, and not given.
@@ -374,12 +408,13 @@ fn forbidden_since(what: &str, rules: &[Rule]) -> Refusal {
 fn hold(call: &mut Call<Cleared>, ports: &Ports, asked: &Asked) -> Hold {
     let decision = call.entry().read(|record| record.decision.clone()).flatten();
     let (head, state) = (call.head(), call.state());
-    let (tool, action, arguments) = match state.subject() {
+    let (tool, action, target, arguments) = match state.subject() {
         Subject::Tool { tool, .. } => {
             let read = Json::read(state.subject().arguments_text(head), pdp::digest::DEPTH_MAX);
-            (Some(Arc::clone(tool)), tool.name.clone(), read.map(|value| json::canonical(&value)).unwrap_or_default())
+            let arguments = read.map(|value| json::canonical(&value)).unwrap_or_default();
+            (Some(Arc::clone(tool)), tool.name.clone(), String::new(), arguments)
         }
-        Subject::Method { name, target, .. } => (None, name.clone(), json::quoted(target)),
+        Subject::Method { name, target, .. } => (None, name.clone(), target.clone(), approval::said(head)),
     };
     let server = state.server();
     let identity = Identity {
@@ -415,6 +450,7 @@ fn hold(call: &mut Call<Cleared>, ports: &Ports, asked: &Asked) -> Hold {
         task: Arc::clone(&head.task),
         server: Arc::clone(server),
         tool,
+        target,
         identity,
         shown,
         decision,

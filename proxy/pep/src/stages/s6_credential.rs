@@ -47,10 +47,10 @@ impl Credentialed {
 
 /// Equips a call.
 pub(crate) async fn equip(mut call: Call<Authorized>, ports: &Ports) -> Result<Call<Credentialed>, Stopped> {
-    let lent = match call.head().direction {
-        // A frame to the client meets no server, so it is lent nothing.
-        Direction::ToClient => Ok(None),
-        Direction::ToServer => ports.vault.lend(call.state().server()).await,
+    let lent = match (call.head().direction, call.state().subject().slip()) {
+        // A frame to the client meets no server, and what is asked about a slip neither, so they are lent nothing.
+        (Direction::ToClient, _) | (_, Some(_)) => Ok(None),
+        (Direction::ToServer, None) => ports.vault.lend(call.state().server()).await,
     };
     let lent = match lent {
         Ok(lent) => lent,

@@ -14,7 +14,7 @@ use pdp::record::{Attempt, Direction, Ending, FrameKind, Intent};
 use pdp::refusal::{Code, Refusal};
 use pdp::registry::{Server, Transport};
 
-use crate::approval::Bell;
+use crate::approval::{self, Bell, Slip};
 use crate::call::{Call, Stopped};
 use crate::carried::{self, Pending};
 use crate::channel::Channel;
@@ -193,6 +193,9 @@ pub(crate) async fn execute(mut call: Call<Credentialed>, ports: &Ports) -> Resu
     if call.head().direction == Direction::ToClient {
         return deliver(call, pending);
     }
+    if let Some(slip) = call.state().subject().slip().cloned() {
+        return answered_here(call, pending, &slip, ports).await;
+    }
     let span = trace::hex_id(ports.entropy.bytes().get(..8).unwrap_or(&[1]));
     let (outbound, headers) = outbound(&call, &span, ports);
     let receipt = match intend(&mut call, &outbound, ports).await {
@@ -245,7 +248,7 @@ pub(crate) async fn execute(mut call: Call<Credentialed>, ports: &Ports) -> Resu
 }
 
 /// A frame to the client: its own text is what goes on.
-fn deliver(call: Call<Credentialed>, pending: Pending) -> Result<Call<Executed>, Stopped> {
+fn deliver(mut call: Call<Credentialed>, pending: Pending) -> Result<Call<Executed>, Stopped> {
     let head = call.head();
     let asks = head.kind == FrameKind::Request;
     if asks
@@ -257,10 +260,40 @@ fn deliver(call: Call<Credentialed>, pending: Pending) -> Result<Call<Executed>,
         return Err(call.stop(Refusal::new(Code::Busy, words)));
     }
     let raw = Raw::whole(200, Vec::new(), Bytes::copy_from_slice(head.text.as_bytes()));
+    call.entry().acts();
     Ok(call.advance(|was: Credentialed| {
         let (server, subject, obligations, _none) = was.into_parts();
         Executed { raw, server, subject, obligations, pending }
     }))
+}
+
+/// What is asked about a slip is answered from the book of slips, and no server hears of it. Who waits there for the result
+/// waits beside the calls under way.
+async fn answered_here(
+    mut call: Call<Credentialed>,
+    pending: Pending,
+    slip: &Slip,
+    ports: &Ports,
+) -> Result<Call<Executed>, Stopped> {
+    let mut seat = None;
+    if slip.blocks(call.head()) {
+        seat = Arc::clone(&ports.held).try_acquire_owned().ok();
+        if seat.is_none() {
+            let words = "too many calls wait for people already; ask for the task's status, and for its result later";
+            return Err(call.stop(Refusal::new(Code::Busy, words)));
+        }
+        call.step_aside();
+    }
+    let told = slip.asked(call.head(), ports).await;
+    drop(seat);
+    match told {
+        Ok(text) => Ok(call.advance(|was: Credentialed| {
+            let raw = Raw::whole(200, Vec::new(), Bytes::from(text));
+            let (server, subject, obligations, _none) = was.into_parts();
+            Executed { raw, server, subject, obligations, pending }
+        })),
+        Err(refusal) => Err(call.stop(refusal)),
+    }
 }
 
 /// The labels this call will bring count from now on: another call of the task may be judged before the answer is in.
@@ -328,17 +361,20 @@ fn outbound(call: &Call<Credentialed>, span: &str, ports: &Ports) -> (Outbound, 
     if ports.propagation.trace_context {
         headers.push(("traceparent".to_owned(), context.header()));
     }
+    let alone = approval::unattended(head, ports.limits.depth_max);
+    let (text, envelope) =
+        alone.as_ref().map_or((&*head.text, &head.envelope), |(text, envelope)| (text.as_str(), envelope));
     let outbound = match head.kind {
         FrameKind::Stream => Outbound::Open,
         FrameKind::EndSession => Outbound::Close,
         FrameKind::Request
             if ports.propagation.trace_context && head.envelope.method.as_deref() != Some("initialize") =>
         {
-            let spliced = trace::with_parent(&head.text, &head.envelope, &context);
-            Outbound::Message(spliced.unwrap_or_else(|| head.text.to_string()))
+            let spliced = trace::with_parent(text, envelope, &context);
+            Outbound::Message(spliced.unwrap_or_else(|| text.to_owned()))
         }
         FrameKind::Request | FrameKind::Notification | FrameKind::Response | FrameKind::Unreadable => {
-            Outbound::Message(head.text.to_string())
+            Outbound::Message(text.to_owned())
         }
     };
     (outbound, headers)
@@ -383,7 +419,8 @@ fn takes_long(call: &Call<Credentialed>) -> bool {
     let read_whole = read_whole || carried::reads_whole(state.server(), subject, state.obligations());
     // What is told on a stream before it is one event there.
     let is_event = head.bell.as_ref().is_some_and(Bell::has_rung);
-    head.kind == FrameKind::Request && !read_whole && !is_event
+    // And what its client comes back for is kept whole until then.
+    head.kind == FrameKind::Request && !read_whole && !is_event && head.slip.is_none()
 }
 
 /// Streams of the server's own messages end when their reader closes them: that is no abandonment.

@@ -172,6 +172,12 @@ fn whole(
     if head.direction == Direction::ToClient {
         return event(head, entry, context, ports).map(Some);
     }
+    if let Some(slip) = context.subject.slip() {
+        // What came of its call was labelled and cleaned when it came.
+        let text = std::str::from_utf8(body).map_err(|_| lost("it cannot be read".to_owned()))?;
+        slip.handed_over(head, entry, ports, text);
+        return Ok(Some(text.to_owned()));
+    }
     if head.kind == FrameKind::EndSession || (status == 404 && head.channel.session().is_some()) {
         ports.channels.close(&head.server, head.channel.session().unwrap_or_default());
     }
@@ -244,7 +250,7 @@ fn told(
     asides::permit(head, &context.server, entry, ports, &asides::asked(result)?)?;
     let handed = match context.subject.method() {
         "tools/list" => list(head, entry, context, ports, text, envelope)?,
-        "tasks/list" => tasks(head, entry, context, ports, text, envelope)?,
+        "tasks/list" => job::list(head, entry, context, ports, text, envelope)?,
         "initialize" => {
             opened(head, context, ports, result);
             instructions(head, entry, context, ports, text, envelope)
@@ -342,26 +348,6 @@ fn note_job(head: &Head, context: &Context, ports: &Ports, result: Part<'_>) {
     }
 }
 
-/// A list of tasks without those of other principals: a server that knows the gate alone cannot tell them apart.
-fn tasks(
-    head: &Head,
-    entry: &mut OpenRecord,
-    context: &Context,
-    ports: &Ports,
-    text: &str,
-    envelope: &Envelope,
-) -> Result<String, Refusal> {
-    let now_us = ports.clock.now_us();
-    let own = |result| ports.channels.jobs().own(&head.server, result, &head.principal.key(), now_us);
-    let Some((result, others)) = envelope.part(text, "result").and_then(own) else {
-        return Ok(content(entry, context, &context.subject.presumed(), ports, text, envelope));
-    };
-    entry.note(format!("withheld: {others} tasks of other principals"));
-    let kept = json::replaced(text, envelope.result.clone().unwrap_or_default(), &result);
-    let envelope = Envelope::read_answer(&kept, ports.limits.depth_max)?;
-    Ok(content(entry, context, &context.subject.presumed(), ports, &kept, &envelope))
-}
-
 /// A page of tools, less those that may not be seen.
 fn list(
     head: &Head,
@@ -404,6 +390,10 @@ fn opened(head: &Head, context: &Context, ports: &Ports, result: Part<'_>) {
 
 /// A message of the server's on its way to the client.
 fn event(head: &Head, entry: &mut OpenRecord, context: &Context, ports: &Ports) -> Result<String, Refusal> {
+    if head.kind == FrameKind::Response && head.own {
+        entry.write(|record| record.result = Some(result_note(&head.text, &head.envelope)));
+        return Ok(head.text.to_string());
+    }
     if head.kind == FrameKind::Response {
         return late_answer(head, entry, ports);
     }

@@ -36,6 +36,8 @@ pub struct Opening {
     pub principal: Principal,
     /// Who opens it: a principal's key.
     pub by: String,
+    /// The person behind them; empty where there is none.
+    pub by_user: String,
     /// The labels of what the agent is given to begin with.
     pub labels: LabelSet,
     /// What it may touch, beside what the profile says.
@@ -238,7 +240,7 @@ impl Open {
 }
 
 fn task(opening: Opening, now_us: i64, fresh: [[u8; 16]; 2]) -> Result<Task, OpenFault> {
-    let Opening { profile, goal, mut principal, by, labels, scope, limits, lifetime_s, parent } = opening;
+    let Opening { profile, goal, mut principal, by, by_user, labels, scope, limits, lifetime_s, parent } = opening;
     let [own, shared] = fresh.map(|bytes| crate::trace::hex_id(&bytes));
     let mut scope = profile.scope.narrow(&scope);
     let lifetime_s = lifetime_s.map_or(profile.lifetime_s, |asked| asked.min(profile.lifetime_s));
@@ -266,7 +268,8 @@ fn task(opening: Opening, now_us: i64, fresh: [[u8; 16]; 2]) -> Result<Task, Ope
     }
     let by_token = Arc::new(Principal { method: BY_TOKEN.to_owned(), ..principal.clone() });
     let owner = principal.key();
-    let brief = Brief { goal, principal: Arc::new(principal), by_token, opened_by: by, until_us };
+    let brief =
+        Brief { goal, principal: Arc::new(principal), by_token, opened_by: by, opening_user: by_user, until_us };
     let limits = profile.limits.tighter(&limits);
     let (name, brief) = (profile.name.clone(), Some(Box::new(brief)));
     let terms = Terms { profile: name, scope, limits, opened_us: now_us, brief, parent };
@@ -276,6 +279,11 @@ fn task(opening: Opening, now_us: i64, fresh: [[u8; 16]; 2]) -> Result<Task, Ope
 }
 
 impl Task {
+    /// The person behind whoever opened it; empty where there is none.
+    pub(crate) fn opening_user(&self) -> Option<&str> {
+        self.terms.brief.as_ref().map(|brief| brief.opening_user.as_str())
+    }
+
     /// What the ledger says of something that happened to this task.
     #[must_use]
     pub fn event(&self, what: &str, by: Option<String>, detail: String, at_us: i64) -> Event {
@@ -347,6 +355,7 @@ mod tests {
             goal: "g".into(),
             principal,
             by: "default/host".into(),
+            by_user: String::new(),
             labels: LabelSet::default(),
             scope: Scope::default(),
             limits: Limits::default(),

@@ -31,6 +31,8 @@ pub(super) struct Brief {
     /// The same, where the token in the URL is all the agent shows.
     pub(super) by_token: Arc<Principal>,
     pub(super) opened_by: String,
+    /// The person behind whoever opened it; empty where there is none.
+    pub(super) opening_user: String,
     pub(super) until_us: i64,
 }
 

@@ -39,6 +39,9 @@ function passkeys(api, page) {
   const list = el("div", {}, loading());
   const told = el("p", { class: "field-error", role: "alert", id: "passkey-error" });
   const unusable = el("p", { class: "note" });
+  const code = el("input", { id: "passkey-code", autocomplete: "off", spellcheck: "false", autocapitalize: "off", maxlength: "60", "aria-describedby": "passkey-code-hint passkey-error" });
+  const coded = el("div", { class: "field", hidden: true }, el("label", { for: "passkey-code" }, "One-time code"), code,
+    el("p", { class: "hint", id: "passkey-code-hint" }, "A first passkey needs one. Whoever runs the gate makes it on its machine: ", el("code", {}, "wicketgate passkeys invite "), el("code", {}, shown(api.session?.principal ?? ""))));
   const name = el("input", { id: "passkey-name", autocomplete: "off", maxlength: "60", required: true, "aria-describedby": "passkey-error" });
   const add = el("button", { type: "submit", class: "button primary" }, "Add a passkey");
   const refresh = async () => {
@@ -47,6 +50,7 @@ function passkeys(api, page) {
       const all = answer.passkeys;
       form.hidden = !possible() || !!answer.unusable;
       put(unusable, answer.unusable ? shown(answer.unusable, { max: 1000 }) : possible() ? null : "This browser makes no passkey at this address: they need https, or localhost.");
+      coded.hidden = all.length > 0;
       if (api.session) api.session.passkeys = all.length;
       put(list, all.length === 0 ? empty("You have no passkey", "Some grants ask for one each time they are given.") : drawn(all));
     } catch (error) {
@@ -87,12 +91,19 @@ function passkeys(api, page) {
       name.focus();
       return;
     }
+    if (!coded.hidden && !code.value.trim()) {
+      put(told, "Give the one-time code. A token alone makes no passkey.");
+      code.focus();
+      return;
+    }
     add.disabled = true;
     try {
-      const asked = await proved((proof) => api.post("/v1/passkeys/begin", proof), page.signal);
+      const by = coded.hidden ? {} : { code: code.value.trim() };
+      const asked = await proved((proof) => api.post("/v1/passkeys/begin", { ...by, ...proof }), page.signal);
       const credential = await make(asked, page.signal);
       await api.post("/v1/passkeys", { name: name.value.trim(), credential });
       name.value = "";
+      code.value = "";
       say("Passkey added");
       await refresh();
     } catch (thrown) {
@@ -101,7 +112,7 @@ function passkeys(api, page) {
       add.disabled = false;
     }
   } } },
-  el("div", { class: "field" }, el("label", { for: "passkey-name" }, "Name of a new one"), name), add);
+  el("div", { class: "field" }, el("label", { for: "passkey-name" }, "Name of a new one"), name), coded, add);
   refresh();
   return panel("Passkeys", { note: "They prove that it is you who gives a grant that asks for one." }, list, told, unusable, form);
 }

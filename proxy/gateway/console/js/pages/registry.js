@@ -3,6 +3,7 @@
 import { brief, cell, digestOf, effectWord } from "../call.js";
 import { ask } from "../dialog.js";
 import { badge, button, count, el, empty, facts, failed, head, labels, loading, put, say, table } from "../dom.js";
+import { DANGEROUS } from "../evidence.js";
 import { walk } from "../keys.js";
 import { escaped, shown, shownJson } from "../shown.js";
 
@@ -16,7 +17,6 @@ const EFFECTS = [
   ["spend", "money or another counted good is spent"], ["memory_read", "read from an agent’s memory"],
   ["memory_write", "written to an agent’s memory"], ["execute", "code runs"],
 ];
-const DANGEROUS = new Set(["destructive", "egress", "spend", "execute"]);
 /** How long a scan may take. */
 const LONG = { timeout: 180_000 };
 
@@ -90,6 +90,8 @@ function serverView(server, api, page) {
         ["Its output is", server.trust ? badge(shown(server.trust), server.trust === "untrusted" ? "warn" : "") : null],
         ["Credential", server.credential ? el("code", {}, shown(server.credential)) : el("span", { class: "none" }, "none lent")],
         ["Identity", server.identity ? el("code", {}, shown(server.identity)) : el("span", { class: "none" }, "not pinned")],
+        ["Out of use", server.retired ? el("span", {}, badge("retired", "bad"), " ", shown(server.retired, { max: 1000 })) : null],
+        ["Left open", server.warning ? el("span", {}, badge("not pinned", "warn"), " ", shown(server.warning, { max: 1000 })) : null],
       ])),
     found,
     el("section", { class: "panel list tool-list", "aria-label": `Tools of ${escaped(server.name)}` }, toolTable(server)));
@@ -108,13 +110,21 @@ function toolTable(server) {
     { name: "Effect", cell: (tool) => effectBadges(tool.effects ?? []) },
     { name: "Labels", cell: (tool) => labels(tool.labels, "none") },
     { name: "Names a place", cell: (tool) => (tool.sinks?.length > 0 ? cell(tool.sinks.map((/** @type {string} */ sink, /** @type {number} */ n) => [n > 0 ? ", " : "", el("code", {}, shown(sink))])) : el("span", { class: "none" }, "–")) },
-    { name: "Reviewed", cell: (tool) => cell(tool.reviewed_by ? [shown(tool.reviewed_by), el("div", { class: "fine" }, shown(tool.reviewed_at ?? ""))] : el("span", { class: "none" }, "never")) },
+    { name: "Reviewed", cell: (tool) => cell(tool.reviewed_by ? [shown(tool.reviewed_by), el("div", { class: "fine" }, shown(tool.reviewed_at ?? ""), tool.signed ? ", signed" : null)] : el("span", { class: "none" }, "never")) },
     { name: "Pin", cell: (tool) => digestOf(tool.pin) },
     { name: "State", cell: (tool) => (tool.withheld ? cell(badge("withheld", "bad"), el("div", { class: "fine" }, shown(tool.withheld))) : badge("in use", "good")) },
   ], server.tools, { caption: `Tools of ${escaped(server.name)}`, row: (tool) => (tool.withheld ? { class: "withheld" } : {}) });
 }
 
-const STATUS = new Map([["same", ["as reviewed", "good"]], ["changed", ["changed", "warn"]], ["new", ["new", "info"]], ["gone", ["gone", "bad"]]]);
+/** @typedef {{ notes: string[], whole: boolean, tools: any[] }} Scan `whole`: whether the server itself is under review */
+
+/** What a tool's status is called, and in which tone. */
+const STATUS = new Map([
+  ["same", ["as reviewed", "good"]], ["changed", ["changed", "warn"]], ["new", ["new", "info"]], ["gone", ["gone", "bad"]],
+  ["withheld", ["withheld", "bad"]], ["retired", ["out of use", "bad"]], ["unpinned", ["has no canonical form", "bad"]],
+]);
+/** Those of which nothing can be reviewed. */
+const CLOSED = new Set(["same", "gone", "retired", "unpinned"]);
 
 /**
  * @param {any} server
@@ -125,28 +135,47 @@ const STATUS = new Map([["same", ["as reviewed", "good"]], ["changed", ["changed
 async function look(server, api, page, found) {
   put(found, loading("Asking the live server what it offers"));
   try {
-    const { tools } = await api.post(`/v1/inventory/${encodeURIComponent(server.name)}/scan`, {}, { signal: page.signal, ...LONG });
-    const differ = tools.filter((/** @type {any} */ tool) => tool.status !== "same");
-    say(differ.length > 0 ? `${count(differ.length, "tool")} differ` : "It offers what was reviewed");
-    put(found, scanView(server, tools, differ, api, page));
+    /** @type {Scan} */
+    const { notes = [], whole = false, tools } = await api.post(`/v1/inventory/${encodeURIComponent(server.name)}/scan`, {}, { signal: page.signal, ...LONG });
+    const differ = tools.filter((tool) => tool.status !== "same");
+    say(differ.length > 0 ? `${count(differ.length, "tool")} differ` : isAsReviewed({ notes, whole, tools }) ? "It offers what was reviewed" : "The server itself is not as it was reviewed");
+    put(found, scanView(server, { notes, whole, tools }, api, page, found));
   } catch (error) {
     if (!page.signal.aborted) put(found, failed(error, () => look(server, api, page, found)));
   }
 }
 
-/** @param {any} server @param {any[]} tools @param {any[]} differ @param {Api} api @param {Page} page */
-function scanView(server, tools, differ, api, page) {
+/** @param {Scan} scan */
+function isAsReviewed({ notes, whole, tools }) {
+  return notes.length === 0 && !whole && tools.every((tool) => tool.status === "same");
+}
+
+/**
+ * What was found of the server itself.
+ * @param {any} server @param {Scan} scan @param {Api} api
+ */
+function serverNotes(server, { notes, whole }, api) {
+  return [
+    notes.length > 0 ? el("div", { class: "alarm", role: "alert" }, el("p", {}, "Of the server itself:"), el("ul", { class: "plain" }, notes.map((note) => el("li", {}, shown(note, { max: 2000 }))))) : null,
+    whole ? el("p", { class: notes.length > 0 ? "" : "alarm" }, "The server itself is under review, not only its tools", api.can("admin") ? [". That is done in a terminal: ", el("code", {}, "wicketgate registry review ", shown(server.name))] : null, ".") : null,
+  ];
+}
+
+/** @param {any} server @param {Scan} scan @param {Api} api @param {Page} page @param {HTMLElement} found */
+function scanView(server, scan, api, page, found) {
+  const { whole, tools } = scan;
+  const differ = tools.filter((tool) => tool.status !== "same");
   const same = tools.length - differ.length;
-  if (differ.length === 0) {
+  if (isAsReviewed(scan)) {
     return el("section", { class: "panel", "aria-labelledby": "scan-title" }, el("h2", { id: "scan-title" }, "The live server"), el("p", {}, badge("as reviewed", "good"), ` All ${count(tools.length, "tool")} are what was reviewed.`));
   }
   /** @type {Map<string, { chosen: HTMLInputElement, effects: Map<string, HTMLInputElement>, box: HTMLElement, pin: string | undefined }>} */
   const reviewed = new Map();
-  const review = button("Review…", () => reviewChosen(server, reviewed, api, page), { kind: "primary", disabled: true });
+  const review = button("Review…", () => reviewChosen(server, reviewed, api, page, found), { kind: "primary", disabled: true });
   const refresh = () => { review.disabled = ![...reviewed.values()].some((each) => each.chosen.checked); };
   const rows = differ.map((tool) => {
     const [words, tone] = STATUS.get(tool.status) ?? [tool.status, ""];
-    const may = tool.status !== "gone" && api.can("admin");
+    const may = !whole && !CLOSED.has(tool.status) && api.can("admin");
     return el("li", { class: "scan-row" },
       el("div", { class: "scan-head" }, el("strong", {}, shown(tool.name)), badge(shown(words), tone)),
       tool.changes?.length > 0 ? el("ul", { class: "scan-changes" }, tool.changes.map((/** @type {string} */ change) => el("li", {}, shown(change, { max: 800 })))) : null,
@@ -155,10 +184,12 @@ function scanView(server, tools, differ, api, page) {
       may ? choose(server, tool, reviewed, refresh) : null);
   });
   return el("section", { class: "panel", "aria-labelledby": "scan-title" },
-    el("div", { class: "panel-head" }, el("h2", { id: "scan-title" }, "The live server differs"), el("p", { class: "note" }, `${same} as reviewed, ${differ.length} not`)),
+    el("div", { class: "panel-head" }, el("h2", { id: "scan-title" }, "The live server differs"), el("p", { class: "note" }, `Tools: ${same} as reviewed, ${differ.length} not`)),
+    serverNotes(server, scan, api),
     el("ul", { class: "plain scan" }, rows),
-    api.can("admin") ? el("div", { class: "actions" }, review, el("span", { class: "fine" }, differ.every((tool) => tool.pin || tool.status === "gone") ? "Approves exactly the definitions that were scanned." : "Approves what the server offers at that moment."))
-      : el("p", { class: "fine" }, "Reviewing needs an admin."));
+    !api.can("admin") ? el("p", { class: "fine" }, "Reviewing needs an admin.")
+      : reviewed.size > 0 ? el("div", { class: "actions" }, review, el("span", { class: "fine" }, [...reviewed.values()].every((each) => each.pin) ? "Approves exactly the definitions that were scanned." : "Approves what the server offers at that moment."))
+        : null);
 }
 
 /**
@@ -190,8 +221,9 @@ function choose(server, tool, reviewed, refresh) {
  * @param {Map<string, { chosen: HTMLInputElement, effects: Map<string, HTMLInputElement>, box: HTMLElement, pin: string | undefined }>} reviewed
  * @param {Api} api
  * @param {Page} page
+ * @param {HTMLElement} found where what was found of the live server stands
  */
-function reviewChosen(server, reviewed, api, page) {
+function reviewChosen(server, reviewed, api, page, found) {
   const tools = [...reviewed].filter(([, each]) => each.chosen.checked).map(([name, each]) => ({ name, pin: each.pin, effects: [...each.effects].filter(([, box]) => box.checked).map(([effect]) => effect) }));
   const bare = tools.find((tool) => tool.effects.length === 0);
   if (bare) {
@@ -206,9 +238,18 @@ function reviewChosen(server, reviewed, api, page) {
     words: [el("p", {}, "Staged and put in force at once. From then on calls of these are judged by the effects you named:"),
       el("ul", { class: "plain" }, tools.map((tool) => el("li", {}, el("strong", {}, shown(tool.name)), ": ", effectBadges(tool.effects))))],
     act: async (reason) => {
-      await api.post(`/v1/inventory/${encodeURIComponent(server.name)}/review`, { tools, reason });
-      say("Reviewed, and in force");
-      page.again();
+      const { withheld = [] } = await api.post(`/v1/inventory/${encodeURIComponent(server.name)}/review`, { tools, reason });
+      if (withheld.length === 0) {
+        say("Reviewed, and in force");
+        page.again();
+        return;
+      }
+      say(`Reviewed; ${count(withheld.length, "tool")} still withheld`);
+      put(found, el("section", { class: "panel attention", "aria-labelledby": "scan-title" }, el("h2", { id: "scan-title", tabindex: "-1" }, "Reviewed, and still withheld"),
+        el("ul", { class: "plain" }, withheld.map((/** @type {string} */ why) => el("li", {}, shown(why, { max: 2000 })))),
+        el("div", { class: "actions" }, button("Look at the registry as it now stands", () => page.again()))));
+      // The dialog closes first, and the button that opened it is gone.
+      setTimeout(() => /** @type {HTMLElement | null} */ (found.querySelector("h2"))?.focus());
     },
     refused: (error) => (error.code === "signed" ? el("div", { class: "failed", role: "alert" }, el("p", { class: "failed-title" }, "Reviews are signed here"),
       el("p", {}, shown(error.message, { max: 1000 })), el("p", {}, "A reviewer’s key stays with the reviewer, so it is done in a terminal.")) : null),

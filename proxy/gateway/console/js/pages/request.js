@@ -49,6 +49,8 @@ class Request {
     this.note = el("input", { id: "note", autocomplete: "off" });
     /** @type {HTMLButtonElement[]} */
     this.approvers = [];
+    /** @type {{ button: HTMLButtonElement, note: HTMLElement, ready: number } | null} what says how many calls wait */
+    this.all = null;
     /** @type {Set<string>} grants that the visitor leaves out */
     this.without = new Set();
     this.warned = false;
@@ -84,7 +86,7 @@ class Request {
   /** Draws the whole request. Only on arrival, or when the visitor asks to see it as it now stands. */
   draw() {
     const { request } = this;
-    this.page.title(`${request.action.name.slice(0, 60)} on ${request.server.name.slice(0, 40)}`);
+    this.page.title(`${clipped(request.action.name, 60)} on ${clipped(request.server.name, 40)}`);
     const shownWhole = el("div", { class: "evidence" },
       evidence.rules(request), evidence.argumentsOf(request), evidence.preview(request),
       el("div", { class: "columns" }, evidence.verified(request), evidence.claimed(request)),
@@ -112,6 +114,7 @@ class Request {
     const mine = request.grants.filter((/** @type {any} */ grant) => grant.you_may);
     put(this.state, verdict(request.state));
     this.approvers = [];
+    this.all = null;
     put(this.desk, panel(request.state === "pending" ? "Your decision" : "What came of it", { id: "desk-title" },
       this.outcome,
       request.state === "pending" ? [this.grants(mine), this.approval(mine), this.denial()] : this.ending()),
@@ -145,14 +148,35 @@ class Request {
       const gave = this.request.grants.some((/** @type {any} */ grant) => grant.given_by.includes(this.api.session?.principal));
       return el("p", { class: "note apart" }, gave ? "You have given all that you may give." : "None of these grants is yours to give, so you cannot approve it.");
     }
-    const { waiting } = this.request;
+    if (!evidence.isWhole(this.request)) return el("p", { class: "note apart" }, "It can be denied and not approved: nobody can see what would be sent. The agent can ask again.");
+    const many = this.request.waiting > 1;
     const once = button("Approve once", () => this.approve(1), { kind: "primary", id: "approve", "aria-describedby": "gaps" });
     this.approvers = [/** @type {any} */ (once)];
-    if (waiting > 1) this.approvers.push(/** @type {any} */ (button(`Approve all ${waiting} that wait`, () => this.approve(waiting), { id: "approve-all", "aria-describedby": "gaps" })));
+    const note = el("p", { class: "note" }, many ? "" : "Only this call, with exactly these arguments, may then run once.");
+    if (many) {
+      const all = /** @type {any} */ (button("", () => this.approveAll(), { id: "approve-all", "aria-describedby": "gaps" }));
+      this.approvers.push(all);
+      this.all = { button: all, note, ready: 0 };
+      this.tally();
+    }
     return el("div", { class: "decide" },
       el("div", { class: "field" }, el("label", { for: "note" }, "Note ", el("span", { class: "soft" }, "(optional)")), this.note),
-      this.gaps, el("div", { class: "decide-buttons" }, this.approvers),
-      el("p", { class: "note" }, waiting > 1 ? `${waiting} identical calls wait. “Once” lets one of them run.` : "Only this call, with exactly these arguments, may then run once."));
+      this.gaps, el("div", { class: "decide-buttons" }, this.approvers), note);
+  }
+
+  /** How many calls wait, in the words that say so. A press of a button that just said another number does not count. */
+  tally() {
+    if (!this.all) return;
+    const { waiting } = this.request;
+    put(this.all.button, `Approve all ${waiting} that wait`);
+    put(this.all.note, `${waiting} identical calls wait. “Once” lets one of them run.`);
+    this.all.ready = performance.now() + SETTLE_MS;
+    this.drawGaps();
+    setTimeout(() => this.drawGaps(), SETTLE_MS + 20);
+  }
+
+  approveAll() {
+    return this.all && performance.now() >= this.all.ready ? this.approve(this.request.waiting) : undefined;
   }
 
   denial() {
@@ -180,7 +204,8 @@ class Request {
           this.approvers[0]?.focus({ preventScroll: true });
         }, { kind: "quiet" }));
     } else put(this.gaps, chosen ? null : el("p", {}, "Choose at least one grant."));
-    for (const each of this.approvers) each.disabled = this.busy || !settled || boxes.length > 0 || !chosen || offline || this.expired();
+    const counted = performance.now() >= (this.all?.ready ?? 0);
+    for (const each of this.approvers) each.disabled = this.busy || !settled || boxes.length > 0 || !chosen || offline || this.expired() || (each === this.all?.button && !counted);
     if (this.denier) this.denier.disabled = this.busy || !settled || offline || this.expired();
   }
 
@@ -275,11 +300,20 @@ class Request {
       this.tell("bad", "Your decision was not taken.", [el("p", {}, shown(error.message)), el("p", {}, shown(/** @type {any} */ (thrown).message)), button("Load it again", () => this.page.again())]);
       return;
     }
-    if (error.code === "decided" || this.fresh.state !== "pending") {
+    if (this.fresh.state !== "pending") {
       this.request = { ...this.fresh, arguments: old.arguments };
       this.fresh = null;
       this.drawDesk();
       this.tell("warn", "Your decision was not taken: this request was decided before.", []);
+      return;
+    }
+    // The digest is of all that is shown. Where it is the same, what stands here is what a decision binds.
+    if (this.fresh.digest === old.digest) {
+      this.request = this.fresh;
+      this.fresh = null;
+      this.settle();
+      this.drawDesk();
+      this.tell("warn", "Your decision was not taken.", [el("p", {}, shown(error.message, { max: 1000 }))]);
       return;
     }
     this.showChange("Your decision was not taken: the request is another than the one you saw.");
@@ -368,12 +402,38 @@ class Request {
     }
     const decided = this.request.state === "pending" && fresh.state !== "pending";
     const focus = document.activeElement?.id;
+    const alike = buttons(fresh) === buttons(this.request);
+    const counts = fresh.waiting !== this.request.waiting;
     this.request = fresh;
+    // An agent that repeats its call changes a number, and must not keep the buttons from those who decide.
+    if (alike) {
+      if (counts) this.tally();
+      this.tick();
+      return;
+    }
     this.settle();
     this.drawDesk();
     if (decided) this.tell("warn", `It is no longer yours to decide: it is ${fresh.state}.`, []);
     else if (focus) document.getElementById(focus)?.focus();
   }
+}
+
+/**
+ * All that the desk is drawn from, but how many calls wait.
+ * @param {any} request
+ */
+function buttons({ state, digest, waiting, grants, decisions, why_closed, arguments: { whole } }) {
+  return JSON.stringify([state, digest, waiting > 1, grants, decisions, why_closed, whole]);
+}
+
+/**
+ * A name for the window's title, where no button may stand: its head, with a mark where it is cut.
+ * @param {string} name
+ * @param {number} max
+ */
+function clipped(name, max) {
+  const all = [...name.slice(0, max + 1)];
+  return name.length <= max ? name : `${all.slice(0, max).join("")}…`;
 }
 
 /**

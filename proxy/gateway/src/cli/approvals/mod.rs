@@ -26,7 +26,7 @@ use crate::story::visible;
 
 /// What an exit code of these commands says.
 const CODES: &str = "Exit codes: 0 done; 1 the gate cannot be asked, or refuses for another reason; 2 wrong usage;\n\
-3 not decided: it was answered with no, or nobody could be asked; 4 it was decided already, or is another by now;\n\
+3 not decided: it was answered with no, nobody could be asked, or not all of it can be shown any more; 4 it was decided already, or is another by now;\n\
 5 not yours to decide; 6 it needs a passkey, in the console; 7 there is no such request.";
 
 #[derive(Debug, Subcommand)]
@@ -154,7 +154,11 @@ impl Failed {
         let Refused { status, code, words } = refused;
         let (exit, more) = match (status, code.as_str()) {
             (409, "changed") => (4, ": it is not what was shown any more; look at it again with `approvals show`"),
-            (409, _) => (4, ": somebody or something else was first; nothing was changed"),
+            (409, "decided") => (4, ": somebody or something else was first; nothing was changed"),
+            (409, "withheld") => (3, ""),
+            (409, "no_passkey" | "no_passkeys_here" | "no_challenge") => {
+                return Self { code: 6, words: format!("{words}: open {page}") };
+            }
             (428, _) => return Self { code: 6, words: format!("it needs a passkey: open {page}") },
             (403, "own_request") => (5, ": nobody approves their own request"),
             (403, _) => (5, ""),
@@ -220,7 +224,7 @@ async fn carried_out(desk: &Desk, asked: &Approvals) -> Result<(), Failed> {
             let all = desk.gate.asked(&format!("/v1/approvals?{}", query.finish()), None).await;
             let all = all.map_err(|refused| Failed::of(refused, &desk.console))?;
             if *json {
-                print::line(&all.to_string());
+                print::json(&all);
             } else {
                 print::line(shown::table(shown::list(&all, "/approvals"), desk.clock.now_us()).trim_end());
             }
@@ -228,8 +232,11 @@ async fn carried_out(desk: &Desk, asked: &Approvals) -> Result<(), Failed> {
         }
         Approvals::Show { id, json, .. } => {
             let request = desk.request(id).await?;
-            let told = if *json { request.to_string() } else { shown::request(&request, desk.clock.now_us()) };
-            print::line(told.trim_end());
+            if *json {
+                print::json(&request);
+            } else {
+                print::line(shown::request(&request, shown::WIDTH, desk.clock.now_us()).trim_end());
+            }
             Ok(())
         }
         Approvals::Approve { id, grants, uses, note, sure, .. } => {
@@ -260,7 +267,7 @@ async fn decide(desk: &Desk, id: &str, verb: &str, mut body: Value, sure: &Sure)
         return Err(undecided("there is no terminal to ask on: add --yes where the decision is made already"));
     }
     let request = desk.request(id).await?;
-    print::line(&shown::request(&request, desk.clock.now_us()));
+    print::line(&shown::request(&request, shown::WIDTH, desk.clock.now_us()));
     let digest = request.get("digest").and_then(Value::as_str).unwrap_or_default();
     if sure.digest.as_ref().is_some_and(|given| given != digest) {
         return Err(Failed {

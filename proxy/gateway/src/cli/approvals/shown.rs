@@ -7,14 +7,23 @@ use serde_json::Value;
 
 use crate::story::visible;
 
-/// How wide a line is.
-const WIDTH: usize = 80;
+/// How wide a line is where nobody says how wide the terminal is.
+pub(super) const WIDTH: usize = 80;
+/// The least that lines are laid out for. A narrower terminal clips them, and says so.
+const WIDTH_MIN: usize = 40;
 /// How far values stand from the left.
 const INDENT: usize = 14;
+/// Stands at the end of a line of an exact value that goes on in the next, so that the value can be put together again.
+const GOES_ON: char = '¬';
 
 /// A member as text, escaped and whole.
 pub(super) fn text(value: &Value, pointer: &str) -> String {
     word(value.pointer(pointer).unwrap_or(&Value::Null))
+}
+
+/// A member as the text that it is, in which anything may stand.
+fn string<'v>(value: &'v Value, pointer: &str) -> &'v str {
+    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
 /// A value as it reads: a text as it is, escaped; everything else as JSON, escaped too.
@@ -36,12 +45,11 @@ fn words(value: &Value, pointer: &str) -> String {
 
 /// A text clipped to a column of a table, where the whole of it is told elsewhere; the mark says that it is clipped.
 pub(super) fn column(text: &str, width: usize) -> String {
-    let count = text.chars().count();
-    if count <= width {
-        return format!("{text}{}", " ".repeat(width - count));
-    }
-    let kept: String = text.chars().take(width.saturating_sub(1)).collect();
-    format!("{kept}…")
+    let whole = visible::clip(text, width);
+    let (kept, mark) =
+        if whole.len() == text.len() { (whole, "") } else { (visible::clip(text, width.saturating_sub(1)), "…") };
+    let taken = visible::columns(kept) + mark.chars().count();
+    format!("{kept}{mark}{}", " ".repeat(width.saturating_sub(taken)))
 }
 
 /// A span of time in at most five characters.
@@ -86,11 +94,21 @@ pub(super) fn table(all: &[Value], now_us: i64) -> String {
 }
 
 /// Lines being written.
-struct Page(String);
+struct Page {
+    out: String,
+    width: usize,
+}
 
 impl Page {
     fn head(&mut self, words: &str) {
-        self.0.push_str(&format!("\n{words}\n"));
+        self.out.push('\n');
+        self.line(words);
+    }
+
+    fn line(&mut self, words: &str) {
+        for line in visible::wrap(words, self.width) {
+            self.out.push_str(&format!("{line}\n"));
+        }
     }
 
     /// A name and its value; nothing where there is none.
@@ -98,25 +116,39 @@ impl Page {
         if value.is_empty() {
             return;
         }
-        let space = WIDTH - INDENT;
-        for (n, line) in visible::wrap(value, space).iter().enumerate() {
-            let name = if n == 0 { name } else { "" };
-            self.0.push_str(format!("  {name:<width$}{line}", width = INDENT - 2).trim_end());
-            self.0.push('\n');
+        self.named(name, &visible::wrap(value, self.width - INDENT));
+        if let Some(words) = visible::odd(value) {
+            self.named("LOOK TWICE", &visible::wrap(&words, self.width - INDENT));
         }
     }
 
-    /// A value that stands on lines of its own.
-    fn block(&mut self, value: &str) {
-        for line in visible::wrap(value, WIDTH - 4) {
-            self.0.push_str(&format!("    {line}\n"));
+    fn named(&mut self, name: &str, lines: &[String]) {
+        for (n, line) in lines.iter().enumerate() {
+            let name = if n == 0 { name } else { "" };
+            self.out.push_str(format!("  {name:<width$}{line}", width = INDENT - 2).trim_end());
+            self.out.push('\n');
+        }
+    }
+
+    /// JSON as it is, to the last space: escaped and cut into lines wherever they are full.
+    fn exact(&mut self, name: &str, json: &str) {
+        let text = visible::plain(json).replace('\n', "\\n");
+        // Only the last line has no mark.
+        let pieces = visible::chunks(&text, self.width - INDENT - 1);
+        for (n, piece) in pieces.iter().enumerate() {
+            let name = if n == 0 { name } else { "" };
+            let mark = if n + 1 < pieces.len() { GOES_ON.to_string() } else { String::new() };
+            self.out.push_str(&format!("  {name:<width$}{piece}{mark}\n", width = INDENT - 2));
+        }
+        if let Some(words) = visible::odd(&text) {
+            self.named("LOOK TWICE", &visible::wrap(&words, self.width - INDENT));
         }
     }
 }
 
-/// A request, whole.
-pub(super) fn request(request: &Value, now_us: i64) -> String {
-    let mut page = Page(String::new());
+/// A request, whole, in lines for a terminal of so many columns.
+pub(super) fn request(request: &Value, width: usize, now_us: i64) -> String {
+    let mut page = Page { out: String::new(), width: width.max(WIDTH_MIN) };
     summary(&mut page, request, now_us);
     page.head("WHY IT WAITS");
     for rule in list(request, "/rules") {
@@ -133,12 +165,12 @@ pub(super) fn request(request: &Value, now_us: i64) -> String {
     page.fact("digest", &text(request, "/digest"));
     page.fact("policy", &text(request, "/snapshot"));
     page.fact("record", &text(request, "/record"));
-    page.0
+    page.out
 }
 
 fn summary(page: &mut Page, request: &Value, now_us: i64) {
     let action = format!("{} on {}", text(request, "/action/name"), text(request, "/server/name"));
-    page.0.push_str(&format!("Request {}: {}\n", text(request, "/id"), text(request, "/state")));
+    page.line(&format!("Request {}: {}", text(request, "/id"), text(request, "/state")));
     page.fact("wants", &action);
     page.fact("asked at", &text(request, "/created"));
     let left = since(request, "/expires", now_us).map_or_else(String::new, |past| match past {
@@ -180,22 +212,34 @@ fn grant_words(grant: &Value) -> String {
 
 /// The arguments, whole: each with where its value was found, then the text that is bound.
 fn arguments(page: &mut Page, request: &Value) {
-    page.head("ARGUMENTS (exact; written by the model)");
-    for field in list(request, "/arguments/fields") {
-        let sink = if field.pointer("/sink") == Some(&Value::Bool(true)) { ", goes out" } else { "" };
-        page.0.push_str(&format!("  {} [{}{sink}]\n", text(field, "/name"), origin(field)));
-        let value = field.pointer("/value").and_then(Value::as_str).unwrap_or_default();
-        page.block(&visible::plain(value).replace('\n', "\\n"));
+    if request.pointer("/arguments/whole") == Some(&Value::Bool(false)) {
+        page.head("ARGUMENTS (NOT WHOLE; written by the model)");
+        page.fact("", LOST);
+    } else {
+        page.head(&format!("ARGUMENTS (exact; written by the model; {GOES_ON} where a line goes on)"));
     }
-    let whole = request.pointer("/arguments/text").and_then(Value::as_str).unwrap_or_default();
-    page.0.push_str(&format!("  as one text, {} bytes\n", whole.len()));
-    page.block(&visible::plain(whole).replace('\n', "\\n"));
+    for field in list(request, "/arguments/fields") {
+        // The name is the model's too: it stands in quotes, apart from what the gate says of its value.
+        page.exact("argument", &pdp::json::quoted(string(field, "/name")));
+        page.fact("from", &origin(field));
+        let is = |name: &str| field.pointer(name) == Some(&Value::Bool(true));
+        page.fact("", if is("/sink") { "says where the effect goes" } else { "" });
+        page.fact("", if is("/sensitive") { "sensitive: its value is not stored" } else { "" });
+        page.exact("value", string(field, "/value"));
+    }
+    let whole = string(request, "/arguments/text");
+    page.fact("as one text", &format!("{} bytes", whole.len()));
+    page.exact("", whole);
     if let Some(impact) = request.pointer("/impact").and_then(Value::as_object) {
         for (name, value) in impact {
             page.fact("preview", &format!("{}: {}", visible::whole(name), word(value)));
         }
     }
 }
+
+/// Said of arguments that are not all there.
+const LOST: &str = "Not all of this is what will be sent: values that may not be stored were lost when the gate restarted. Only \
+                    their size and digest stand here.";
 
 fn origin(field: &Value) -> String {
     let all = list(field, "/origin");
@@ -219,7 +263,6 @@ fn verified(page: &mut Page, request: &Value) {
     page.fact("profile", &at("/task/profile"));
     let explicit = request.pointer("/task/explicit") == Some(&Value::Bool(true));
     page.fact("opened by", if explicit { "its host" } else { "nobody: it follows from the session" });
-    page.fact("goal", &at("/task/goal"));
     page.fact("trace", &at("/task/trace"));
     let labels = words(request, "/labels");
     page.fact("labels", if labels.is_empty() { "none" } else { &labels });
@@ -228,7 +271,8 @@ fn verified(page: &mut Page, request: &Value) {
     page.fact("system", &at("/server/system"));
     page.fact("owner", &at("/server/owner"));
     page.fact("reached as", &at("/server/transport"));
-    page.fact("trust", &at("/server/trust"));
+    let trust = at("/server/trust");
+    page.fact("its results", &if trust.is_empty() { "carry no labels".to_owned() } else { format!("carry {trust}") });
     page.fact(&at("/action/kind"), &at("/action/name"));
     page.fact("effects", &words(request, "/action/effects"));
     page.fact("definition", &at("/action/pin"));
@@ -239,6 +283,8 @@ fn verified(page: &mut Page, request: &Value) {
 /// What the client and the server say of themselves.
 fn claimed(page: &mut Page, request: &Value) {
     page.head("CLAIMED, NOT VERIFIED");
+    let goal = text(request, "/task/goal");
+    page.fact("the host", &if goal.is_empty() { goal } else { format!("the goal is: {goal}") });
     for (who, pointer) in [("client", "/caller/claimed"), ("server", "/action/claimed")] {
         let claims = request.pointer(pointer).and_then(Value::as_object);
         for (name, value) in claims.into_iter().flatten().filter(|(_, value)| !value.is_null()) {
@@ -249,15 +295,19 @@ fn claimed(page: &mut Page, request: &Value) {
 
 fn before(page: &mut Page, request: &Value) {
     page.head("BEFORE, IN THIS TASK");
-    let all = list(request, "/before");
+    let Some(all) = request.pointer("/before").and_then(Value::as_array) else {
+        page.fact("", "it could not be read: see the gate's log");
+        return;
+    };
     if all.is_empty() {
-        page.fact("", "nothing");
+        page.fact("", "nothing: it is the first call of the task");
     }
     for call in all {
         let labels = words(call, "/labels");
         let labels = if labels.is_empty() { labels } else { format!(" [{labels}]") };
         let what = format!("{}/{}", text(call, "/server"), text(call, "/action"));
         let (decision, ending) = (text(call, "/decision"), text(call, "/ending"));
+        let decision = if decision.is_empty() { "refused before policy".to_owned() } else { decision };
         page.fact(&text(call, "/number"), &format!("{} {what}: {decision}, {ending}{labels}", text(call, "/at")));
     }
 }

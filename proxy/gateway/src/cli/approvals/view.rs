@@ -29,9 +29,34 @@ pub(super) enum Act {
 
 /// A request that is shown whole.
 struct Opened {
+    request: Value,
+    /// When it was asked for.
+    at_us: i64,
+    /// As it is laid out for this width; not at all before its first frame.
     lines: Vec<String>,
+    width: Option<usize>,
     top: usize,
+    /// Whether the gate has told another of it since.
+    changed: bool,
 }
+
+impl Opened {
+    fn lay_out(&mut self, width: usize) {
+        if self.width != Some(width) {
+            let text = shown::request(&self.request, width, self.at_us);
+            self.lines = text.lines().map(str::to_owned).collect();
+            self.width = Some(width);
+        }
+    }
+
+    /// Whether what is told of a request, in short, is what stands here of it.
+    fn is(&self, told: &Value) -> bool {
+        MEMBERS.iter().all(|name| told.get(name).is_none_or(|member| self.request.get(name) == Some(member)))
+    }
+}
+
+/// The members by which it is seen that a request changed. How often it was asked for meanwhile is none of them.
+const MEMBERS: [&str; 9] = ["state", "expires", "caller", "task", "server", "action", "labels", "rules", "grants"];
 
 /// What is shown.
 #[derive(Default)]
@@ -62,10 +87,16 @@ impl View {
     pub(super) fn all(&mut self, rows: Vec<Value>) {
         (self.rows, self.lost, self.known) = (rows, None, true);
         self.rows.sort_by(|a, b| (created(a), id(a)).cmp(&(created(b), id(b))));
+        let opened = self.opened.as_ref().map(|opened| id(&opened.request));
+        let told = self.rows.iter().find(|row| Some(id(row)) == opened).cloned();
+        self.compare(told.as_ref());
     }
 
     /// One request as it now stands: in its place if it waits, gone if not.
     pub(super) fn one(&mut self, request: Value) {
+        if self.opened.as_ref().is_some_and(|opened| id(&opened.request) == id(&request)) {
+            self.compare(Some(&request));
+        }
         let at = self.rows.iter().position(|row| id(row) == id(&request));
         let waits = request.get("state").and_then(Value::as_str) == Some("pending");
         match (at.and_then(|at| self.rows.get_mut(at)), waits) {
@@ -93,10 +124,21 @@ impl View {
     }
 
     /// A request, whole, or why it cannot be shown.
-    pub(super) fn open(&mut self, text: Result<String, String>) {
-        match text {
-            Ok(text) => self.opened = Some(Opened { lines: text.lines().map(str::to_owned).collect(), top: 0 }),
+    pub(super) fn open(&mut self, request: Result<Value, String>, at_us: i64) {
+        match request {
+            Ok(request) => {
+                self.opened = Some(Opened { request, at_us, lines: Vec::new(), width: None, top: 0, changed: false });
+            }
             Err(words) => self.said = words,
+        }
+    }
+
+    /// Compares what is open with what is told of it now; with nothing where it waits no more.
+    fn compare(&mut self, told: Option<&Value>) {
+        if let Some(opened) = &mut self.opened {
+            let is = told
+                .map_or_else(|| opened.request.get("state") != Some(&Value::from("pending")), |told| opened.is(told));
+            opened.changed |= !is;
         }
     }
 
@@ -127,7 +169,9 @@ impl View {
         match (&mut self.opened, key) {
             (_, Key::Quit) => return Act::Quit,
             (Some(_), Key::Back) => self.opened = None,
-            (None, Key::Back) | (Some(_), Key::Open) => {}
+            (None, Key::Back) => {}
+            (Some(opened), Key::Open) if opened.changed => return Act::Open(id(&opened.request).to_owned()),
+            (Some(_), Key::Open) => {}
             (Some(opened), _) => {
                 opened.top = moved(opened.top).min(opened.lines.len().saturating_sub(page));
             }
@@ -139,9 +183,13 @@ impl View {
         Act::Nothing
     }
 
-    /// The frame: `height` lines of at most `width` characters.
-    pub(super) fn frame(&self, width: usize, height: usize, now_us: i64) -> Vec<String> {
+    /// The frame: `height` lines of at most `width` columns.
+    pub(super) fn frame(&mut self, width: usize, height: usize, now_us: i64) -> Vec<String> {
         let body = height.saturating_sub(4).max(1);
+        if let Some(opened) = &mut self.opened {
+            opened.lay_out(width);
+            opened.top = opened.top.min(opened.lines.len().saturating_sub(body));
+        }
         let mut out = vec![self.head(), String::new()];
         match &self.opened {
             Some(opened) => out.extend(opened.lines.iter().skip(opened.top).take(body).cloned()),
@@ -188,7 +236,9 @@ impl View {
             None => "up, down: move   Enter: open   q: end".to_owned(),
             Some(opened) => {
                 let last = (opened.top + body).min(opened.lines.len());
-                format!("lines {} to {last} of {}   Esc: back   q: end", opened.top + 1, opened.lines.len())
+                let lines =
+                    format!("lines {} to {last} of {}   Esc: back   q: end", opened.top + 1, opened.lines.len());
+                if opened.changed { format!("CHANGED SINCE: Enter reads it again   {lines}") } else { lines }
             }
         }
     }

@@ -121,10 +121,10 @@ async fn frames(
                 Act::Open(id) => {
                     let asked = tokio::time::timeout(OPEN_MAX, desk.request(&id)).await;
                     view.open(match asked {
-                        Ok(Ok(request)) => Ok(shown::request(&request, desk.clock.now_us())),
+                        Ok(Ok(request)) => Ok(request),
                         Ok(Err(failed)) => Err(failed.words),
                         Err(_) => Err("the gate does not answer in time".to_owned()),
-                    });
+                    }, desk.clock.now_us());
                 }
             },
         }

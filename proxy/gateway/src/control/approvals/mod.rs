@@ -15,7 +15,7 @@ use axum::response::{IntoResponse as _, Json, Response};
 use pdp::approval::{Barred, Granting, Refusing, Request, StepFault};
 use pdp::digest::Digest;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::routes;
 
@@ -159,7 +159,7 @@ struct Approving {
     /// The digest of the request as it was seen.
     #[schema(value_type = String)]
     digest: Digest,
-    /// The grants to give; all that the visitor may give unless said.
+    /// The grants to give, one at least; all that the visitor may give unless said.
     #[serde(default)]
     grants: Option<BTreeSet<String>>,
     /// For how many of the identical calls that ask; one unless said.
@@ -177,7 +177,8 @@ struct Approving {
 /// Say yes.
 ///
 /// With everything given that the request asks for, the call goes on, or the identical call when it comes. 409 `changed`
-/// when the request is not what was seen, `decided` when somebody was faster; 403 `own_request` or `not_yours_to_give`; 428
+/// when the request is not what was seen, `decided` when somebody was faster, `withheld` when its sensitive arguments were
+/// not kept over a restart and the call has not come again; 403 `own_request` or `not_yours_to_give`; 428
 /// `step_up` with the options for a passkey. Needs `approver`.
 #[utoipa::path(
     post, path = "/v1/approvals/{id}/approve", tag = "approvals", request_body = Approving,
@@ -211,12 +212,14 @@ async fn approve(
         Err(fault) => return refused(&fault),
     };
     if steps_up {
-        if let Err(answer) = stepped_up(&control, &visitor, &id, digest, asked.step_up.as_ref()) {
+        // What is proved is proved for these grants and so many uses, and no others.
+        let bound = json!([digest, grants, uses]).to_string();
+        let bound = (id.clone(), Digest::of_bytes(bound.as_bytes()));
+        if let Err(answer) = stepped_up(&control, &visitor, bound, asked.step_up).await {
             return *answer;
         }
         granting.stepped_up = true;
     }
-    // What was proved was proved for these.
     granting.grants = Some(grants);
     match control.approvals.approve(&id, &visitor.principal, &granting).await {
         Ok(sight) => answered(&control, visitor.0, sight).await,
@@ -224,22 +227,23 @@ async fn approve(
     }
 }
 
-/// The second proof: asked for, or checked.
-fn stepped_up(
+/// The second proof of one thing: asked for, or checked.
+async fn stepped_up(
     control: &Control,
     visitor: &Visitor,
-    id: &str,
-    digest: Digest,
-    proof: Option<&Value>,
+    (id, bound): (String, Digest),
+    proof: Option<Value>,
 ) -> Result<(), Box<Response>> {
-    let (passkeys, now_us) = (&control.console.passkeys, control.gate.ports.clock.now_us());
-    let failed = |fault| Box::new(passkeys::refused(&fault));
-    match proof {
-        Some(proof) => passkeys.finish(&visitor.principal, id, digest, proof, now_us).map_err(failed),
-        None => {
-            let options = passkeys.begin(&visitor.principal, id, digest, now_us).map_err(failed)?;
-            Err(Box::new(passkeys::step_up(options)))
-        }
+    let (all, principal) = (Arc::clone(&control.console.passkeys), Arc::clone(&visitor.principal));
+    let now_us = control.gate.ports.clock.now_us();
+    let done = aside(move || match proof {
+        Some(proof) => all.finish(&principal, &id, bound, &proof, now_us).map(|()| None),
+        None => all.begin(&principal, &id, bound, now_us).map(Some),
+    });
+    match done.await? {
+        Ok(None) => Ok(()),
+        Ok(Some(options)) => Err(Box::new(passkeys::step_up(options))),
+        Err(fault) => Err(Box::new(passkeys::refused(&fault))),
     }
 }
 
@@ -305,7 +309,10 @@ fn refused(fault: &DecideFault) -> Response {
             Barred::Unlisted | Barred::Tenant => (StatusCode::FORBIDDEN, "not_yours_to_give"),
         },
         DecideFault::Step(StepFault::StepUp(_)) => (StatusCode::PRECONDITION_REQUIRED, "step_up"),
-        DecideFault::Step(StepFault::Uses) | DecideFault::Uses { .. } => (StatusCode::BAD_REQUEST, "bad_request"),
+        DecideFault::Step(StepFault::Uses | StepFault::Nothing) | DecideFault::Uses { .. } => {
+            (StatusCode::BAD_REQUEST, "bad_request")
+        }
+        DecideFault::Withheld => (StatusCode::CONFLICT, "withheld"),
         DecideFault::Ledger(_) => (StatusCode::SERVICE_UNAVAILABLE, "ledger_unavailable"),
         DecideFault::Kept(_) => (StatusCode::INTERNAL_SERVER_ERROR, "not_kept"),
     };

@@ -8,7 +8,8 @@ use pdp::digest::{DEPTH_MAX, Digest};
 use pdp::json::{self, Json};
 use pdp::label::LabelSet;
 use pdp::policy::Impact;
-use pdp::record::{Direction, Entry, FrameKind, Record};
+use pdp::record::{Direction, FrameKind, Record};
+use pdp::refusal::Code;
 use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -17,12 +18,15 @@ use crate::approvals::Sight;
 use crate::auth::Visitor;
 use crate::clock::rfc3339;
 use crate::config::Role;
-use crate::ledger::{Filter, Reader};
+use crate::ledger::{Past, Reader, StoreFault};
 
 /// How many calls that went before are shown.
 const BEFORE: usize = 10;
-/// How many entries of a task are looked through for them.
-const LOOK_BACK: usize = 100;
+/// How many entries of a task are looked at for them, and how many of those are read, at a time; and how many times. Notices
+/// and events are among them, so a task may have said a lot since its last calls.
+const LOOKED: usize = 2000;
+const READ: usize = 50;
+const LOOKS_MAX: usize = 50;
 
 /// A request in a list.
 #[derive(Debug, Serialize, ToSchema)]
@@ -144,8 +148,9 @@ pub(super) struct ApprovalTold {
     impact: Option<Value>,
     /// Who may read what the task has gathered; nothing where everyone may.
     readers: Option<Vec<String>>,
-    /// The last calls of its task, the latest last.
-    before: Vec<BeforeTold>,
+    /// The last calls of its task, the latest last. Nothing (`null`) where that cannot be told: the ledger cannot be read,
+    /// or so much else was recorded of the task that none of its calls was reached.
+    before: Option<Vec<BeforeTold>>,
     decisions: Vec<DecisionTold>,
     why_closed: Option<String>,
     /// The snapshot it was judged by.
@@ -160,7 +165,8 @@ pub(super) struct ApprovalTold {
 struct ArgumentsTold {
     /// All of them as canonical JSON.
     text: String,
-    /// Whether that is all of them: after a restart the values that must not be stored are gone.
+    /// Whether that is all of them: after a restart the values that must not be stored are gone until the call comes again.
+    /// What is not whole can be refused and not approved.
     whole: bool,
     fields: Vec<FieldTold>,
 }
@@ -270,13 +276,18 @@ fn told_grant(grant: &str, sight: &Sight, visitor: &Visitor, rules: &GrantRules)
             gave.map(|one| one.by.clone()).collect()
         }
     };
-    let why_not = if visitor.role >= Some(Role::Approver) {
+    let why_not = if visitor.role < Some(Role::Approver) {
+        Some("it needs the role `approver`".to_owned())
+    } else if !sight.whole && matches!(request.state(), State::Pending(_)) {
+        Some(
+            "its sensitive arguments were not kept over a restart: it can be approved once the call comes again"
+                .to_owned(),
+        )
+    } else {
         request.may_give(grant, &visitor.principal, rules).err().map(|why| match why {
             Barred::NotAsked => "nobody needs to give it any more".to_owned(),
             why @ (Barred::Own | Barred::Tenant | Barred::Unlisted | Barred::Given) => why.to_string(),
         })
-    } else {
-        Some("it needs the role `approver`".to_owned())
     };
     let rule = rules.of(grant);
     GrantTold {
@@ -290,7 +301,12 @@ fn told_grant(grant: &str, sight: &Sight, visitor: &Visitor, rules: &GrantRules)
 }
 
 /// A request, whole, as this visitor sees it.
-pub(super) fn whole(sight: &Sight, visitor: &Visitor, rules: &GrantRules, before: Vec<BeforeTold>) -> ApprovalTold {
+pub(super) fn whole(
+    sight: &Sight,
+    visitor: &Visitor,
+    rules: &GrantRules,
+    before: Option<Vec<BeforeTold>>,
+) -> ApprovalTold {
     let request = &sight.request;
     let shown = request.shown();
     let decisions = request.decisions().iter().map(|one| DecisionTold {
@@ -349,28 +365,53 @@ fn impact(found: &BTreeMap<String, Impact>) -> Value {
     Value::Object(found.iter().map(|(name, impact)| (name.clone(), value(impact))).collect())
 }
 
-/// The last calls of a request's task, out of the ledger. Blocks. Nothing where that cannot be read: it is told there.
-pub(super) fn before(ledger: &Path, sight: &Sight) -> Vec<BeforeTold> {
-    let filter = Filter { task: Some(sight.about.task.id.clone()), limit: LOOK_BACK, ..Filter::default() };
-    let found = Reader::open(ledger).and_then(|reader| reader.query(&filter));
-    let entries = match found {
-        Ok(entries) => entries,
+/// The last calls of a request's task, out of the ledger. Blocks. Nothing where that cannot be told.
+pub(super) fn before(ledger: &Path, sight: &Sight) -> Option<Vec<BeforeTold>> {
+    match last_calls(ledger, sight) {
+        Ok(before) => before,
         Err(fault) => {
             tracing::error!("what went before a request cannot be read: {fault}");
-            return Vec::new();
+            None
         }
-    };
-    let calls = entries.into_iter().filter_map(|(_, entry)| match entry {
-        Entry::Record(record) => is_call(&record).then_some(record),
-        Entry::Intent(_) | Entry::Event(_) | Entry::Said(_) => None,
-    });
-    let mut before: Vec<BeforeTold> = calls.map(|record| told_call(&record)).collect();
-    before.drain(..before.len().saturating_sub(BEFORE));
-    before
+    }
 }
 
-fn is_call(record: &Record) -> bool {
-    record.kind == FrameKind::Request && record.direction == Direction::ToServer && record.target.is_some()
+fn last_calls(ledger: &Path, sight: &Sight) -> Result<Option<Vec<BeforeTold>>, StoreFault> {
+    let reader = Reader::open(ledger)?;
+    let task = Some(sight.about.task.id.clone());
+    let mut past = Past { task, names_target: true, limit: READ, looked_max: LOOKED, ..Past::default() };
+    let (mut before, mut unreadable) = (Vec::new(), 0_usize);
+    for _ in 0..LOOKS_MAX {
+        let page = reader.past(&past)?;
+        unreadable = unreadable.saturating_add(page.unreadable);
+        before
+            .extend(page.records.iter().filter(|record| is_other_call(record, sight)).map(|record| told_call(record)));
+        past.before = page.next;
+        if before.len() >= BEFORE || past.before.is_none() {
+            break;
+        }
+    }
+    // Where nothing was found, and there may be something, nobody is told that there is nothing.
+    if before.is_empty() && (unreadable > 0 || past.before.is_some()) {
+        return Ok(None);
+    }
+    before.truncate(BEFORE);
+    before.reverse();
+    Ok(Some(before))
+}
+
+/// Whether it is a call, and not one that asked for this very request and was told to come again.
+fn is_other_call(record: &Record, sight: &Sight) -> bool {
+    let is_call =
+        record.kind == FrameKind::Request && record.direction == Direction::ToServer && record.target.is_some();
+    let identity = sight.request.identity();
+    let is_same = || {
+        record.server == identity.server
+            && record.target.as_deref() == Some(identity.action.as_str())
+            && record.arguments_digest == Some(Digest::of_bytes(identity.arguments.as_bytes()))
+    };
+    let is_pending = || record.refusal.as_ref().is_some_and(|refusal| refusal.code == Code::ApprovalPending);
+    is_call && !(is_pending() && is_same())
 }
 
 fn told_call(record: &Record) -> BeforeTold {

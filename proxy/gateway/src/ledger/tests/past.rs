@@ -113,3 +113,21 @@ fn no_page_sorts() {
         assert!(step.starts_with(&format!("SEARCH entries USING INDEX {index}")), "{past:?}: {step}");
     }
 }
+
+#[test]
+fn calls_are_found_among_notices() {
+    let place = place();
+    let ledger = open(&place.path);
+    for number in 1..=6_u64 {
+        let mut one = bare_record(number);
+        match number % 3 {
+            0 => one.method = Some("notifications/message".to_owned()),
+            1 => one.target = None,
+            _ => {}
+        }
+        wait(ledger.commit(Entry::Record(one.into()))).unwrap();
+    }
+    close(ledger);
+    let found = read(&reader(&place.path), Past { names_target: true, ..all() });
+    assert_eq!(found, (vec![5, 2], 1));
+}
