@@ -140,6 +140,11 @@ class Desk:
         """From now on the page hears nothing of what others do; a stream that is open stays."""
         self.page.route("**/v1/approvals/stream", lambda route: route.abort())
 
+    def csrf(self) -> str:
+        """The text that goes along with each request of the session; told at the sign-in and never again."""
+        kept: str = self.page.evaluate("localStorage['wicketgate.csrf']")
+        return kept
+
     def authenticator(self) -> CDPSession:
         """Gives the browser a passkey reader that says yes by itself."""
         session = self.context.new_cdp_session(self.page)

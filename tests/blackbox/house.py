@@ -218,6 +218,11 @@ class House:
         assert status == 200, body
         return body
 
+    def invite(self, who: str) -> str:
+        """A code for a person's first passkey, as the operator of the machine gives it."""
+        said = self.gate.command("passkeys", "invite", f"default/{who}", "--config", str(self.gate.config))
+        return said.splitlines()[0].strip()
+
     def quiet(self) -> None:
         """Ends whatever an earlier test left waiting, so that one failure is one."""
         for identity in self.ids("pending"):
