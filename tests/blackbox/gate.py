@@ -60,7 +60,7 @@ class Gate:
             file.write(f"\n{lines}\n")
 
     def people(self, approvals: str) -> None:
-        """There are people who decide: how long they are waited for, and the rest of that table; to be called before the start."""
+        """There are people who decide: the table that says how long they are waited for; to be called before the start."""
         text = self.config.read_text()
         assert NOBODY in text
         self.config.write_text(text.replace(NOBODY, approvals))
