@@ -6,8 +6,10 @@ threw, spoke to anybody but the gate, opened a dialog, or broke the policy that 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Browser, CDPSession, ConsoleMessage, Dialog, Locator, Page, Request, expect, sync_playwright
@@ -24,6 +26,10 @@ EXPECTED = ("Failed to load resource", "Error with Permissions-Policy header: Un
 TELLS_VIOLATIONS = (
     "addEventListener('securitypolicyviolation', e => console.error('policy: ' + e.violatedDirective + ' ' + e.blockedURI))"
 )
+# Where pictures are put; nowhere unless said.
+PICTURES = os.environ.get("WICKETGATE_PICTURES")
+# A picture that is larger is not of a page but of a mistake.
+PICTURE_BYTES_MAX = 200_000
 # How long a page may take until it shows something. Only ends what hangs.
 PATIENCE_MS = 20_000
 
@@ -134,6 +140,11 @@ class Desk:
         """From now on the page hears nothing of what others do; a stream that is open stays."""
         self.page.route("**/v1/approvals/stream", lambda route: route.abort())
 
+    def csrf(self) -> str:
+        """The text that goes along with each request of the session; told at the sign-in and never again."""
+        kept: str = self.page.evaluate("localStorage['wicketgate.csrf']")
+        return kept
+
     def authenticator(self) -> CDPSession:
         """Gives the browser a passkey reader that says yes by itself."""
         session = self.context.new_cdp_session(self.page)
@@ -163,6 +174,14 @@ class Desk:
         over = self.page.evaluate("document.documentElement.scrollWidth - innerWidth")
         told = [f"{each['id']}: {node['html'][:200]}" for each in found for node in each["nodes"][:3]]
         return told + ([f"the page is {over} px wider than the window"] if over > 0 else [])
+
+    def picture(self, name: str) -> None:
+        """Takes a picture of the page, where pictures are wanted."""
+        if PICTURES is None:
+            return
+        path = Path(PICTURES) / f"{name}.png"
+        self.page.screenshot(path=path)
+        assert path.stat().st_size < PICTURE_BYTES_MAX, f"{path} is too large"
 
     def close(self) -> None:
         """Closes the browser; whatever was wrong fails the test."""

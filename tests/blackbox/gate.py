@@ -26,6 +26,10 @@ PERMIT_ALL = '@id("all") permit (principal, action, resource);\n'
 OPEN = ["resources", "prompts", "completion", "logging", "sampling", "elicitation", "roots", "tasks"]
 
 
+# Where nobody is there to decide, nobody waits for them: a call that asks for a person is answered at once.
+NOBODY = "hold_s = 0\nhold_progress_s = 0"
+
+
 class Gate:
     """One gate in one folder."""
 
@@ -43,7 +47,8 @@ class Gate:
             f'listen = "127.0.0.1:{self.port}"\npolicies = "policies"\nregistry = "registry"\ndata = "state"\n\n'
             f'[control]\nlisten = "127.0.0.1:{self.control_port}"\n\n'
             f'[[principals]]\nagent = "tester"\nteams = ["qa"]\nuser = "ana"\nroles = ["admin"]\n'
-            f'token_sha256 = "{digest}"\n'
+            f'token_sha256 = "{digest}"\n\n'
+            f"[approvals]\n{NOBODY}\n"
         )
         self.policy(PERMIT_ALL)
 
@@ -53,6 +58,12 @@ class Gate:
         """Adds to the configuration file; to be called before the start."""
         with self.config.open("a") as file:
             file.write(f"\n{lines}\n")
+
+    def people(self, approvals: str) -> None:
+        """There are people who decide: the table that says how long they are waited for; to be called before the start."""
+        text = self.config.read_text()
+        assert NOBODY in text
+        self.config.write_text(text.replace(NOBODY, approvals))
 
     def policy(self, text: str, name: str = "tests.cedar") -> None:
         """Writes a policy file, as an editor does: beside it first, then in its place."""

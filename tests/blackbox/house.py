@@ -218,6 +218,11 @@ class House:
         assert status == 200, body
         return body
 
+    def invite(self, who: str) -> str:
+        """A code for a person's first passkey, as the operator of the machine gives it."""
+        said = self.gate.command("passkeys", "invite", f"default/{who}", "--config", str(self.gate.config))
+        return said.splitlines()[0].strip()
+
     def quiet(self) -> None:
         """Ends whatever an earlier test left waiting, so that one failure is one."""
         for identity in self.ids("pending"):
@@ -260,7 +265,8 @@ def refusal(result: dict[str, Any]) -> dict[str, Any]:
 def opened(gate: Gate, scratch: Path, approvals: str) -> Iterator[House]:
     """A house on this gate, started; `approvals` is what stands in the table of that name."""
     house = House(gate, scratch / "acts.jsonl")
-    gate.configure(f"[approvals]\n{approvals}\n\n{principals()}")
+    gate.people(approvals)
+    gate.configure(principals())
     office = Server("office", "http", lambda _folder, port: programs.office(scratch / "acts.jsonl", port), lambda *_: [])
     with serve_http(office, scratch, scratch / "office.log") as port:
         house.register(port)

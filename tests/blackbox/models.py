@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import queue
+import secrets
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -108,7 +109,7 @@ def _anthropic(name: str | None, reply: dict[str, Any] | str) -> list[bytes]:
         block, delta = {"type": "text", "text": ""}, {"type": "text_delta", "text": reply}
         reason = "end_turn"
     else:
-        block = {"type": "tool_use", "id": f"toolu_{id(reply):x}", "name": name, "input": {}}
+        block = {"type": "tool_use", "id": f"toolu_{secrets.token_hex(8)}", "name": name, "input": {}}
         delta = {"type": "input_json_delta", "partial_json": json.dumps(reply)}
         reason = "tool_use"
     events: list[dict[str, Any]] = [

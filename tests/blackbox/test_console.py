@@ -169,6 +169,7 @@ def test_a_law_that_changed_is_asked_again_before_the_call_runs(house: House, de
     house.law(LAW + ASKS_TWO)
     # What bob looked at is not what is asked now: either he is shown the change, or it was closed and asked anew.
     expect(bob.page.locator("#approve:enabled")).to_have_count(0)
+    bob.picture("request-changed")
     assert call.waits()
     (now,) = house.ids("pending")
     request = house.request(now)

@@ -37,12 +37,13 @@ def test_a_token_opens_the_door_once_and_stays_nowhere(house: House, desks: Desk
     kept = bob.page.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}])")
     assert token("bob") not in kept
     assert cookie["value"] not in kept
+    carried = {"cookie": f"wicketgate_session={cookie['value']}", "x-wicketgate-csrf": bob.csrf()}
+    assert house.exchange("GET", "/v1/approvals", None, carried).status == 200
     bob.open("#/account")
     bob.page.get_by_role("button", name="Sign out").click()
     expect(bob.page.get_by_role("heading", name="Sign in")).to_be_visible()
     # The session is over at the gate too, not only forgotten here.
-    answer = house.exchange("GET", "/v1/approvals", None, {"cookie": f"wicketgate_session={cookie['value']}"})
-    assert answer.status == 401
+    assert house.exchange("GET", "/v1/approvals", None, carried).status == 401
 
 
 def test_every_file_of_the_console_carries_its_policy(house: House, desks: Desks) -> None:
@@ -67,17 +68,23 @@ def test_a_cookie_alone_decides_nothing(house: House, desks: Desks) -> None:
     (cookie,) = bob.context.cookies()
     carried = {"cookie": f"wicketgate_session={cookie['value']}"}
     digest = house.request(identity)["digest"]
-    session = json.loads(house.exchange("GET", "/v1/session", None, carried).text)
-    good = {"x-wicketgate-csrf": session["csrf"], "origin": bob.origin}
+    good = {"x-wicketgate-csrf": bob.csrf(), "origin": bob.origin}
+    # It reads nothing either, and whoever has both is not told the text again.
+    for path in ("/v1/session", "/v1/approvals", f"/v1/approvals/{identity}", "/v1/approvals/stream"):
+        for headers in ({}, {"x-wicketgate-csrf": "x" * len(bob.csrf())}):
+            answer = house.exchange("GET", path, None, {**carried, **headers})
+            assert (answer.status, json.loads(answer.text)["error"]["code"]) == (403, "csrf"), path
+    told = house.exchange("GET", "/v1/session", None, {**carried, **good})
+    assert (told.status, json.loads(told.text)["csrf"]) == (200, None)
     body = {"digest": digest}
     for name, headers in {
         "no header": {"origin": bob.origin},
-        "a wrong header": {"origin": bob.origin, "x-wicketgate-csrf": "x" * len(session["csrf"])},
+        "a wrong header": {"origin": bob.origin, "x-wicketgate-csrf": "x" * len(bob.csrf())},
         "a foreign origin": {**good, "origin": "https://attacker.example"},
         "another port's origin": {**good, "origin": "http://localhost:1"},
         "an opaque origin": {**good, "origin": "null"},
-        "no origin": {"x-wicketgate-csrf": session["csrf"]},
-        "a foreign site": {"x-wicketgate-csrf": session["csrf"], "sec-fetch-site": "cross-site"},
+        "no origin": {"x-wicketgate-csrf": bob.csrf()},
+        "a foreign site": {"x-wicketgate-csrf": bob.csrf(), "sec-fetch-site": "cross-site"},
     }.items():
         for act in ("approve", "deny"):
             sent = {**body, "reason": "forged"} if act == "deny" else body
@@ -223,6 +230,12 @@ def test_two_persons_and_their_passkeys(house: House, desks: Desks) -> None:
         person.sign_in(who, "#/account")
         person.authenticator()
         person.page.locator("#passkey-name").fill(f"key of {who}")
+        # Whoever has a token alone cannot make themselves the holder of a passkey.
+        person.page.locator("#passkey-code").fill("not the code")
+        person.page.get_by_role("button", name="Add a passkey").click()
+        expect(person.main.get_by_role("alert")).to_contain_text("code")
+        assert house.ask(who, "GET", "/v1/passkeys")[1]["passkeys"] == []
+        person.page.locator("#passkey-code").fill(house.invite(who))
         person.page.get_by_role("button", name="Add a passkey").click()
         expect(person.main).to_contain_text(f"key of {who}")
         person.look(identity)
@@ -240,12 +253,13 @@ def test_two_persons_and_their_passkeys(house: House, desks: Desks) -> None:
     assert house.acts("Supplier") == [{"tool": "pay", "payee": "Supplier & Sons", "cents": 129900}]
 
 
-def test_one_person_is_not_two(house: House, desks: Desks) -> None:
+def test_without_the_passkey_nothing_is_granted(house: House, desks: Desks) -> None:
     session = house.session()
     call = house.begin(lambda: session.call("pay", {"payee": "Twice", "cents": 1}))
     identity = call.request()
     bob = desks().sign_in("bob", f"#/approvals/{identity}")
-    # Bob has no passkey in this browser's reader.
+    # This browser's reader holds no passkey of his.
+    bob.authenticator()
     bob.approve()
     expect(bob.notice).to_contain_text("Nothing was decided")
     assert house.request(identity)["grants"][0]["given_by"] == []
