@@ -73,6 +73,8 @@ fn dependencies() -> Seen {
         // Other versions of a crate may be among the dependencies' own.
         let id = message["package_id"].as_str().unwrap_or_default();
         if version.is_empty() || id.rsplit(['#', '@']).next().is_some_and(|v| v.starts_with(version)) {
+            // One that programs of the build use too stands twice; either has the same interface.
+            externs.retain(|(other, _)| *other != name);
             externs.push((name, file));
         }
     }

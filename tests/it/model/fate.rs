@@ -263,7 +263,7 @@ impl<'l> Model<'l> {
             if !frame.arguments.fit(tool.form) {
                 return Err(Code::BadArguments);
             }
-            self.is_as_reviewed(frame, tool)?;
+            self.is_as_reviewed(frame, tool, LISTING_AGE_S)?;
         }
         Ok(subject)
     }
@@ -297,10 +297,10 @@ impl<'l> Model<'l> {
         Ok(subject)
     }
 
-    /// The live definition is the reviewed one; where no listing is known, the gate lists.
-    fn is_as_reviewed(&mut self, frame: &Frame<'l>, tool: &Tool) -> Result<(), Code> {
+    /// The live definition is the reviewed one; where no listing of at most this age is known, the gate lists.
+    fn is_as_reviewed(&mut self, frame: &Frame<'l>, tool: &Tool, age_s: i64) -> Result<(), Code> {
         let now_s = self.now_s;
-        let fresh = |channel: &Channel| channel.listed.clone().filter(|(at, _)| now_s - at <= LISTING_AGE_S);
+        let fresh = |channel: &Channel| channel.listed.clone().filter(|(at, _)| now_s - at <= age_s);
         if fresh(self.channel(frame)).is_none() {
             if self.is_halted() {
                 return Err(Code::Halted);
@@ -367,6 +367,10 @@ impl<'l> Model<'l> {
             Approver::Refuses => return Err(Code::Denied),
             Approver::Grants(held) => held.iter().copied().collect(),
         };
+        // While people thought the server may have changed.
+        if let Some(tool) = subject.tool {
+            self.is_as_reviewed(frame, tool, 0)?;
+        }
         let labels = self.tasks[&frame.task].labels.clone();
         let second = self.judge(frame, subject, &labels, calls, &held);
         record.note(frame, &second, &labels, &held);

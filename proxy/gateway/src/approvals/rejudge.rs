@@ -110,7 +110,8 @@ fn why_over(put: &Put, law: &Snapshot, same: &mut Same, now_ms: i64) -> Option<S
             "the policies or the registry have changed, and its arguments are not kept to judge it by".to_owned(),
         );
     }
-    if recorded.lacks_origin_of(put.shown.snapshot, law) {
+    // What was looked for and found nowhere is said, too.
+    if put.shown.origin.is_none() && recorded.lacks_origin_of(put.shown.snapshot, law) {
         return Some("the policies look now at where its values came from".to_owned());
     }
     let judgement = match recorded.judge(law) {

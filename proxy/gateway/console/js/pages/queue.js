@@ -119,6 +119,8 @@ class Queue {
 
   /** The choices stay in the address, so that they can be kept and handed on. */
   keepAddress() {
+    // The visitor may be on the way to another page already.
+    if (!location.hash.startsWith("#/queue") && location.hash !== "" && location.hash !== "#/") return;
     const query = new URLSearchParams();
     if (this.state !== "pending") query.set("state", this.state);
     if (this.find) query.set("find", this.find);

@@ -53,7 +53,8 @@ function draw({ servers, params, api, page, body }) {
   const list = el("nav", { class: "files servers", "aria-label": "Servers" });
   const open = (/** @type {any} */ server, focus = false) => {
     chosen = server;
-    history.replaceState(null, "", `#/registry/${encodeURIComponent(server.name)}`);
+    // The visitor may be on the way to another page already.
+    if (location.hash.startsWith("#/registry")) history.replaceState(null, "", `#/registry/${encodeURIComponent(server.name)}`);
     for (const one of list.querySelectorAll("button")) {
       if (one.dataset.server === server.name) one.setAttribute("aria-current", "true");
       else one.removeAttribute("aria-current");

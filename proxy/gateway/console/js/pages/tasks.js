@@ -175,11 +175,11 @@ function listOf(lines, { asked, api, again }, narrow) {
   const keep = new URLSearchParams(Object.entries(asked).filter(([name, value]) => value && ["tool", "decision", "label", "server", "system"].includes(name)));
   const href = (/** @type {Line} */ line) => `#/tasks/${encodeURIComponent(line.id)}${keep.size > 0 ? `?${keep}` : ""}`;
   return el("div", { class: `panel list task-list ${narrow ? "narrow" : ""}`.trim() }, table([
-    { name: "Task", cell: (line) => cell(el("a", { class: "row", href: href(line) }, line.live?.goal ? brief(line.live.goal, 90) : brief(line.id, 48)),
-      line.live?.goal || line.live?.profile ? el("div", { class: "fine" }, line.live.goal ? ["goal as the host gave it · ", brief(line.id, 48)] : shown(line.live.profile)) : null) },
+    { name: "Task", cell: (line) => cell(el("a", { class: "row", href: href(line) }, line.live?.goal ? brief(line.live.goal, 90) : shown(line.id, { max: 80 })),
+      line.live?.goal || line.live?.profile ? el("div", { class: "fine" }, line.live.goal ? ["goal as the host gave it · ", shown(line.id, { max: 80 })] : shown(line.live.profile)) : null) },
     { name: "For whom", cell: (line) => cell(shown(line.agent), line.user ? el("div", { class: "fine" }, "for ", shown(line.user)) : null) },
     ...(narrow ? [{ name: "Fits", cell: (/** @type {Line} */ line) => cell(count(line.matches.length, "call"), matchWords(line.matches)) }]
-      : [{ name: "Calls", class: "number", cell: (/** @type {Line} */ line) => line.calls ?? el("span", { class: "none" }, "–") }]),
+      : [{ name: "Carried out", class: "number", cell: (/** @type {Line} */ line) => line.calls ?? el("span", { class: "none" }, "–") }]),
     { name: "Labels", cell: (line) => (line.live ? labels(line.labels, "none") : labels([...new Set(line.matches.flatMap((record) => record.labels ?? []))], "–")) },
     { name: "Last seen", cell: (line) => (line.last ? when(line.last) : el("span", { class: "none" }, "–")) },
     { name: "State", cell: (line) => cell(state(line), line.live && !line.live.over && api.can("member") ? button("Stop", () => stopTask(line.live, api, again), { kind: "danger small", "aria-label": `Stop ${line.id}` }) : null) },

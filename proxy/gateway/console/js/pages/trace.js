@@ -97,7 +97,7 @@ function draw({ told, sinksOf, tasks, id, params, api, page, title, sub, acts, b
 function subLine(told, main) {
   const goal = main?.goal ? [el("span", { class: "said-by" }, "its goal, as the host gave it"), " · "] : [];
   const over = main?.over ? [" · ", el("span", { class: "over" }, shown(main.over.words ?? main.over.cause))] : main ? " · open" : "";
-  return [...goal, el("code", {}, brief(told.tasks[0] ?? "", 40)), told.tasks.length > 1 ? ` and ${count(told.tasks.length - 1, "more task")}` : "", over];
+  return [...goal, el("code", {}, shown(told.tasks[0] ?? "", { max: 80 })), told.tasks.length > 1 ? ` and ${count(told.tasks.length - 1, "more task")}` : "", over];
 }
 
 /**
@@ -177,13 +177,13 @@ function taskPanel(task, named) {
   const scope = Object.entries(task.scope ?? {}).filter(([, list]) => Array.isArray(list) && list.length > 0);
   const patterns = (/** @type {any[]} */ list) => list.map((each, n) => [n > 0 ? " and " : "", el("code", {}, shown([each].flat().join(", ")))]);
   return el("details", { class: "panel more" },
-    el("summary", {}, named ? ["Task ", el("code", {}, brief(task.id, 40)), ": limits and scope"] : "Limits and scope"),
+    el("summary", {}, named ? ["Task ", el("code", {}, shown(task.id, { max: 80 })), ": limits and scope"] : "Limits and scope"),
     facts([
       ["Agent", [shown(task.agent), task.user ? [" for ", shown(task.user)] : ""]],
       ["Opened", task.opened ? [when(task.opened), task.opened_by ? [" by ", shown(task.opened_by)] : ""] : "by its first call"],
       ["Profile", task.profile ? shown(task.profile) : el("span", { class: "none" }, "none")],
-      ["Handed on from", task.parent ? el("a", { href: `#/tasks/${encodeURIComponent(task.parent)}` }, brief(task.parent, 40)) : null],
-      ["Handed on to", task.children?.length > 0 ? task.children.map((/** @type {string} */ child) => el("div", {}, el("a", { href: `#/tasks/${encodeURIComponent(child)}` }, brief(child, 40)))) : null],
+      ["Handed on from", task.parent ? el("a", { href: `#/tasks/${encodeURIComponent(task.parent)}` }, shown(task.parent, { max: 80 })) : null],
+      ["Handed on to", task.children?.length > 0 ? task.children.map((/** @type {string} */ child) => el("div", {}, el("a", { href: `#/tasks/${encodeURIComponent(child)}` }, shown(child, { max: 80 })))) : null],
       ["Limits", limits.length > 0 ? el("ul", { class: "plain limits" }, limits.map(([name, limit]) => meter(name, Number(used[name] ?? 0), Number(limit)))) : el("span", { class: "none" }, "none")],
       ["Used", Object.entries(used).filter(([, n]) => Number(n) > 0).map(([name, n], i) => `${i > 0 ? ", " : ""}${effectWord(name)} ${n}`).join("") || "nothing yet"],
       ["Scope", scope.length > 0 ? scope.map(([name, list]) => el("div", {}, el("span", { class: "fine" }, `${name}: `), patterns(/** @type {any[]} */ (list)))) : el("span", { class: "none" }, "whatever policies permit")],
