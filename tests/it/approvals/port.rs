@@ -76,10 +76,9 @@ impl Desk {
 
     /// The request that waits for people because of this call.
     async fn pending(&self, hold: &Hold) -> String {
-        match self.ask(hold).await {
-            Verdict::Pending(pending) => pending.id,
-            other => panic!("{other:?}"),
-        }
+        let verdict = self.ask(hold).await;
+        let Verdict::Pending(pending) = verdict else { panic!("{verdict:?}") };
+        pending.id
     }
 
     fn sight(&self, id: &str) -> Sight {
@@ -103,10 +102,9 @@ impl Desk {
 
     /// Why a request is over.
     fn why(&self, id: &str) -> String {
-        match self.sight(id).request.state() {
-            pdp::approval::State::Closed(closed) => closed.why.clone(),
-            other => panic!("{other:?}"),
-        }
+        let sight = self.sight(id);
+        let pdp::approval::State::Closed(closed) = sight.request.state() else { panic!("{sight:?}") };
+        closed.why.clone()
     }
 }
 
@@ -227,11 +225,12 @@ async fn nobody_fills_the_room_of_all_others() {
     assert!(why.contains("make it smaller"), "{why}");
     let mut asked = BTreeSet::new();
     let why = loop {
-        match desk.ask(&sized(&hold, 1_000_000, asked.len())).await {
-            Verdict::Pending(pending) => assert!(asked.insert(pending.id) && asked.len() < 64, "nobody stops them"),
-            Verdict::Full(why) => break why,
-            other => panic!("{other:?}"),
+        let verdict = desk.ask(&sized(&hold, 1_000_000, asked.len())).await;
+        if let Verdict::Full(why) = verdict {
+            break why;
         }
+        let Verdict::Pending(pending) = verdict else { panic!("{verdict:?}") };
+        assert!(asked.insert(pending.id) && asked.len() < 64, "nobody stops them");
     };
     assert!(asked.len() == 8 && why.contains("default/ann"), "{}: {why}", asked.len());
     // Others are asked of all the same, and what is decided makes room.

@@ -211,7 +211,7 @@ impl Approver {
         let decided = self.asked(self.client.post(format!("{}/{id}/{what}", self.root)).json(&words)).await?;
         let state = text_at(&decided, "/state");
         let reason = text_at(&words, "/reason");
-        print::line(&format!("   ! ines: {what} {reason}").trim_end());
+        print::line(format!("   ! ines: {what} {reason}").trim_end());
         anyhow::ensure!(
             matches!(state, "granted" | "spent" | "refused"),
             "the request is {state} after it was decided"

@@ -74,7 +74,7 @@ pub(super) fn tenant(file: &SourceFile, written: &Spanned<PrincipalTable>, fault
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test may panic")]
+    #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
     use std::path::Path;
     use std::time::Duration;
 

@@ -399,9 +399,8 @@ impl StepUp for Passkeys {
             return Err(StepUpFault::NoChallenge);
         };
         let credential: PublicKeyCredential = read(credential)?;
-        let shown = site.party.finish_passkey_authentication(&credential, &state).map_err(|e| match e {
-            WebauthnError::CredentialPossibleCompromise => StepUpFault::Copied,
-            other => refused(&other),
+        let shown = site.party.finish_passkey_authentication(&credential, &state).map_err(|e| {
+            if matches!(e, WebauthnError::CredentialPossibleCompromise) { StepUpFault::Copied } else { refused(&e) }
         })?;
         if !shown.user_verified() {
             return Err(StepUpFault::Refused("the authenticator did not verify who used it".to_owned()));

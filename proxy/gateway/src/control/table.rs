@@ -106,38 +106,64 @@ fn schemes() -> Value {
 pub(crate) fn document(routes: Routes) -> Value {
     let described = serde_json::to_value(routes.described());
     let mut whole = described.unwrap_or_else(|e| json!({ "paths": {}, "x-fault": e.to_string() }));
-    whole["info"] = json!({
-        "title": "Wicketgate control API",
-        "version": env!("CARGO_PKG_VERSION"),
-        "description": "For operators, approvers and hosts: what the gate does, and what people decide. Everything needs a \
-                        credential. What belongs to another tenant is answered as if it were not there.",
-        "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
-    });
-    whole["security"] = json!([{ "bearer": [] }, { "session": [], "csrf": [] }]);
-    whole["components"]["securitySchemes"] = schemes();
-    whole["components"]["responses"]["Error"] = json!({
-        "description": "What was wrong and what to do. Every status that is not listed answers so.",
-        "content": { "application/json": { "schema": { "$ref": "#/components/schemas/Fault" } } },
-    });
-    whole["components"]["schemas"]["Fault"] = json!({
-        "type": "object", "required": ["error"], "additionalProperties": true,
-        "properties": { "error": {
-            "type": "object", "required": ["code", "message"],
-            "properties": {
-                "code": { "type": "string", "description": "One word, for programs." },
-                "message": { "type": "string", "description": "What, where, and what to do, for people." },
-            },
-        } },
-    });
+    put(
+        &mut whole,
+        &["info"],
+        json!({
+            "title": "Wicketgate control API",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "For operators, approvers and hosts: what the gate does, and what people decide. Everything needs a \
+                            credential. What belongs to another tenant is answered as if it were not there.",
+            "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
+        }),
+    );
+    put(&mut whole, &["security"], json!([{ "bearer": [] }, { "session": [], "csrf": [] }]));
+    put(&mut whole, &["components", "securitySchemes"], schemes());
+    put(
+        &mut whole,
+        &["components", "responses", "Error"],
+        json!({
+            "description": "What was wrong and what to do. Every status that is not listed answers so.",
+            "content": { "application/json": { "schema": { "$ref": "#/components/schemas/Fault" } } },
+        }),
+    );
+    put(
+        &mut whole,
+        &["components", "schemas", "Fault"],
+        json!({
+            "type": "object", "required": ["error"], "additionalProperties": true,
+            "properties": { "error": {
+                "type": "object", "required": ["code", "message"],
+                "properties": {
+                    "code": { "type": "string", "description": "One word, for programs." },
+                    "message": { "type": "string", "description": "What, where, and what to do, for people." },
+                },
+            } },
+        }),
+    );
     for (name, schema) in of_pdp() {
-        whole["components"]["schemas"][name] = schema;
+        put(&mut whole, &["components", "schemas", &name], schema);
     }
-    for (path, item) in members(&mut whole["paths"]) {
+    for (path, item) in whole.get_mut("paths").into_iter().flat_map(members) {
         for (verb, operation) in members(item) {
             complete(path, verb, operation);
         }
     }
     whole
+}
+
+/// Puts a value at a place of a description, where that is one of objects.
+fn put(whole: &mut Value, place: &[&str], value: Value) {
+    let Some((first, rest)) = place.split_first() else {
+        *whole = value;
+        return;
+    };
+    if whole.is_null() {
+        *whole = json!({});
+    }
+    if let Some(members) = whole.as_object_mut() {
+        put(members.entry(*first).or_insert(Value::Null), rest, value);
+    }
 }
 
 /// The definitions of the decision point's types, with those they are made of.
@@ -151,13 +177,13 @@ fn of_pdp() -> BTreeMap<String, Value> {
 
 /// What every operation has and none needs to say.
 fn complete(path: &str, verb: &str, operation: &mut Value) {
-    let tag = operation["tags"][0].as_str().unwrap_or_default().to_owned();
-    let name = operation["operationId"].as_str().unwrap_or_default();
-    operation["operationId"] = format!("{tag}_{name}").into();
-    operation["responses"]["default"] = json!({ "$ref": "#/components/responses/Error" });
+    let word = |at: &str| operation.pointer(at).and_then(Value::as_str).unwrap_or_default();
+    let name = format!("{}_{}", word("/tags/0"), word("/operationId"));
+    put(operation, &["operationId"], name.into());
+    put(operation, &["responses", "default"], json!({ "$ref": "#/components/responses/Error" }));
     if (path, verb) == ("/v1/session", "post") {
         // The credential stands in its body.
-        operation["security"] = json!([]);
+        put(operation, &["security"], json!([]));
     }
 }
 

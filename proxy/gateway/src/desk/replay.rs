@@ -88,7 +88,6 @@ pub fn replay_while(
 const HELD_MAX: usize = 4;
 
 /// The snapshots that decided the traffic, where they are kept: built when first asked for.
-#[must_use]
 pub fn own_snapshots<'h>(
     history: &'h History,
     candidate: &Arc<Snapshot>,

@@ -96,7 +96,7 @@ mod tests {
     #[test]
     fn what_the_gate_says_of_a_task_is_of_the_tenant_whose_task_it_is() {
         let opened = event(Some("default/ann"), Some("t1"));
-        assert_eq!(seen(&[opened.clone()]), (1, 0));
+        assert_eq!(seen(std::slice::from_ref(&opened)), (1, 0));
         assert_eq!(seen(&[opened.clone(), event(None, Some("t1"))]), (2, 0));
         assert_eq!(seen(&[opened, event(None, Some("t2")), event(Some("acme/eve"), Some("t3"))]), (1, 1));
         // Of no tenant: the gate itself, or its watch over the files.

@@ -15,7 +15,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand, ValueEnum};
 use pep::ports::Clock as _;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::client::{Credential, Gate, Refused};
 use super::{Places, print, told};
@@ -240,27 +240,25 @@ async fn carried_out(desk: &Desk, asked: &Approvals) -> Result<(), Failed> {
             Ok(())
         }
         Approvals::Approve { id, grants, uses, note, sure, .. } => {
-            let mut body = json!({ "uses": uses });
+            let mut body = Map::from_iter([("uses".to_owned(), json!(uses))]);
             if !grants.is_empty() {
-                body["grants"] = json!(grants);
+                body.insert("grants".to_owned(), json!(grants));
             }
-            if let Some(note) = note {
-                body["note"] = json!(note);
-            }
+            body.extend(note.iter().map(|note| ("note".to_owned(), json!(note))));
             decide(desk, id, "approve", body, sure).await
         }
         Approvals::Deny { id, reason, sure, .. } => {
             if reason.trim().is_empty() {
                 return Err(Failed { code: 2, words: "say why with --reason: the agent is told it".to_owned() });
             }
-            decide(desk, id, "deny", json!({ "reason": reason }), sure).await
+            decide(desk, id, "deny", Map::from_iter([("reason".to_owned(), json!(reason))]), sure).await
         }
         Approvals::Watch { .. } => watch::run(desk).await,
     }
 }
 
 /// Shows a request, asks whether it is meant, and sends the decision with the digest of what was shown.
-async fn decide(desk: &Desk, id: &str, verb: &str, mut body: Value, sure: &Sure) -> Result<(), Failed> {
+async fn decide(desk: &Desk, id: &str, verb: &str, mut body: Map<String, Value>, sure: &Sure) -> Result<(), Failed> {
     let undecided = |words: &str| Failed { code: 3, words: words.to_owned() };
     let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
     if !sure.yes && !terminal {
@@ -278,8 +276,8 @@ async fn decide(desk: &Desk, id: &str, verb: &str, mut body: Value, sure: &Sure)
     if !sure.yes && !agreed(verb)? {
         return Err(undecided("nothing was decided"));
     }
-    body["digest"] = json!(digest);
-    let answer = desk.gate.asked(&format!("/v1/approvals/{}/{verb}", segment(id)?), Some(&body)).await;
+    body.insert("digest".to_owned(), json!(digest));
+    let answer = desk.gate.asked(&format!("/v1/approvals/{}/{verb}", segment(id)?), Some(&Value::Object(body))).await;
     let answer = answer.map_err(|refused| Failed::of(refused, &desk.page(id)))?;
     print::line(&format!("{} is now {}", shown::text(&answer, "/id"), shown::text(&answer, "/state")));
     for grant in shown::list(&answer, "/grants") {

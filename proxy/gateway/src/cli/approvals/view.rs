@@ -219,7 +219,7 @@ impl View {
             return Vec::new();
         }
         let (at, space) = (self.at(), body.saturating_sub(1).max(1));
-        let top = (at + 1).saturating_sub(space).max(0);
+        let top = (at + 1).saturating_sub(space);
         let rows = self
             .rows
             .iter()
