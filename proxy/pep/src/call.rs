@@ -196,17 +196,16 @@ impl<S> Call<S> {
         self.head.snapshot = law;
     }
 
-    /// Leaves its place among the calls under way to others, while it waits for people.
-    pub(crate) fn step_aside(&mut self) {
-        self.head.slot.take();
+    /// Leaves its place among the calls under way to others, while it waits for people. Answers whether it had one: not every
+    /// frame takes one.
+    pub(crate) fn step_aside(&mut self) -> bool {
+        self.head.slot.take().is_some()
     }
 
-    /// Takes a place again, in its turn.
+    /// Takes the place again that it left, in its turn.
     pub(crate) async fn step_back(&mut self, slots: &Arc<Semaphore>) {
-        if self.head.slot.is_none() {
-            // They are never closed.
-            self.head.slot = Arc::clone(slots).acquire_owned().await.ok();
-        }
+        // They are never closed.
+        self.head.slot = Arc::clone(slots).acquire_owned().await.ok();
     }
 
     /// Its client has been answered with this slip, and does not wait any more: its request is over, and only the slip can be

@@ -11,7 +11,7 @@ mod slips;
 use std::path::Path;
 use std::time::Duration;
 
-use pdp::record::Event;
+use pdp::record::{AskOutcome, Event};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
@@ -201,6 +201,12 @@ async fn a_call_waits_an_approver_sees_it_and_it_runs_once() {
     let spent = house.until(&request["id"], "spent").await;
     assert_eq!(spent["decisions"][0]["by"], "default/a-approver");
     let record = house.gate.numbered(request["record"].as_u64().unwrap()).await;
+    let [asked] = record.approvals.as_slice() else { panic!("{record:?}") };
+    assert_eq!((asked.outcome, asked.id.as_deref()), (AskOutcome::Granted, request["id"].as_str()));
+    assert!(
+        asked.by.contains("default/a-approver") && asked.grants.contains("owner") && asked.took_us > 0,
+        "{asked:?}"
+    );
     let events = house.close().await;
     assert_eq!(names(&events), ["approval_asked", "approval_viewed", "approval_granted", "approval_spent"]);
     for event in &events {

@@ -229,6 +229,7 @@ pub(super) fn allowed() -> Record {
         snapshot: Digest::of_bytes(b"snapshot"),
         decision: Some(read_mail()),
         credential: None,
+        approvals: Vec::new(),
         plan: None,
         labels: ["private", "untrusted"].into_iter().collect(),
         flow: None,

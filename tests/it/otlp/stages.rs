@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
-use pdp::record::{Ending, Note, Record};
+use pdp::record::{ApprovalNote, AskOutcome, Ending, Note, Record};
 use pdp::refusal::{Code, Refusal};
 
 use super::brief;
@@ -45,6 +45,16 @@ async fn waits_loans_and_slow_stages_have_spans_and_notes_are_events() {
     record.attempts[0].started_us += 50_000;
     record.attempts[0].ended_us += 50_000;
     record.took_us = 60_000;
+    let asked = |outcome, took_us| ApprovalNote {
+        by: ["default/jane".to_owned()].into(),
+        from_us: 310,
+        grants: ["owner".to_owned()].into(),
+        id: Some("ap_1".to_owned()),
+        outcome,
+        rules: vec!["mail".to_owned()],
+        took_us,
+    };
+    record.approvals = vec![asked(AskOutcome::Overtaken, 20_000), asked(AskOutcome::Granted, 30_000)];
     record.notes = vec![Note { at_us: 250, text: "the argument `to` came from untrusted text".to_owned() }];
     let spans = spans_of(&[record], false).await;
     let expected = "\
@@ -57,7 +67,12 @@ INTERNAL task 0..60000
     INTERNAL outcome 58510..59200
 ";
     assert_eq!(story(&spans, false), expected);
-    assert_eq!(attribute(named(&spans, "approval"), "wicketgate.grants").unwrap(), "[owner]");
+    let asked = attributes(&named(&spans, "approval").attributes);
+    let told = ["grants", "approval.asked", "approval.by", "approval.id", "approval.outcome", "approval.waited_us"];
+    assert_eq!(
+        told.map(|name| asked[&*format!("wicketgate.{name}")].as_str()),
+        ["[owner]", "[owner]", "[default/jane]", "[ap_1, ap_1]", "granted", "50000"]
+    );
     assert_eq!(attribute(named(&spans, "credential"), "wicketgate.credential").unwrap(), "mail-token");
     assert_eq!(attribute(&spans[1], "network.transport").unwrap(), "pipe");
     assert_eq!(attribute(&spans[1], "client.address"), None);

@@ -55,10 +55,11 @@ function end(frame) {
   return refusal && refusal !== "denied" ? effectWord(refusal) : frame.ending;
 }
 
-/** @param {Frame} frame */
+/** How long a frame waited for people, in microseconds. @param {Frame} frame */
 function waited(frame) {
-  const stage = frame.stages.find((each) => each.name === "approval");
-  return stage && stage.to - stage.from >= WAIT_US ? stage.to - stage.from : 0;
+  const asked = frame.record?.approvals ?? [];
+  const whole = asked.reduce((/** @type {number} */ sum, /** @type {any} */ each) => sum + each.took_us, 0);
+  return whole >= WAIT_US ? whole : 0;
 }
 
 /** What a row says beside its name. @param {Placed} placed */
@@ -66,7 +67,7 @@ function flags({ row, rose }) {
   const frame = /** @type {Frame} */ (row);
   const record = frame.record;
   const wait = waited(frame);
-  const asked = record?.notes?.find((/** @type {any} */ note) => note.text.startsWith("approval asked of "));
+  const asked = record?.approvals?.length > 0;
   const effects = (record?.effects ?? []).filter((/** @type {string} */ effect) => effect !== "read");
   return el("span", { class: "tl-flags" },
     effects.map((/** @type {string} */ effect) => el("span", { class: `effect ${effect}` }, effectWord(effect))),

@@ -91,6 +91,7 @@ fn outcome_unknown(intent: Intent) -> Result<Record, JsonFault> {
         snapshot: intent.snapshot,
         decision: None,
         credential: None,
+        approvals: Vec::new(),
         plan: None,
         labels: LabelSet::default(),
         flow: None,

@@ -90,6 +90,7 @@ fn call(number: u64, at: i64, tool: &str) -> Record {
         snapshot: Digest::of_bytes(b"first law"),
         decision: Some(decision(Decision::allow(), ("mail-read", "Agents may read mail"), &[])),
         credential: None,
+        approvals: Vec::new(),
         plan: None,
         labels: labels(&["untrusted"]),
         flow: None,

@@ -71,10 +71,23 @@ pub(super) fn of_stage(span: &mut Span<'_>, record: &Record, stage: &str) {
             span.shown(names::SNAPSHOT, &record.snapshot);
             of_decision(span, note);
         }
-        ("approval", Some(note)) => span.texts(names::GRANTS, note.grants.iter().map(String::as_str)),
+        ("approval", Some(note)) => {
+            span.texts(names::GRANTS, note.grants.iter().map(String::as_str));
+            of_approvals(span, record);
+        }
         ("credential", _) => maybe(span, names::CREDENTIAL, record.credential.as_deref()),
         _ => {}
     }
+}
+
+/// The questions to people that the approval stage waited for. The last one's end counts.
+fn of_approvals(span: &mut Span<'_>, record: &Record) {
+    let Some(last) = record.approvals.last() else { return };
+    span.text(names::APPROVAL_OUTCOME, last.outcome.word());
+    span.texts(names::APPROVAL_ID, record.approvals.iter().filter_map(|asked| asked.id.as_deref()));
+    span.texts(names::APPROVAL_ASKED, last.grants.iter().map(String::as_str));
+    span.texts(names::APPROVAL_BY, last.by.iter().map(String::as_str));
+    span.number(names::APPROVAL_WAITED, record.approvals.iter().map(|asked| asked.took_us).sum());
 }
 
 /// What the span of a whole task says.

@@ -66,6 +66,16 @@ pub const RULES: &str = "wicketgate.rules";
 pub const REASON: &str = "wicketgate.reason";
 /// The grants that the call held, or lacked.
 pub const GRANTS: &str = "wicketgate.grants";
+/// What a call heard that asked people: `granted`, `refused`, `pending`, `expired` and so on; on the approval stage's span.
+pub const APPROVAL_OUTCOME: &str = "wicketgate.approval.outcome";
+/// The requests to people that the call waited for.
+pub const APPROVAL_ID: &str = "wicketgate.approval.id";
+/// The grants that people were asked for.
+pub const APPROVAL_ASKED: &str = "wicketgate.approval.asked";
+/// The keys of those who gave them.
+pub const APPROVAL_BY: &str = "wicketgate.approval.by";
+/// How long the call waited for people, in microseconds.
+pub const APPROVAL_WAITED: &str = "wicketgate.approval.waited_us";
 /// The task's labels when the call was judged.
 pub const LABELS_BEFORE: &str = "wicketgate.labels.before";
 /// The labels that the answer carries.

@@ -11,8 +11,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use super::{
-    Attempt, DecisionNote, Direction, EffectNote, Ending, Entry, ErrandNote, Event, FlowNote, FrameKind, Intent, Note,
-    PlanNote, Record, ResultNote, Said, Saying, StageTime, Standing, Tag, Voice,
+    ApprovalNote, Attempt, DecisionNote, Direction, EffectNote, Ending, Entry, ErrandNote, Event, FlowNote, FrameKind,
+    Intent, Note, PlanNote, Record, ResultNote, Said, Saying, StageTime, Standing, Tag, Voice,
 };
 use crate::digest::Digest;
 use crate::effect::Effect;
@@ -84,6 +84,8 @@ impl Serialize for Entry {
 
 #[derive(Serialize)]
 struct RecordText<'a> {
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    approvals: &'a [ApprovalNote],
     #[serde(skip_serializing_if = "Option::is_none")]
     arguments: Option<&'a CanonicalJson>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -156,6 +158,7 @@ struct RecordText<'a> {
 impl<'a> RecordText<'a> {
     fn of(whole: &'a Record) -> Self {
         Self {
+            approvals: &whole.approvals,
             arguments: whole.arguments.as_ref(),
             arguments_digest: whole.arguments_digest,
             attempts: &whole.attempts,

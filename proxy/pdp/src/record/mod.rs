@@ -4,6 +4,7 @@
 //! knows no store and no exporter; both read records and add nothing. The small structures inside a record declare their
 //! members in the order of RFC 8785, so that writing them once gives canonical bytes.
 
+mod approval;
 mod canonical;
 mod effect;
 mod event;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+pub use approval::{ApprovalNote, AskOutcome};
 pub use canonical::CanonicalJson;
 pub use effect::{EffectNote, EffectState, Errand, ErrandNote, PreviewNote, RollbackNote};
 pub use event::Event;
@@ -322,6 +324,9 @@ pub struct Record {
     /// The decision, if it came to one.
     #[serde(default)]
     pub decision: Option<DecisionNote>,
+    /// The questions to people.
+    #[serde(default)]
+    pub approvals: Vec<ApprovalNote>,
     /// The credential that was lent, by reference.
     #[serde(default)]
     pub credential: Option<String>,

@@ -69,6 +69,15 @@ fn full(text: &str, number: u64, arguments: &str) -> Record {
             task: TaskFacts { depth: number, explicit: true, profile: words(), ..TaskFacts::default() },
             unvouched: labels.clone(),
         }),
+        approvals: vec![ApprovalNote {
+            by: BTreeSet::from([words()]),
+            from_us: number,
+            grants: BTreeSet::from([words()]),
+            id: Some(words()),
+            outcome: AskOutcome::Granted,
+            rules: vec![words()],
+            took_us: 4,
+        }],
         credential: Some(words()),
         plan: Some(PlanNote { by: Voice::Host, out_of_order: true, revision: 1, step: Some(2), steps: 3 }),
         labels,
@@ -115,6 +124,7 @@ fn entries(text: &str, number: u64, arguments: &str) -> Vec<Entry> {
     let bare = Record {
         parent: None,
         principal: None,
+        approvals: Vec::new(),
         arguments: None,
         decision: None,
         plan: Some(PlanNote { by: Voice::Agent, out_of_order: false, revision: 0, step: None, steps: 1 }),

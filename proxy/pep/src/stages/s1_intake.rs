@@ -266,6 +266,7 @@ fn open_record(frame: &Frame, snapshot: &Snapshot, ports: &Ports, now_us: i64) -
         snapshot: snapshot.digest(),
         decision: None,
         credential: None,
+        approvals: Vec::new(),
         plan: None,
         labels: LabelSet::default(),
         flow: None,

@@ -12,6 +12,7 @@ use pdp::approval::{Identity, Shown};
 use pdp::decision::{Decision, Obligation};
 use pdp::json::{self, Json};
 use pdp::policy::{Facts, Judgement, Rule};
+use pdp::record::{ApprovalNote, AskOutcome};
 use pdp::refusal::{Code, Refusal};
 use pdp::registry::{Server, Tool};
 
@@ -169,8 +170,10 @@ async fn escalate(
     for _ in 0..ROUNDS_MAX {
         let hold = hold(call, ports, &asked);
         count_question(call, ports, &hold)?;
-        let verdict = waited(call, ports, &hold, &mut rung).await?;
-        call.entry().note(put_to_people(&hold, &verdict));
+        let from_us = call.elapsed_us();
+        let verdict = waited(call, ports, &hold, &mut rung).await;
+        note_question(call, &hold, from_us, verdict.as_ref().ok());
+        let verdict = verdict?;
         let given = match verdict {
             Verdict::Granted(given) => Some(given),
             Verdict::Overtaken(_) => None,
@@ -213,9 +216,7 @@ async fn escalate(
 /// Waits for people, beside the calls under way. Where too many wait already, the client asks again itself.
 async fn waited(call: &mut Call<Cleared>, ports: &Ports, hold: &Hold, rung: &mut Rung) -> Result<Verdict, Refusal> {
     let seat = (!rung.patience().is_zero()).then(|| Arc::clone(&ports.held).try_acquire_owned().ok()).flatten();
-    if seat.is_some() {
-        call.step_aside();
-    }
+    let left = seat.is_some() && call.step_aside();
     let verdict = match (&seat, *rung) {
         (None, _) => approval::wait(call.head(), ports, hold, Duration::ZERO).await?,
         (Some(_), Rung::Task) => waited_for_a_slip(call, ports, hold, rung).await?,
@@ -227,7 +228,7 @@ async fn waited(call: &mut Call<Cleared>, ports: &Ports, hold: &Hold, rung: &mut
     if let (Verdict::Granted(_), Some(slip)) = (&verdict, &call.head().slip) {
         slip.says("approved, and under way".to_owned(), ports.clock.now_us());
     }
-    if matches!(verdict, Verdict::Granted(_) | Verdict::Overtaken(_)) {
+    if left && matches!(verdict, Verdict::Granted(_) | Verdict::Overtaken(_)) {
         call.step_back(&ports.slots).await;
     }
     Ok(verdict)
@@ -316,7 +317,28 @@ fn unapproved(
     }
 }
 
-/// What the record says of an approval that was asked for. The reason of a refusal stands in the refusal.
+/// Writes a question to people into the record; without a verdict, the call was cancelled meanwhile.
+fn note_question(call: &mut Call<Cleared>, hold: &Hold, from_us: u64, verdict: Option<&Verdict>) {
+    let took_us = call.elapsed_us().saturating_sub(from_us);
+    let (outcome, id, by) = match verdict {
+        Some(Verdict::Granted(given)) => (AskOutcome::Granted, Some(given.id.clone()), given.by.clone()),
+        Some(Verdict::Refused(_)) => (AskOutcome::Refused, None, BTreeSet::new()),
+        Some(Verdict::Pending(pending)) => (AskOutcome::Pending, Some(pending.id.clone()), BTreeSet::new()),
+        Some(Verdict::Overtaken(_)) => (AskOutcome::Overtaken, None, BTreeSet::new()),
+        Some(Verdict::Expired) => (AskOutcome::Expired, None, BTreeSet::new()),
+        Some(Verdict::Full(_)) => (AskOutcome::Full, None, BTreeSet::new()),
+        Some(Verdict::Nobody) => (AskOutcome::Nobody, None, BTreeSet::new()),
+        None => (AskOutcome::Cancelled, None, BTreeSet::new()),
+    };
+    let rules = hold.shown.rules.iter().map(|rule| rule.id.clone()).collect();
+    let note = ApprovalNote { by, from_us, grants: hold.shown.grants.clone(), id, outcome, rules, took_us };
+    call.entry().write(|record| record.approvals.push(note));
+    if let Some(verdict) = verdict {
+        call.entry().note(put_to_people(hold, verdict));
+    }
+}
+
+/// What the record says of an approval that was asked for, in words. The reason of a refusal stands in the refusal.
 fn put_to_people(hold: &Hold, verdict: &Verdict) -> String {
     let list = |words: Vec<&str>| words.join(", ");
     let rules = list(hold.shown.rules.iter().map(|rule| rule.id.as_str()).collect());

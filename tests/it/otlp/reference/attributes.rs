@@ -116,7 +116,16 @@ pub(super) fn of_stage(record: &Record, stage: &str, options: &Options) -> Attri
             a.text(names::SNAPSHOT, &record.snapshot.to_string());
             of_decision(&mut a, note);
         }
-        ("approval", Some(note)) => a.texts(names::GRANTS, note.grants.iter().map(String::as_str)),
+        ("approval", Some(note)) => {
+            a.texts(names::GRANTS, note.grants.iter().map(String::as_str));
+            if let Some(last) = record.approvals.last() {
+                a.text(names::APPROVAL_OUTCOME, last.outcome.word());
+                a.texts(names::APPROVAL_ID, record.approvals.iter().filter_map(|asked| asked.id.as_deref()));
+                a.texts(names::APPROVAL_ASKED, last.grants.iter().map(String::as_str));
+                a.texts(names::APPROVAL_BY, last.by.iter().map(String::as_str));
+                a.number(names::APPROVAL_WAITED, record.approvals.iter().map(|asked| asked.took_us).sum());
+            }
+        }
         ("credential", _) => a.maybe(names::CREDENTIAL, record.credential.as_deref()),
         _ => {}
     }

@@ -87,6 +87,7 @@ pub(in crate::desk) fn call(number: u64, tool: &str, arguments: &str, labels: &[
             },
         )),
         credential: None,
+        approvals: Vec::new(),
         plan: None,
         labels: LabelSet::default(),
         flow: None,

@@ -133,6 +133,7 @@ pub(crate) fn bare_record(number: u64) -> Record {
             &pdp::policy::Facts { calls: 3, now_ms: 1, ..Default::default() },
         )),
         credential: Some("office-token".into()),
+        approvals: Vec::new(),
         plan: None,
         labels: LabelSet::default(),
         flow: None,
