@@ -71,7 +71,7 @@ INTERNAL task 0..60000
     let told = ["grants", "approval.asked", "approval.by", "approval.id", "approval.outcome", "approval.waited_us"];
     assert_eq!(
         told.map(|name| asked[&*format!("wicketgate.{name}")].as_str()),
-        ["[owner]", "[owner]", "[default/jane]", "[ap_1, ap_1]", "granted", "50000"]
+        ["[owner]", "[owner]", "[default/jane]", "[ap_1, ap_1]", "granted", "#50000"]
     );
     assert_eq!(attribute(named(&spans, "credential"), "wicketgate.credential").unwrap(), "mail-token");
     assert_eq!(attribute(&spans[1], "network.transport").unwrap(), "pipe");

@@ -31,7 +31,9 @@ pub(super) fn expected(text: &str) -> Result<String, Doubt> {
     if text.split('/').any(is_odd) {
         return Err(Doubt("some systems drop the dots and spaces at the end of a name"));
     }
-    relative_or_absolute(text)
+    let form = relative_or_absolute(text)?;
+    // What `./` or `/` kept apart from the ends.
+    if form.trim() == form { Ok(form) } else { Err(Doubt("it begins or ends with white space")) }
 }
 
 /// The form of a text that may be a path, and may be anything.

@@ -47,6 +47,8 @@ fn dot_segments_cannot_hide_where_a_path_leads() {
             ("/data/100%", "/data/100%"),
             ("/data/x\0.md", "!control"),
             (" /etc/passwd", "!white space"),
+            ("a /", "!white space"),
+            ("./ a", "!white space"),
             ("/data/.. /etc", "!dots"),
             ("/data/.../etc", "!dots"),
             ("/data/..;x/etc", "!`..`"),
