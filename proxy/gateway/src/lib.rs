@@ -13,6 +13,7 @@ pub mod vault;
 pub mod halt;
 mod reach;
 pub mod ledger;
+mod kept;
 pub mod memory;
 pub mod story;
 pub mod telemetry;

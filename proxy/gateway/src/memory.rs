@@ -3,12 +3,10 @@
 //! A file of its own beside the ledger, which is an audit record that is only ever added to. One thread writes, in the
 //! order changes are handed over. The pipeline keeps all of it in memory and reads it here only when the gate starts.
 
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use anyhow::Context as _;
 use pdp::flow::memory::{Place, Provenance};
@@ -17,16 +15,15 @@ use pep::ports::{BoxFuture, Memory, MemoryChange, MemoryFault};
 use rusqlite::{Connection, params};
 use tokio::sync::oneshot;
 
-/// Marks the file as ours, in `PRAGMA application_id`: "WGMY" in ASCII.
-const APPLICATION: i64 = 0x5747_4d59;
-/// The version of the table below, in `PRAGMA user_version`.
-const VERSION: i64 = 1;
-/// How long a statement waits for another process's hold on the file.
-const BUSY_MAX: Duration = Duration::from_secs(5);
+use crate::kept::{Mark, opened};
+
 /// How many changes may wait for the disk.
 const QUEUE_MAX: usize = 4096;
 /// How many entries the gate keeps account of. Each takes some 300 bytes of memory.
 const ENTRIES_MAX: usize = 100_000;
+
+/// Its application id is "WGMY" in ASCII.
+const MARK: Mark = Mark { application: 0x5747_4d59, version: 1, table: TABLE };
 
 const TABLE: &str = "
 CREATE TABLE entries (
@@ -69,7 +66,7 @@ impl SqliteMemory {
     /// When the file cannot be used.
     pub fn open(path: &Path) -> anyhow::Result<(Self, Vec<(Place, Provenance)>)> {
         let connection =
-            prepared(path).with_context(|| format!("the memory's file {} cannot be used", path.display()))?;
+            opened(path, &MARK).with_context(|| format!("the memory's file {} cannot be used", path.display()))?;
         let kept = kept(&connection).with_context(|| {
             format!(
                 "the memory's file {} cannot be read; without it what was written is untrusted: move it away",
@@ -121,36 +118,6 @@ impl Drop for SqliteMemory {
             tracing::error!("the memory's writer did not end well");
         }
     }
-}
-
-fn prepared(path: &Path) -> anyhow::Result<Connection> {
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder)?;
-    }
-    // Keys may say what a person would not tell everybody; SQLite gives its journal the same rights.
-    std::fs::OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
-    let mut connection = Connection::open(path)?;
-    connection.busy_timeout(BUSY_MAX)?;
-    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-    let application: i64 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
-    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    match (application, tables) {
-        (APPLICATION, _) if version > VERSION => {
-            anyhow::bail!("it has version {version} of its table, and this version of Wicketgate knows {VERSION}")
-        }
-        (APPLICATION, 1..) => {}
-        (0, 0) => {
-            let change = connection.transaction()?;
-            change.execute_batch(TABLE)?;
-            change.pragma_update(None, "application_id", APPLICATION)?;
-            change.pragma_update(None, "user_version", VERSION)?;
-            change.commit()?;
-        }
-        (_, _) => anyhow::bail!("it is a database of something else: move it away"),
-    }
-    connection.pragma_update(None, "journal_mode", "wal")?;
-    connection.pragma_update(None, "synchronous", "full")?;
-    Ok(connection)
 }
 
 fn kept(connection: &Connection) -> anyhow::Result<Vec<(Place, Provenance)>> {

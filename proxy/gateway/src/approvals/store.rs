@@ -5,24 +5,21 @@
 //! on, never a value that the registry calls sensitive.
 
 use std::collections::BTreeMap;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use anyhow::Context as _;
 use rusqlite::{Connection, params};
 use tokio::sync::oneshot;
 
-/// Marks the file as ours, in `PRAGMA application_id`: "WGAP" in ASCII.
-const APPLICATION: i64 = 0x5747_4150;
-/// The version of the table below, in `PRAGMA user_version`.
-const VERSION: i64 = 1;
-/// How long a statement waits for another process's hold on the file.
-const BUSY_MAX: Duration = Duration::from_secs(5);
+use crate::kept::{Mark, opened};
+
 /// How many steps may wait for the disk.
 const QUEUE_MAX: usize = 65_536;
+
+/// Its application id is "WGAP" in ASCII.
+const MARK: Mark = Mark { application: 0x5747_4150, version: 1, table: TABLE };
 
 const TABLE: &str = "
 CREATE TABLE requests (
@@ -64,7 +61,7 @@ impl File {
     /// Opens the file, making it where there is none. Answers it and its rows.
     pub(super) fn open(path: &Path) -> anyhow::Result<(Self, Vec<String>)> {
         let connection =
-            prepared(path).with_context(|| format!("the approvals' file {} cannot be used", path.display()))?;
+            opened(path, &MARK).with_context(|| format!("the approvals' file {} cannot be used", path.display()))?;
         let rows = rows(&connection)
             .with_context(|| format!("the approvals' file {} cannot be read: move it away", path.display()))?;
         let (orders, taken) = sync_channel(QUEUE_MAX);
@@ -113,36 +110,6 @@ pub(super) async fn durable(kept: Kept) -> Result<(), KeepFault> {
 /// Whoever ordered it may be gone.
 fn tell(order: Order, fate: Result<(), KeepFault>) {
     drop(order.told.send(fate));
-}
-
-fn prepared(path: &Path) -> anyhow::Result<Connection> {
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder)?;
-    }
-    // Arguments stand in it; SQLite gives its journal the same rights.
-    std::fs::OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
-    let mut connection = Connection::open(path)?;
-    connection.busy_timeout(BUSY_MAX)?;
-    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-    let application: i64 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
-    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    match (application, tables) {
-        (APPLICATION, _) if version > VERSION => {
-            anyhow::bail!("it has version {version} of its table, and this version of Wicketgate knows {VERSION}")
-        }
-        (APPLICATION, 1..) => {}
-        (0, 0) => {
-            let change = connection.transaction()?;
-            change.execute_batch(TABLE)?;
-            change.pragma_update(None, "application_id", APPLICATION)?;
-            change.pragma_update(None, "user_version", VERSION)?;
-            change.commit()?;
-        }
-        (_, _) => anyhow::bail!("it is a database of something else: move it away"),
-    }
-    connection.pragma_update(None, "journal_mode", "wal")?;
-    connection.pragma_update(None, "synchronous", "full")?;
-    Ok(connection)
 }
 
 fn rows(connection: &Connection) -> rusqlite::Result<Vec<String>> {

@@ -24,7 +24,7 @@ use utoipa::ToSchema;
 use utoipa_axum::routes;
 
 use super::shadow::{self, Beginning};
-use super::snapshots::{BUNDLE_BYTES_MAX, FaultTold, TURN_MAX, alone, aside, read, refused, told_faults};
+use super::snapshots::{BUNDLE_BYTES_MAX, FaultTold, alone, in_turn, read, refused, told_faults};
 use super::table::Routes;
 use super::{Asked, Control, error, needs};
 use crate::clock::rfc3339;
@@ -101,16 +101,7 @@ async fn judged<T: Send + 'static>(
     control: &Control,
     task: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Box<Response>> {
-    let turn = tokio::time::timeout(TURN_MAX, Arc::clone(&control.replaying).lock_owned()).await;
-    let turn = turn.map_err(|_| {
-        let words = "somebody else's replay, tests or summary are under way; try again";
-        Box::new(error(StatusCode::SERVICE_UNAVAILABLE, "busy", words))
-    })?;
-    aside(move || {
-        let _turn = turn;
-        task()
-    })
-    .await
+    in_turn(&control.replaying, "somebody else's replay, tests or summary are under way; try again", task).await
 }
 
 fn too_long(what: &str) -> Box<Response> {

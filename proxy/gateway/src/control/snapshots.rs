@@ -214,7 +214,7 @@ pub(super) async fn looked<T: Send + 'static>(
 }
 
 /// How long somebody waits for those who build before.
-pub(super) const TURN_MAX: Duration = Duration::from_secs(30);
+const TURN_MAX: Duration = Duration::from_secs(30);
 
 /// The same, one at a time: what builds a snapshot, so that traffic keeps its processors. It goes on to its end, and nobody
 /// else begins, also when whoever asked has gone.
@@ -222,11 +222,17 @@ pub(super) async fn alone<T: Send + 'static>(
     control: &Control,
     task: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Box<Response>> {
-    let turn = tokio::time::timeout(TURN_MAX, Arc::clone(&control.building).lock_owned()).await;
-    let turn = turn.map_err(|_| {
-        let words = "others' candidates are being built; try again";
-        Box::new(error(StatusCode::SERVICE_UNAVAILABLE, "busy", words))
-    })?;
+    in_turn(&control.building, "others' candidates are being built; try again", task).await
+}
+
+/// The same, when it is its turn. It goes on to its end, and nobody else begins, also when whoever asked has gone.
+pub(super) async fn in_turn<T: Send + 'static>(
+    turns: &Arc<tokio::sync::Mutex<()>>,
+    busy: &str,
+    task: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Box<Response>> {
+    let turn = tokio::time::timeout(TURN_MAX, Arc::clone(turns).lock_owned()).await;
+    let turn = turn.map_err(|_| Box::new(error(StatusCode::SERVICE_UNAVAILABLE, "busy", busy)))?;
     aside(move || {
         let _turn = turn;
         task()
